@@ -1,1 +1,24 @@
-//! Placeholder while the workspace is laid out.
+//! What a grid of hosting resources is: sizes, nodes, VMs, samples, the map, placement, plans, the states of
+//! operations, and the work orders to a utility module. Every type that crosses a wire lives here.
+//!
+//! The crate is pure: no I/O, no clock, no async, no randomness. Time comes in as [`UnixMillis`]. It compiles for
+//! the server, for the utility module and for the browser.
+
+pub mod amounts;
+pub mod identity;
+pub mod kind;
+pub mod map;
+pub mod node;
+pub mod offer;
+pub mod operation;
+pub mod placement;
+pub mod plan;
+pub mod sample;
+pub mod time;
+pub mod vm;
+pub mod work;
+
+pub use amounts::{Gib, Mib, Resource, Resources, Size, Vcpus};
+pub use identity::{NodeId, OperationId, TenantId, UserId, VmId};
+pub use kind::HypervisorKind;
+pub use time::UnixMillis;

@@ -1,0 +1,68 @@
+//! Nodes: what is recorded of a machine with one hypervisor.
+
+use crate::{HypervisorKind, NodeId, Resources};
+use serde::{Deserialize, Serialize};
+
+/// A node as the store has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    pub id: NodeId,
+    /// Unique, short, shown to admins only.
+    pub name: String,
+    pub kind: HypervisorKind,
+    /// Where it stands, as customers choose it.
+    pub region: String,
+    /// libvirt's connection URI, or `simulated:///NAME`.
+    pub uri: String,
+    /// The address at which other nodes' hypervisors reach it for a live move; from the URI where it has one.
+    pub settings: NodeSettings,
+    pub administration: Administration,
+}
+
+/// What the admin set about a node's capacity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSettings {
+    /// Kept back from the physical capacity for the host itself.
+    pub reserve: Resources,
+    pub overcommit: Overcommit,
+}
+
+/// How many times over each resource is sold, in thousandths: 1000 sells what is there, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overcommit {
+    pub vcpus_permille: u32,
+    pub memory_permille: u32,
+    pub disk_permille: u32,
+}
+
+impl Default for Overcommit {
+    fn default() -> Self {
+        Self { vcpus_permille: 1000, memory_permille: 1000, disk_permille: 1000 }
+    }
+}
+
+impl NodeSettings {
+    /// Usable capacity: physical, less the reserve, times the overcommit ratio. Saturates at both ends.
+    pub fn usable(&self, physical: Resources) -> Resources {
+        let ratio = Resources {
+            vcpus: u64::from(self.overcommit.vcpus_permille),
+            memory_mib: u64::from(self.overcommit.memory_permille),
+            disk_mib: u64::from(self.overcommit.disk_permille),
+        };
+        physical.minus(self.reserve).zip(ratio, |amount, permille| {
+            u64::try_from(u128::from(amount) * u128::from(permille) / 1000).unwrap_or(u64::MAX)
+        })
+    }
+}
+
+/// What the admin decided about new VMs on a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Administration {
+    /// Takes VMs.
+    Open,
+    /// Takes no new VM; what is there stays.
+    Cordoned,
+    /// Takes no new VM and is being emptied.
+    Draining,
+}
