@@ -98,9 +98,14 @@ pub enum Fact {
 pub enum Condition {
     Ready,
     /// Nothing was ever heard from this source.
-    Silent { source: Source },
+    Silent {
+        source: Source,
+    },
     /// The last word from this source is this old.
-    Stale { source: Source, age_ms: u64 },
+    Stale {
+        source: Source,
+        age_ms: u64,
+    },
     /// The sources contradict each other so much that neither can be trusted.
     Contradicting,
     Cordoned,

@@ -18,12 +18,26 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OperationKind {
-    Deploy { vm: VmId, node: NodeId, size: Size },
-    Start { vm: VmId },
-    Stop { vm: VmId, force: bool },
-    Delete { vm: VmId },
+    Deploy {
+        vm: VmId,
+        node: NodeId,
+        size: Size,
+    },
+    Start {
+        vm: VmId,
+    },
+    Stop {
+        vm: VmId,
+        force: bool,
+    },
+    Delete {
+        vm: VmId,
+    },
     /// The plan that the customer agreed to; `force_off` if they ticked that the guest may be forced off.
-    Resize { plan: Plan, force_off: bool },
+    Resize {
+        plan: Plan,
+        force_off: bool,
+    },
 }
 
 impl OperationKind {

@@ -47,12 +47,25 @@ pub struct RejectedNode {
 #[serde(tag = "because", rename_all = "snake_case")]
 pub enum Rejection {
     Excluded,
-    OtherKind { has: HypervisorKind },
-    OtherRegion { region: String },
+    OtherKind {
+        has: HypervisorKind,
+    },
+    OtherRegion {
+        region: String,
+    },
     /// Too little of a resource: asked, available (free), and how much of it is reserved by running operations.
-    NoRoom { resource: Resource, asked: u64, available: u64, reserved: u64 },
+    NoRoom {
+        resource: Resource,
+        asked: u64,
+        available: u64,
+        reserved: u64,
+    },
     /// Stale, silent, contradicting, cordoned or draining.
-    NotReady { condition: Condition },
+    NotReady {
+        condition: Condition,
+    },
     /// What the destination lacks for a live move.
-    Incompatible { missing: Vec<String> },
+    Incompatible {
+        missing: Vec<String>,
+    },
 }

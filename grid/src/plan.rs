@@ -63,10 +63,14 @@ pub struct Estimate {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum PlanAnswer {
-    Planned { plan: Plan },
+    Planned {
+        plan: Plan,
+    },
     /// The asked size is the VM's size.
     Nothing,
-    Refused { refusal: Box<Refusal> },
+    Refused {
+        refusal: Box<Refusal>,
+    },
 }
 
 /// Why there is no plan.
@@ -84,10 +88,23 @@ pub struct Refusal {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum RefusalReason {
-    DiskShrinks { has_gib: u64, asked_gib: u64 },
+    DiskShrinks {
+        has_gib: u64,
+        asked_gib: u64,
+    },
     /// No node of the kind has room; `largest` is the most of this resource on any one of them.
-    NoRoom { resource: Resource, asked: u64, largest: u64 },
+    NoRoom {
+        resource: Resource,
+        asked: u64,
+        largest: u64,
+    },
     /// Room is there, but on nodes that take nothing now.
-    NotReady { condition: Condition },
-    QuotaExceeded { resource: Resource, asked: u64, left: u64 },
+    NotReady {
+        condition: Condition,
+    },
+    QuotaExceeded {
+        resource: Resource,
+        asked: u64,
+        left: u64,
+    },
 }

@@ -95,8 +95,5 @@ pub fn commitment(kind: HypervisorKind, size: Size) -> Resources {
 /// Whether `name` is a host name by RFC 1123: letters, digits and inner hyphens, 1 to 63 characters, lower case.
 pub fn is_host_name(name: &str) -> bool {
     let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=63).contains(&name.len())
-        && name.bytes().all(inner)
-        && !name.starts_with('-')
-        && !name.ends_with('-')
+    (1..=63).contains(&name.len()) && name.bytes().all(inner) && !name.starts_with('-') && !name.ends_with('-')
 }

@@ -131,9 +131,16 @@ pub struct WorkAnswer {
 pub enum WorkDone {
     Done,
     /// Bytes that were carried (holes not counted) and the checksum of the whole disk.
-    Copied { bytes: u64, checksum: String },
+    Copied {
+        bytes: u64,
+        checksum: String,
+    },
     /// The longest time without an answer between two answers, and how many asks and answers there were.
-    Watched { longest_gap_ms: u64, asked: u64, answered: u64 },
+    Watched {
+        longest_gap_ms: u64,
+        asked: u64,
+        answered: u64,
+    },
 }
 
 /// Why work failed.
