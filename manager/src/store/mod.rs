@@ -1,0 +1,181 @@
+//! The store: one trait, one implementation a database. Only this folder's implementations use `sqlx`.
+//!
+//! Times are given by the caller. A method that changes something is one transaction.
+
+pub mod rows;
+
+use async_trait::async_trait;
+use grid::node::{Administration, Node, NodeSettings};
+use grid::offer::{Offer, Quota};
+use grid::operation::{Operation, OperationState, StepState};
+use grid::sample::Source;
+use grid::vm::{Maxima, Vm, VmState};
+use grid::{NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
+use rows::{
+    AuditRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, RoomCheck, SessionRow, UserRow,
+};
+
+/// Accounts, sessions and audit.
+#[async_trait]
+pub trait AccountStore: Send + Sync {
+    /// Makes the tenant where it isn't there; sets its quota.
+    async fn tenant_put(&self, tenant: TenantId, name: &str, quota: Quota) -> Result<(), StoreError>;
+    async fn tenant_quota(&self, tenant: TenantId) -> Result<Quota, StoreError>;
+    /// What the tenant's VMs take of its quota (sizes, without overhead) and how many they are.
+    async fn tenant_usage(&self, tenant: TenantId) -> Result<(Resources, u32), StoreError>;
+    /// [`StoreError::Conflict`] where the email is taken.
+    async fn user_create(&self, user: &NewUser) -> Result<(), StoreError>;
+    async fn user_by_email(&self, email: &str) -> Result<Option<UserRow>, StoreError>;
+    async fn user_get(&self, user: UserId) -> Result<Option<UserRow>, StoreError>;
+
+    async fn session_put(&self, session: &SessionRow) -> Result<(), StoreError>;
+    async fn session_get(&self, id: &str) -> Result<Option<SessionRow>, StoreError>;
+    async fn session_delete(&self, id: &str) -> Result<(), StoreError>;
+    async fn sessions_delete_of(&self, user: UserId) -> Result<u64, StoreError>;
+    async fn sessions_delete_expired(&self, now: UnixMillis) -> Result<u64, StoreError>;
+
+    async fn audit_add(&self, row: &AuditRow) -> Result<(), StoreError>;
+    /// Newest first.
+    async fn audit_list(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError>;
+}
+
+/// Nodes and offers.
+#[async_trait]
+pub trait NodeStore: Send + Sync {
+    /// Makes or updates the node of this name (kind, region, URI); settings and administration only at first sight.
+    /// Answers the node as it is now.
+    async fn node_put(&self, node: &Node) -> Result<Node, StoreError>;
+    async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
+    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError>;
+    async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError>;
+    /// What running operations hold, node by node.
+    async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError>;
+
+    async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError>;
+    async fn offer_list(&self) -> Result<Vec<Offer>, StoreError>;
+
+    /// Keys and one-time tokens of utility modules, by their hashes.
+    async fn utility_key_put(&self, node: NodeId, hash: &str, now: UnixMillis) -> Result<(), StoreError>;
+    async fn utility_key_find(&self, hash: &str) -> Result<Option<NodeId>, StoreError>;
+    async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError>;
+    /// Takes the token away; `None` where it is unknown, used or expired.
+    async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, StoreError>;
+}
+
+/// VMs.
+#[async_trait]
+pub trait VmStore: Send + Sync {
+    async fn vm_get(&self, vm: VmId) -> Result<Option<Vm>, StoreError>;
+    /// All of them, or one tenant's, by name.
+    async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError>;
+    async fn vm_state_set(&self, vm: VmId, state: VmState) -> Result<(), StoreError>;
+    /// After verification: size, maxima and home; ends the operation's reservations on nodes that are no longer its.
+    async fn vm_settle(&self, vm: VmId, node: NodeId, size: Size, maxima: Maxima) -> Result<(), StoreError>;
+    async fn vm_remove(&self, vm: VmId) -> Result<(), StoreError>;
+}
+
+/// Operations.
+#[async_trait]
+pub trait OperationStore: Send + Sync {
+    /// One transaction: an operation with this key is there already (answers its id), the VM is free of other running
+    /// operations and of the generation that was planned for, the tenant's quota admits it, each node of `room` still
+    /// has the room (usable less what is committed, reserved and held outside the store); then writes the VM (for a
+    /// deploy, with the next free address), reservations, operation, steps and audit row.
+    async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError>;
+    async fn operation_get(&self, operation: OperationId) -> Result<Option<Operation>, StoreError>;
+    /// Newest first.
+    async fn operation_list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, StoreError>;
+    /// Those that aren't over, oldest first.
+    async fn operation_unfinished(&self) -> Result<Vec<Operation>, StoreError>;
+    /// Takes the operation over: raises its epoch, and answers it. Writes with an older epoch fail.
+    async fn operation_claim(&self, operation: OperationId) -> Result<u64, StoreError>;
+    async fn step_set(
+        &self,
+        operation: OperationId,
+        epoch: u64,
+        position: u32,
+        state: StepState,
+        note: Option<&str>,
+        now: UnixMillis,
+    ) -> Result<(), StoreError>;
+    async fn operation_state_set(
+        &self,
+        operation: OperationId,
+        epoch: u64,
+        state: OperationState,
+    ) -> Result<(), StoreError>;
+    /// Remembers a fact that a later step or a restarted server needs (frozen once written is not required).
+    async fn operation_fact_set(
+        &self,
+        operation: OperationId,
+        epoch: u64,
+        key: &str,
+        value: &str,
+    ) -> Result<(), StoreError>;
+    async fn operation_fact_get(&self, operation: OperationId, key: &str) -> Result<Option<String>, StoreError>;
+    /// Ends it: state, reasons, measures; frees all its reservations; writes the audit row.
+    async fn operation_end(
+        &self,
+        operation: OperationId,
+        epoch: u64,
+        end: &rows::OperationEnd,
+    ) -> Result<(), StoreError>;
+}
+
+/// What [`OperationStore::operation_begin`] answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Begun {
+    Started(OperationId),
+    /// The same key was used before.
+    Already(OperationId),
+    /// Another operation works on the VM.
+    Busy(OperationId),
+    /// The VM changed since it was planned for.
+    Changed,
+    NoRoom { node: NodeId, asked: Resources, available: Resources },
+    OverQuota { limit: Resources, used: Resources },
+    TooManyVms { limit: u32 },
+    NameTaken,
+    NoAddressLeft,
+}
+
+/// History of samples, in a database file of its own.
+#[async_trait]
+pub trait HistoryStore: Send + Sync {
+    async fn metrics_add(&self, points: &[MetricPoint]) -> Result<(), StoreError>;
+    /// Points of a series between two times, at most `limit`, evenly thinned by averaging, oldest first.
+    async fn metrics_read(
+        &self,
+        series: &MetricSeries,
+        from: UnixMillis,
+        to: UnixMillis,
+        limit: u32,
+    ) -> Result<Vec<(UnixMillis, f64)>, StoreError>;
+    async fn metrics_forget(&self, before: UnixMillis) -> Result<u64, StoreError>;
+    /// The last raw sample of a node by source, as JSON, so that a restarted server knows what it knew.
+    async fn sample_put(&self, node: NodeId, source: Source, at: UnixMillis, json: &str) -> Result<(), StoreError>;
+    async fn sample_get(&self, node: NodeId, source: Source) -> Result<Option<(UnixMillis, String)>, StoreError>;
+}
+
+/// Everything that a database does for Hostgrid.
+pub trait Store: AccountStore + NodeStore + VmStore + OperationStore + HistoryStore + std::fmt::Debug {}
+
+impl<T: AccountStore + NodeStore + VmStore + OperationStore + HistoryStore + std::fmt::Debug> Store for T {}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("not found")]
+    NotFound,
+    #[error("conflict: {0}")]
+    Conflict(&'static str),
+    /// Another holder has taken the operation over.
+    #[error("the operation was taken over")]
+    Fenced,
+    #[error("the database is newer than the program, or was changed by hand: {0}")]
+    Schema(String),
+    #[error("a row can't be read: {0}")]
+    Corrupt(String),
+    #[error("the database failed: {0}")]
+    Database(String),
+}

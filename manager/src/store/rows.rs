@@ -1,0 +1,127 @@
+//! What goes into and comes out of the store beside the types of `grid`.
+
+use crate::accounts::Role;
+use grid::operation::{OperationKind, OperationState};
+use grid::vm::Vm;
+use grid::{NodeId, OperationId, Resources, TenantId, UnixMillis, UserId, VmId};
+use serde::{Deserialize, Serialize};
+use std::net::Ipv4Addr;
+
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    pub id: UserId,
+    pub tenant: TenantId,
+    /// Lower case.
+    pub email: String,
+    /// PHC string of argon2id.
+    pub password_hash: String,
+    pub role: Role,
+}
+
+#[derive(Clone, Debug)]
+pub struct UserRow {
+    pub id: UserId,
+    pub tenant: TenantId,
+    pub email: String,
+    pub password_hash: String,
+    pub role: Role,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// As `tower_sessions` prints it.
+    pub id: String,
+    /// Whose it is, once signed in.
+    pub user: Option<UserId>,
+    /// JSON.
+    pub data: String,
+    pub expires: UnixMillis,
+}
+
+/// One row for each attempt to change something, the refused ones too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditRow {
+    pub at: UnixMillis,
+    pub actor: Option<UserId>,
+    pub tenant: Option<TenantId>,
+    /// Noun first: `vm_resize`.
+    pub action: String,
+    /// The VM's, node's or user's id.
+    pub target: String,
+    /// `accepted`, `refused: …`, `succeeded`, `undone: …`.
+    pub outcome: String,
+}
+
+/// An operation to be accepted.
+#[derive(Clone, Debug)]
+pub struct NewOperation {
+    pub id: OperationId,
+    pub kind: OperationKind,
+    pub tenant: TenantId,
+    pub actor: UserId,
+    /// The caller's own key: the same key is the same operation.
+    pub idempotency_key: String,
+    /// The VM's generation that was planned for; none for a deploy.
+    pub generation: Option<u64>,
+    /// For a deploy: the VM to be recorded; its address is chosen from `addresses` in the transaction.
+    pub deploy: Option<NewVm>,
+    /// What it holds while it runs, on each node.
+    pub reservations: Vec<(NodeId, Resources)>,
+    /// What it adds to the tenant's usage when it is done.
+    pub quota_delta: Resources,
+    /// Names of its steps, in order.
+    pub steps: Vec<&'static str>,
+    pub now: UnixMillis,
+}
+
+#[derive(Clone, Debug)]
+pub struct NewVm {
+    pub vm: Vm,
+    /// The first and the last address that may be given out.
+    pub addresses: (Ipv4Addr, Ipv4Addr),
+}
+
+/// Room that must still be there, inside the transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct RoomCheck {
+    pub node: NodeId,
+    pub usable: Resources,
+    /// Committed on the node by what the store doesn't record: the utility VM, strangers, the excess over recorded sizes.
+    pub outside: Resources,
+    pub asked: Resources,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct OperationFilter {
+    pub tenant: Option<TenantId>,
+    pub vm: Option<VmId>,
+    /// As source, destination or place of a deploy.
+    pub node: Option<NodeId>,
+    pub limit: u32,
+}
+
+#[derive(Clone, Debug)]
+pub struct OperationEnd {
+    pub state: OperationState,
+    pub reason: Option<String>,
+    pub detail: Option<String>,
+    pub downtime_ms: Option<u64>,
+    pub called_ms: u64,
+    pub now: UnixMillis,
+}
+
+/// A series of the history: what of whom.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct MetricSeries {
+    /// A node's, a VM's id, or a hypervisor kind's word.
+    pub subject: String,
+    /// `cpu_permille`, `memory_mib`, `available_memory_mib`…
+    pub metric: String,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricPoint {
+    pub series: MetricSeries,
+    pub at: UnixMillis,
+    pub value: f64,
+}
