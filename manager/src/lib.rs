@@ -5,5 +5,6 @@
 //! signed-in [`accounts::Principal`] first and decides by itself whether that person may.
 
 pub mod accounts;
+pub mod error;
 pub mod hypervisor;
 pub mod store;
