@@ -1,0 +1,92 @@
+# All that a person needs to know: setup, run, test, bench, lint (and clean). Every word can be said again.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+CACHE := $(or $(HOSTGRID_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hostgrid)
+# What the set-up chose: the toolchain, and the browser's linker where it needs one.
+-include $(CACHE)/toolchain
+# Outside the checkout, so that a second clone builds nothing twice.
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+export PATH := $(CACHE)/tools/bin:$(PATH)
+export CARGO_TERM_COLOR ?= auto
+# The story runs on real libvirt nodes, or with LAB=simulated on a simulated grid.
+export LAB ?= real
+IMAGES := var/images
+# The utility module has to be one static file: it is the init of its VM.
+UTILITY_TARGET := x86_64-unknown-linux-gnu
+UTILITY := $(CARGO_TARGET_DIR)/$(UTILITY_TARGET)/utility/utility
+
+.PHONY: help setup build images run test test-rust test-lab test-end2end lint bench bench-resize clean
+
+help:
+	@echo 'make setup   install what is needed: packages, toolchain, tools'
+	@echo 'make run     set up, build, start the lab and the server, seed it; Ctrl-C stops all (LAB=simulated: no libvirt)'
+	@echo 'make test    set up, then lint and run every test, on real libvirt and in a real browser'
+	@echo 'make lint    formatting and clippy, both halves'
+	@echo 'make bench   every bench; tables, and target/bench/NAME.json'
+	@echo 'make clean   forget the state of make run'
+
+setup:
+	@setup/packages
+	@setup/toolchain
+	@$(MAKE) --no-print-directory setup-tools
+
+# A make of its own, so that it reads the toolchain that was just chosen.
+.PHONY: setup-tools
+setup-tools:
+	@setup/tools
+
+build: setup
+	@$(MAKE) --no-print-directory build-only
+
+.PHONY: build-only
+build-only: utility
+	@echo 'build: server and browser halves'
+	@cargo leptos build
+	@setup/browser-size
+
+.PHONY: utility
+utility:
+	@echo 'build: utility module'
+	@RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --package utility --bin utility \
+	    --profile utility --target $(UTILITY_TARGET)
+
+images: utility
+	@if [[ $$LAB == real ]]; then lab/images/build --utility $(UTILITY) $(IMAGES); fi
+
+run: build
+	@$(MAKE) --no-print-directory images
+	@exec lab/run
+
+lint:
+	@cargo fmt --all --check
+	@cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@cargo clippy --package grid --package app --no-default-features --features app/hydrate --lib \
+	    --target wasm32-unknown-unknown --quiet -- -D warnings
+
+test: setup
+	@$(MAKE) --no-print-directory test-only
+
+.PHONY: test-only
+test-only: lint build-only images
+	@$(MAKE) --no-print-directory test-rust test-lab test-end2end
+
+test-rust:
+	@lab/with-lab --name hgt --index 251 -- cargo test --workspace --quiet
+
+test-lab:
+	@lab/test
+
+test-end2end:
+	@end2end/run
+
+bench: bench-resize
+
+bench-resize:
+	@end2end/run --bench resize
+
+clean:
+	@lab/lab down >/dev/null 2>&1 || true
+	@rm -rf var
