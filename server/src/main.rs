@@ -1,2 +1,57 @@
-//! Placeholder while the workspace is laid out.
-fn main() {}
+//! The binary: command line, configuration, router, start and stop.
+
+mod configuration;
+mod observe;
+mod seed;
+mod serve;
+
+use clap::{Parser, Subcommand};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// A control panel for a grid of hosting resources.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the pages, collect statistics, carry out operations.
+    Serve(serve::ServeArguments),
+    /// Print the annotated example configuration, or check the given one.
+    Config {
+        #[arg(long)]
+        check: Option<PathBuf>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("HOSTGRID_LOG")
+                .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info")),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    let done = match Arguments::parse().command {
+        Command::Serve(arguments) => serve::serve(arguments).await,
+        Command::Config { check: None } => {
+            print!("{}", configuration::EXAMPLE);
+            Ok(())
+        }
+        Command::Config { check: Some(path) } => configuration::Configuration::load(&path)
+            .map(|configuration| println!("{} nodes; the configuration is valid", configuration.nodes.len()))
+            .map_err(Into::into),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! The program's configuration: one TOML file, checked as a whole before anything starts.
+//!
+//! `hostgrid config` prints the annotated example, which is compiled in and tested to be valid. A value can be given
+//! by an environment variable too: `HOSTGRID__WEB__ADDRESS` is `web.address`.
+
+use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::{HypervisorKind, NodeId, Resources};
+use serde::Deserialize;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+/// The annotated example.
+pub(crate) const EXAMPLE: &str = include_str!("../hostgrid.example.toml");
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Configuration {
+    pub(crate) web: Web,
+    pub(crate) utility: Utility,
+    pub(crate) storage: Storage,
+    pub(crate) images: Images,
+    pub(crate) network: Network,
+    #[serde(default, rename = "node")]
+    pub(crate) nodes: Vec<NodeEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Web {
+    /// Where the pages are served.
+    pub(crate) address: SocketAddr,
+    /// The address that people type, for same-origin checks behind a proxy.
+    pub(crate) url: String,
+    /// The folder with `pkg/`, made by the build.
+    pub(crate) site: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Utility {
+    /// Where utility modules reach the manager: on the management network only.
+    pub(crate) address: SocketAddr,
+    pub(crate) memory_mib: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Storage {
+    pub(crate) directory: PathBuf,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Images {
+    pub(crate) directory: PathBuf,
+}
+
+/// The customers' network.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Network {
+    pub(crate) first: Ipv4Addr,
+    pub(crate) last: Ipv4Addr,
+    pub(crate) prefix_length: u8,
+    pub(crate) gateway: Option<Ipv4Addr>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NodeEntry {
+    pub(crate) name: String,
+    pub(crate) kind: HypervisorKind,
+    pub(crate) region: String,
+    pub(crate) uri: String,
+    /// The utility VM's own address with prefix length, on the management network.
+    pub(crate) utility_address: String,
+    #[serde(default)]
+    pub(crate) reserve: Reserve,
+    #[serde(default)]
+    pub(crate) overcommit: Ratios,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Reserve {
+    pub(crate) vcpus: u64,
+    pub(crate) memory_mib: u64,
+    pub(crate) disk_mib: u64,
+}
+
+/// How many times each resource is sold: 1.0 sells it once.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Ratios {
+    pub(crate) vcpus: f64,
+    pub(crate) memory: f64,
+    pub(crate) disk: f64,
+}
+
+impl Default for Ratios {
+    fn default() -> Self {
+        Self { vcpus: 1.0, memory: 1.0, disk: 1.0 }
+    }
+}
+
+/// Why a configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigurationError {
+    #[error("the configuration can't be read: {0}")]
+    Unreadable(#[from] config::ConfigError),
+    #[error("node {node}: {problem}")]
+    Node { node: String, problem: String },
+    #[error("{0}")]
+    Wrong(String),
+}
+
+impl Configuration {
+    /// Reads `path` and the environment.
+    pub(crate) fn load(path: &Path) -> Result<Self, ConfigurationError> {
+        Self::from_sources(
+            config::Config::builder()
+                .add_source(config::File::from(path).format(config::FileFormat::Toml))
+                .add_source(config::Environment::with_prefix("HOSTGRID").separator("__").prefix_separator("__")),
+        )
+    }
+
+    fn from_sources(
+        builder: config::ConfigBuilder<config::builder::DefaultState>,
+    ) -> Result<Self, ConfigurationError> {
+        let configuration: Self = builder.build()?.try_deserialize()?;
+        configuration.check()?;
+        Ok(configuration)
+    }
+
+    fn check(&self) -> Result<(), ConfigurationError> {
+        if self.network.first > self.network.last {
+            return Err(ConfigurationError::Wrong("network.first is above network.last".to_owned()));
+        }
+        if self.network.prefix_length > 30 {
+            return Err(ConfigurationError::Wrong("network.prefix_length is at most 30".to_owned()));
+        }
+        let mut names = std::collections::HashSet::new();
+        for node in &self.nodes {
+            node.check()?;
+            if !names.insert(&node.name) {
+                return Err(node.wrong("another node has the same name"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all nodes are simulated. Simulated and real nodes are never mixed.
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.nodes.first().is_some_and(NodeEntry::is_simulated)
+    }
+}
+
+impl NodeEntry {
+    fn wrong(&self, problem: impl Into<String>) -> ConfigurationError {
+        ConfigurationError::Node { node: self.name.clone(), problem: problem.into() }
+    }
+
+    fn check(&self) -> Result<(), ConfigurationError> {
+        if !grid::vm::is_host_name(&self.name) {
+            return Err(self.wrong("a node's name is made of small letters, digits and hyphens, at most 63"));
+        }
+        if !self.uri.contains("://") {
+            return Err(self.wrong(format!("`{}` is not a libvirt URI (such as qemu+tls://host/system)", self.uri)));
+        }
+        for (what, ratio) in
+            [("vcpus", self.overcommit.vcpus), ("memory", self.overcommit.memory), ("disk", self.overcommit.disk)]
+        {
+            if !(0.001..=1000.0).contains(&ratio) {
+                return Err(self.wrong(format!("overcommit.{what} is a ratio from 0.001 to 1000")));
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_simulated(&self) -> bool {
+        self.uri.starts_with("simulated:")
+    }
+
+    /// The node as the store takes it, with an id for the case that it is new there.
+    pub(crate) fn to_node(&self, id: NodeId) -> Node {
+        Node {
+            id,
+            name: self.name.clone(),
+            kind: self.kind,
+            region: self.region.clone(),
+            uri: self.uri.clone(),
+            settings: NodeSettings {
+                reserve: Resources {
+                    vcpus: self.reserve.vcpus,
+                    memory_mib: self.reserve.memory_mib,
+                    disk_mib: self.reserve.disk_mib,
+                },
+                overcommit: Overcommit {
+                    vcpus_permille: permille(self.overcommit.vcpus),
+                    memory_permille: permille(self.overcommit.memory),
+                    disk_permille: permille(self.overcommit.disk),
+                },
+            },
+            administration: Administration::Open,
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be from 0.001 to 1000")]
+fn permille(ratio: f64) -> u32 {
+    (ratio * 1000.0).round() as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Configuration, ConfigurationError> {
+        Configuration::from_sources(
+            config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml)),
+        )
+    }
+
+    #[test]
+    fn the_example_is_valid() {
+        let configuration = parse(EXAMPLE).unwrap();
+        assert_eq!(configuration.nodes.len(), 2);
+        assert!(!configuration.is_simulated());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let error = parse(&EXAMPLE.replace("memory_mib = 128", "memory_mb = 128")).unwrap_err();
+        assert!(error.to_string().contains("memory_mb"), "{error}");
+    }
+
+    #[test]
+    fn a_bad_node_is_named() {
+        let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "kvm-1.example")).unwrap_err();
+        assert!(error.to_string().starts_with("node kvm-1:"), "{error}");
+    }
+
+    #[test]
+    fn a_ratio_of_zero_is_refused() {
+        let error = parse(&EXAMPLE.replace("vcpus = 4.0", "vcpus = 0.0")).unwrap_err();
+        assert!(error.to_string().contains("overcommit.vcpus"), "{error}");
+    }
+
+    #[test]
+    fn ratios_become_thousandths() {
+        let configuration = parse(EXAMPLE).unwrap();
+        let node = configuration.nodes[0].to_node(NodeId(uuid::Uuid::nil()));
+        assert_eq!(node.settings.overcommit.vcpus_permille, 4000);
+    }
+}
