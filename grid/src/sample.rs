@@ -5,6 +5,9 @@
 use crate::{HypervisorKind, Size, UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
 
+/// The name of a node's utility VM, as its hypervisor lists it.
+pub const UTILITY_DOMAIN: &str = "hostgrid-utility";
+
 /// Where a reading comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
