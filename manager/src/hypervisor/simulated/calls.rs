@@ -1,0 +1,366 @@
+//! The trait's calls on a simulated node: faults first, then what libvirt would check, then the change.
+
+use super::faults::{Call, Moment, absurd};
+use super::machine::{Configuration, Domain, Machine, UtilityVm};
+use super::{SimulatedGrid, now};
+use crate::hypervisor::{
+    Definition, Destination, Hypervisor, HypervisorError, Migrated, Observation, Progress, UtilityConfiguration,
+};
+use async_trait::async_trait;
+use grid::sample::{DomainState, HypervisorSample};
+use grid::vm::Maxima;
+use grid::{Gib, HypervisorKind, Mib, NodeId, Size, Vcpus, VmId};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long a hung node keeps its callers waiting.
+const HUNG: Duration = Duration::from_secs(5);
+/// A migration is told of in this many parts.
+const PARTS: u64 = 10;
+
+/// One simulated node's hypervisor.
+#[derive(Debug)]
+pub struct SimulatedHypervisor {
+    grid: SimulatedGrid,
+    node: NodeId,
+    kind: HypervisorKind,
+}
+
+fn refused(reason: &str) -> HypervisorError {
+    HypervisorError::Refused(reason.into())
+}
+
+impl SimulatedHypervisor {
+    pub(super) fn new(grid: SimulatedGrid, node: NodeId, kind: HypervisorKind) -> Self {
+        Self { grid, node, kind }
+    }
+
+    /// Meets the node's faults, then does the work under the lock; nothing waits while it is held.
+    async fn call<T>(
+        &self,
+        call: Call,
+        work: impl FnOnce(&mut Machine) -> Result<T, HypervisorError>,
+    ) -> Result<T, HypervisorError> {
+        let failure = self.meet_faults(call).await?;
+        if let Some((Moment::Before, error)) = failure {
+            return Err(error);
+        }
+        let answer = {
+            let mut inner = self.grid.lock();
+            let machine = inner
+                .machines
+                .get_mut(&self.node)
+                .ok_or_else(|| HypervisorError::Unreachable("the simulated grid has no such node".into()))?;
+            let answer = work(machine);
+            if !matches!(call, Call::Sample | Call::Observe | Call::UtilityState) {
+                inner.keep();
+            }
+            answer
+        };
+        match failure {
+            Some((_, error)) => Err(error),
+            None => answer,
+        }
+    }
+
+    async fn meet_faults(&self, call: Call) -> Result<Option<(Moment, HypervisorError)>, HypervisorError> {
+        let (delay, silent, hung, failure) = {
+            let mut inner = self.grid.lock();
+            let faults = inner.faults.entry(self.node).or_default();
+            (faults.delay, faults.silent, faults.hung, faults.count(call))
+        };
+        if silent {
+            return Err(HypervisorError::Unreachable("no route to the simulated node".into()));
+        }
+        if hung {
+            tokio::time::sleep(HUNG).await;
+            return Err(HypervisorError::Deadline);
+        }
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        Ok(failure.map(|failure| (failure.moment, failure.error)))
+    }
+
+    fn pace(&self) -> Duration {
+        self.grid.lock().pace
+    }
+
+    fn is_stubborn(&self, vm: VmId) -> bool {
+        self.grid.lock().faults.get(&self.node).is_some_and(|faults| faults.stubborn.contains(&vm))
+    }
+
+    fn switch_off(machine: &mut Machine, vm: VmId) -> Result<(), HypervisorError> {
+        let domain = machine.domain(vm)?;
+        domain.live = None;
+        domain.state = DomainState::ShutOff;
+        if domain.persistent.is_none() {
+            machine.domains.remove(&vm);
+        }
+        Ok(())
+    }
+
+    /// Looks for the destination and for what a live move needs there.
+    fn destination_of(&self, vm: VmId, uri: &str) -> Result<(NodeId, u64), HypervisorError> {
+        let inner = self.grid.lock();
+        let source = inner.machines.get(&self.node).ok_or(HypervisorError::NoSuchVm)?;
+        let domain = source.domains.get(&vm).ok_or(HypervisorError::NoSuchVm)?;
+        let live = domain.live.ok_or_else(|| refused("the domain is not running"))?;
+        let destination = inner
+            .machines
+            .values()
+            .find(|machine| machine.uri == uri)
+            .ok_or_else(|| HypervisorError::Unreachable("the destination can't be reached".into()))?;
+        if inner.faults.get(&destination.id).is_some_and(|faults| faults.silent || faults.hung) {
+            return Err(HypervisorError::Unreachable("the destination can't be reached".into()));
+        }
+        if destination.kind != source.kind {
+            return Err(refused("the destination is of another hypervisor kind"));
+        }
+        if destination.hardware.cpu_model != source.hardware.cpu_model {
+            return Err(refused("the destination's CPU has not what the guest uses"));
+        }
+        if destination.domains.get(&vm).is_some_and(|domain| domain.live.is_some()) {
+            return Err(refused("the domain runs at the destination"));
+        }
+        let carried = source.disk_bytes(vm);
+        match destination.disks.get(&vm) {
+            Some(bytes) if *bytes != carried => return Err(refused("the destination's disk has another length")),
+            None if destination.pool_free_mib() < carried >> 20 => return Err(HypervisorError::PoolFull),
+            _ => {}
+        }
+        Ok((destination.id, carried.saturating_add(live.size.memory.bytes())))
+    }
+
+    /// The hand-over, at one stroke: off here, running there.
+    fn hand_over(&self, vm: VmId, to: NodeId) -> Result<(), HypervisorError> {
+        let mut inner = self.grid.lock();
+        let source = inner.machines.get_mut(&self.node).ok_or(HypervisorError::NoSuchVm)?;
+        let domain = source.domain(vm)?;
+        if domain.live.is_none() {
+            return Err(refused("the guest ended during its migration"));
+        }
+        let moved = Domain { persistent: domain.live, ..domain.clone() };
+        Self::switch_off(source, vm)?;
+        if let Some(destination) = inner.machines.get_mut(&to) {
+            destination.domains.insert(vm, moved);
+        }
+        inner.keep();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Hypervisor for SimulatedHypervisor {
+    fn node(&self) -> NodeId {
+        self.node
+    }
+
+    fn kind(&self) -> HypervisorKind {
+        self.kind
+    }
+
+    async fn sample(&self) -> Result<HypervisorSample, HypervisorError> {
+        let sample = self.call(Call::Sample, |machine| Ok(machine.sample(now()))).await?;
+        let lying = self.grid.lock().faults.get(&self.node).is_some_and(|faults| faults.lying);
+        Ok(if lying { absurd(sample) } else { sample })
+    }
+
+    async fn observe(&self, vm: VmId) -> Result<Option<Observation>, HypervisorError> {
+        self.call(Call::Observe, |machine| Ok(machine.observe(vm))).await
+    }
+
+    async fn define(&self, definition: &Definition) -> Result<(), HypervisorError> {
+        self.call(Call::Define, |machine| {
+            let (size, maxima) = (definition.size, definition.maxima);
+            check(size, maxima)?;
+            if !machine.disks.contains_key(&definition.vm)
+                && !machine.domains.contains_key(&definition.vm)
+                && machine.pool_free_mib() < size.disk.to_mib().0
+            {
+                return Err(HypervisorError::PoolFull);
+            }
+            let fresh = Domain {
+                title: String::new(),
+                mac: String::new(),
+                state: DomainState::ShutOff,
+                live: None,
+                persistent: None,
+                boot_id: Uuid::nil(),
+                started_at: now(),
+            };
+            let domain = machine.domains.entry(definition.vm).or_insert(fresh);
+            domain.title.clone_from(&definition.title);
+            domain.mac.clone_from(&definition.mac);
+            domain.persistent = Some(Configuration { size, maxima });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn redefine(&self, vm: VmId, size: Size, maxima: Maxima) -> Result<(), HypervisorError> {
+        self.call(Call::Redefine, |machine| {
+            check(size, maxima)?;
+            machine.domain(vm)?.persistent = Some(Configuration { size, maxima });
+            Ok(())
+        })
+        .await
+    }
+
+    async fn undefine(&self, vm: VmId) -> Result<(), HypervisorError> {
+        self.call(Call::Undefine, |machine| {
+            if machine.domains.get(&vm).is_some_and(|domain| domain.live.is_some()) {
+                return Err(refused("the domain is running"));
+            }
+            machine.domains.remove(&vm);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn start(&self, vm: VmId) -> Result<(), HypervisorError> {
+        tokio::time::sleep(self.pace()).await;
+        self.call(Call::Start, |machine| {
+            let free = machine.sample(now()).memory_free_mib;
+            let domain = machine.domain(vm)?;
+            if domain.live.is_some() {
+                return Ok(());
+            }
+            let configuration = domain.persistent.ok_or(HypervisorError::NoSuchVm)?;
+            if configuration.size.memory.0 / 3 > free {
+                return Err(refused("cannot allocate memory"));
+            }
+            domain.live = Some(configuration);
+            domain.state = DomainState::Running;
+            domain.boot_id = Uuid::new_v4();
+            domain.started_at = now();
+            Ok(())
+        })
+        .await
+    }
+
+    async fn shut_down(&self, vm: VmId, deadline: Duration) -> Result<(), HypervisorError> {
+        if self.is_stubborn(vm) {
+            tokio::time::sleep(deadline).await;
+            return Err(HypervisorError::Deadline);
+        }
+        tokio::time::sleep(self.pace().min(deadline)).await;
+        self.call(Call::ShutDown, |machine| Self::switch_off(machine, vm)).await
+    }
+
+    async fn force_off(&self, vm: VmId) -> Result<(), HypervisorError> {
+        self.call(Call::ForceOff, |machine| Self::switch_off(machine, vm)).await
+    }
+
+    async fn set_vcpus(&self, vm: VmId, vcpus: Vcpus) -> Result<(), HypervisorError> {
+        self.call(Call::SetVcpus, |machine| change_both(machine.domain(vm)?, |size| size.vcpus = vcpus)).await
+    }
+
+    async fn set_memory(&self, vm: VmId, memory: Mib) -> Result<(), HypervisorError> {
+        let stubborn = self.is_stubborn(vm);
+        self.call(Call::SetMemory, |machine| {
+            let domain = machine.domain(vm)?;
+            if stubborn && domain.live.is_some_and(|live| memory < live.size.memory) {
+                return Err(HypervisorError::Guest("it gives no memory back".into()));
+            }
+            change_both(domain, |size| size.memory = memory)
+        })
+        .await
+    }
+
+    async fn grow_disk(&self, vm: VmId, disk: Gib) -> Result<(), HypervisorError> {
+        self.call(Call::GrowDisk, |machine| {
+            let (has, free) = (machine.disk_bytes(vm), machine.pool_free_mib());
+            let domain = machine.domain(vm)?;
+            if domain.live.is_none() {
+                return Err(refused("the domain is not running"));
+            }
+            if disk.bytes() < has {
+                return Err(refused("a disk never shrinks"));
+            }
+            if (disk.bytes() - has) >> 20 > free {
+                return Err(HypervisorError::PoolFull);
+            }
+            change_both(domain, |size| size.disk = disk)?;
+            machine.disks.entry(vm).and_modify(|bytes| *bytes = disk.bytes());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn migrate(
+        &self,
+        vm: VmId,
+        destination: &Destination,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Migrated, HypervisorError> {
+        let failure = self.meet_faults(Call::Migrate).await?;
+        if let Some((Moment::Before, error)) = failure {
+            return Err(error);
+        }
+        if !self.kind.moves_live() {
+            return Err(HypervisorError::Unsupported("containers don't move while they run"));
+        }
+        let (to, bytes) = self.destination_of(vm, &destination.uri)?;
+        self.grid.lock().aborts.remove(&vm);
+        let pace = self.pace();
+        for part in 0..PARTS {
+            progress(Progress { bytes_done: bytes / PARTS * part, bytes_left: bytes - bytes / PARTS * part });
+            tokio::time::sleep(pace).await;
+            if self.grid.lock().aborts.remove(&vm) {
+                return Err(refused("the migration was aborted"));
+            }
+            self.destination_of(vm, &destination.uri)?;
+        }
+        self.hand_over(vm, to)?;
+        progress(Progress { bytes_done: bytes, bytes_left: 0 });
+        match failure {
+            Some((_, error)) => Err(error),
+            None => Ok(Migrated { downtime_ms: 12, bytes }),
+        }
+    }
+
+    async fn migrate_abort(&self, vm: VmId) -> Result<(), HypervisorError> {
+        self.call(Call::MigrateAbort, |_| Ok(())).await?;
+        self.grid.lock().aborts.insert(vm);
+        Ok(())
+    }
+
+    async fn utility_state(&self) -> Result<Option<DomainState>, HypervisorError> {
+        self.call(Call::UtilityState, |machine| Ok(machine.utility.as_ref().map(|utility| utility.state))).await
+    }
+
+    async fn utility_start(&self, configuration: &UtilityConfiguration) -> Result<(), HypervisorError> {
+        tokio::time::sleep(self.pace()).await;
+        self.call(Call::UtilityStart, |machine| {
+            machine.utility = Some(UtilityVm {
+                address: configuration.address.clone(),
+                memory_mib: configuration.memory.0,
+                state: DomainState::Running,
+                started_at: now(),
+            });
+            Ok(())
+        })
+        .await
+    }
+}
+
+fn check(size: Size, maxima: Maxima) -> Result<(), HypervisorError> {
+    if size.vcpus.0 == 0 || size.memory.0 == 0 {
+        return Err(refused("a size of nothing"));
+    }
+    if maxima.admit(&size) { Ok(()) } else { Err(refused("the size is beyond the maxima")) }
+}
+
+/// Changes the running domain, within its maxima, and its persistent configuration.
+fn change_both(domain: &mut Domain, change: impl Fn(&mut Size)) -> Result<(), HypervisorError> {
+    let live = domain.live.as_mut().ok_or_else(|| refused("the domain is not running"))?;
+    let mut size = live.size;
+    change(&mut size);
+    check(size, live.maxima)?;
+    live.size = size;
+    if let Some(persistent) = &mut domain.persistent {
+        change(&mut persistent.size);
+    }
+    Ok(())
+}
