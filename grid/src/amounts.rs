@@ -1,5 +1,6 @@
 //! Amounts of resources: the unit is in the type.
 
+use crate::wording::Amount;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -58,6 +59,34 @@ pub struct Size {
     pub disk: Gib,
 }
 
+impl Size {
+    /// What a VM has at least.
+    pub const SMALLEST: Self = Self { vcpus: Vcpus(1), memory: Mib(16), disk: Gib(1) };
+    /// What a VM can be asked to have at most.
+    pub const LARGEST: Self = Self { vcpus: Vcpus(1024), memory: Mib(16_777_216), disk: Gib(1_048_576) };
+    /// Memory is a multiple of this. virtio-mem plugs blocks of 2 MiB, and a Linux guest takes them in units of its
+    /// page allocator's largest block, which is 4 MiB on older kernels.
+    pub const MEMORY_STEP: Mib = Mib(4);
+
+    /// The smaller of the two, resource by resource.
+    #[must_use]
+    pub fn smaller(self, other: Self) -> Self {
+        Self {
+            vcpus: self.vcpus.min(other.vcpus),
+            memory: self.memory.min(other.memory),
+            disk: self.disk.min(other.disk),
+        }
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amounts = Resources::from(*self);
+        let [vcpus, memory, disk] = Resource::ALL.map(|resource| Amount(resource, amounts.get(resource)));
+        write!(formatter, "{vcpus}, {memory} memory, {disk} disk")
+    }
+}
+
 /// One of the resources that a node has and a VM takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,6 +136,15 @@ impl Resources {
             Resource::Vcpus => self.vcpus,
             Resource::Memory => self.memory_mib,
             Resource::Disk => self.disk_mib,
+        }
+    }
+
+    /// Changes the amount of one resource.
+    pub const fn set(&mut self, resource: Resource, amount: u64) {
+        match resource {
+            Resource::Vcpus => self.vcpus = amount,
+            Resource::Memory => self.memory_mib = amount,
+            Resource::Disk => self.disk_mib = amount,
         }
     }
 

@@ -13,9 +13,11 @@ pub mod offer;
 pub mod operation;
 pub mod placement;
 pub mod plan;
+pub mod rates;
 pub mod sample;
 pub mod time;
 pub mod vm;
+pub mod wording;
 pub mod work;
 
 pub use amounts::{Gib, Mib, Resource, Resources, Size, Vcpus};

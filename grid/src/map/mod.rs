@@ -2,13 +2,24 @@
 //! statistics and from what the store has committed and reserved.
 //!
 //! Invariants: available = usable − committed − reserved, never below zero; where the two sources disagree about an
-//! amount, the smaller counts; a node that is not [`Condition::Ready`] takes no new VM.
+//! amount, the worse counts; a node that is not [`Condition::Ready`] takes no new VM.
 
-use crate::node::{Administration, Node};
-use crate::sample::{Compatibility, HypervisorSample, Source, UtilitySample};
-use crate::{HypervisorKind, NodeId, Resource, Resources, Size, UnixMillis, VmId};
+mod build;
+mod capacity;
+mod compare;
+mod condition;
+
+pub use build::{NodeInputs, UTILITY_DOMAIN};
+pub use capacity::{KindTotals, how_many_fit, largest_fit};
+pub use compare::{Disagreement, Fact};
+pub use condition::{Condition, Freshness};
+
+use crate::node::Node;
+use crate::sample::{Compatibility, HypervisorSample, UtilitySample};
+use crate::{HypervisorKind, NodeId, Resources, Size, UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A sample and when the manager had it complete, on the manager's clock.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,7 +46,7 @@ pub enum Holder {
     Stranger(VmId),
 }
 
-/// A node in the map.
+/// A node in the map. Made by [`MapNode::build`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MapNode {
     pub node: Node,
@@ -66,59 +77,11 @@ impl MapNode {
     pub fn compatibility(&self) -> Option<&Compatibility> {
         self.hypervisor.as_ref().map(|reading| &reading.sample.compatibility)
     }
-}
 
-/// A fact about which the two sets of statistics differ by more than their tolerance.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Disagreement {
-    pub fact: Fact,
-    pub hypervisor: u64,
-    pub utility: u64,
-    /// The one that counts: the worse.
-    pub counted: Source,
-}
-
-/// A fact that both sources tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "fact", rename_all = "snake_case")]
-pub enum Fact {
-    /// MiB.
-    PoolCapacity,
-    /// MiB.
-    PoolFree,
-    /// Of a VM: vCPUs as a count, memory and disk in MiB.
-    VmSize { vm: VmId, resource: Resource },
-    /// MiB, where the module sees the node.
-    NodeMemory,
-}
-
-/// Whether a node takes new VMs, and if not, why: the first that applies, in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "condition", rename_all = "snake_case")]
-pub enum Condition {
-    Ready,
-    /// Nothing was ever heard from this source.
-    Silent {
-        source: Source,
-    },
-    /// The last word from this source is this old.
-    Stale {
-        source: Source,
-        age_ms: u64,
-    },
-    /// The sources contradict each other so much that neither can be trusted.
-    Contradicting,
-    Cordoned,
-    Draining,
-}
-
-impl From<Administration> for Condition {
-    fn from(administration: Administration) -> Self {
-        match administration {
-            Administration::Open => Self::Ready,
-            Administration::Cordoned => Self::Cordoned,
-            Administration::Draining => Self::Draining,
-        }
+    /// What the node has committed to this VM; nothing where the map doesn't count it here.
+    pub fn committed_to(&self, vm: VmId) -> Resources {
+        let held = self.commitments.iter().find(|commitment| commitment.holder == Holder::Vm(vm));
+        held.map_or(Resources::ZERO, |commitment| commitment.resources)
     }
 }
 
@@ -127,7 +90,7 @@ impl From<Administration> for Condition {
 pub struct ResourceMap {
     pub version: u64,
     pub as_of: UnixMillis,
-    pub nodes: BTreeMap<NodeId, std::sync::Arc<MapNode>>,
+    pub nodes: BTreeMap<NodeId, Arc<MapNode>>,
 }
 
 impl ResourceMap {
@@ -137,5 +100,47 @@ impl ResourceMap {
 
     pub fn iter(&self) -> impl Iterator<Item = &MapNode> {
         self.nodes.values().map(AsRef::as_ref)
+    }
+
+    /// The next version, with this node new or replaced.
+    #[must_use]
+    pub fn with_node(&self, as_of: UnixMillis, node: MapNode) -> Self {
+        let mut next = self.next(as_of);
+        next.nodes.insert(node.node.id, Arc::new(node));
+        next
+    }
+
+    /// The next version, without this node.
+    #[must_use]
+    pub fn without_node(&self, as_of: UnixMillis, id: NodeId) -> Self {
+        let mut next = self.next(as_of);
+        next.nodes.remove(&id);
+        next
+    }
+
+    /// The next version, with this much more reserved on a node: how a choice counts at once, before the store has
+    /// it. Unchanged but for the version where the node is not in the map.
+    #[must_use]
+    pub fn with_reservation(&self, as_of: UnixMillis, id: NodeId, resources: Resources) -> Self {
+        self.with_reserved(as_of, id, |reserved| reserved.plus(resources))
+    }
+
+    /// The next version, with this much less reserved on a node: takes [`Self::with_reservation`] back.
+    #[must_use]
+    pub fn without_reservation(&self, as_of: UnixMillis, id: NodeId, resources: Resources) -> Self {
+        self.with_reserved(as_of, id, |reserved| reserved.minus(resources))
+    }
+
+    fn with_reserved(&self, as_of: UnixMillis, id: NodeId, change: impl Fn(Resources) -> Resources) -> Self {
+        let mut next = self.next(as_of);
+        if let Some(node) = next.nodes.get_mut(&id) {
+            let node = Arc::make_mut(node);
+            node.reserved = change(node.reserved);
+        }
+        next
+    }
+
+    fn next(&self, as_of: UnixMillis) -> Self {
+        Self { version: self.version.saturating_add(1), as_of: self.as_of.max(as_of), nodes: self.nodes.clone() }
     }
 }

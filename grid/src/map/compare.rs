@@ -1,0 +1,108 @@
+//! The comparison of the two sets of statistics, fact by fact. Only fresh readings are compared: an old one differs
+//! because time went by.
+//!
+//! Tolerances: a pool's capacity and free space 5% of the capacity or 64 MiB, whichever is larger (the readings are
+//! seconds apart); a VM's vCPUs none, its memory and disk 16 MiB (rounding, the seed's disk); a node's memory 10%
+//! (firmware and kernel keep some).
+
+use crate::sample::{DomainSample, HypervisorSample, Source, UtilitySample};
+use crate::{Resource, Resources, Size, VmId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A VM's memory or disk may differ by this much, in MiB, and still be called the same.
+const SIZE_TOLERANCE_MIB: u64 = 16;
+
+/// A fact about which the two sets of statistics differ by more than their tolerance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disagreement {
+    pub fact: Fact,
+    pub hypervisor: u64,
+    pub utility: u64,
+    /// The one that counts: the worse.
+    pub counted: Source,
+}
+
+/// A fact that both sources tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "fact", rename_all = "snake_case")]
+pub enum Fact {
+    /// MiB.
+    PoolCapacity,
+    /// MiB.
+    PoolFree,
+    /// Of a VM: vCPUs as a count, memory and disk in MiB.
+    VmSize { vm: VmId, resource: Resource },
+    /// MiB, where the module sees the node.
+    NodeMemory,
+}
+
+impl Disagreement {
+    /// Whether it is so large that neither source can be trusted: more than twofold, about what the node has.
+    pub fn is_contradiction(&self) -> bool {
+        let (less, more) = (self.hypervisor.min(self.utility), self.hypervisor.max(self.utility));
+        matches!(self.fact, Fact::PoolCapacity | Fact::NodeMemory) && more > less.saturating_mul(2)
+    }
+}
+
+/// All disagreements, in the order of the facts, VMs by id.
+pub(super) fn compare(hypervisor: &HypervisorSample, utility: &UtilitySample) -> Vec<Disagreement> {
+    let mut found = Vec::new();
+    if let Some(pool) = hypervisor.pool {
+        let tolerance = (pool.capacity_mib.max(utility.pool.capacity_mib) / 20).max(64);
+        found.extend(less_counts(Fact::PoolCapacity, pool.capacity_mib, utility.pool.capacity_mib, tolerance));
+        found.extend(less_counts(Fact::PoolFree, pool.free_mib, utility.pool.free_mib, tolerance));
+    }
+    compare_sizes(hypervisor, utility, &mut found);
+    if let Some(seen) = node_memory(utility) {
+        let tolerance = hypervisor.memory_total_mib.max(seen) / 10;
+        found.extend(less_counts(Fact::NodeMemory, hypervisor.memory_total_mib, seen, tolerance));
+    }
+    found
+}
+
+/// The node's memory as the module sees it, where it sees the node and not only itself.
+pub(super) fn node_memory(utility: &UtilitySample) -> Option<u64> {
+    utility.node_memory_total_mib.filter(|_| utility.sees_node)
+}
+
+fn compare_sizes(hypervisor: &HypervisorSample, utility: &UtilitySample, found: &mut Vec<Disagreement>) {
+    let deployed: BTreeMap<VmId, Size> = utility.deployed.iter().map(|deployed| (deployed.vm, deployed.size)).collect();
+    let domains: BTreeMap<VmId, &DomainSample> = hypervisor.domains.iter().map(|domain| (domain.id, domain)).collect();
+    for (vm, size) in deployed {
+        let Some(domain) = domains.get(&vm) else { continue };
+        let told = reported(domain);
+        for resource in Resource::ALL {
+            let (first, second) = (told.get(resource), Resources::from(size).get(resource));
+            if differs(resource, first, second) {
+                let counted = if first > second { Source::Hypervisor } else { Source::Utility };
+                let fact = Fact::VmSize { vm, resource };
+                found.push(Disagreement { fact, hypervisor: first, utility: second, counted });
+            }
+        }
+    }
+}
+
+/// What the hypervisor says that a domain is configured with. 0 where it can't know (a container's disk).
+pub(super) const fn reported(domain: &DomainSample) -> Resources {
+    Resources {
+        vcpus: domain.vcpus_current as u64,
+        memory_mib: domain.memory_current_mib,
+        disk_mib: domain.disk_capacity_mib,
+    }
+}
+
+/// Whether two amounts of a VM's resource are different. What the hypervisor doesn't know (0) differs from nothing.
+pub(super) const fn differs(resource: Resource, told: u64, other: u64) -> bool {
+    let tolerance = match resource {
+        Resource::Vcpus => 0,
+        Resource::Memory | Resource::Disk => SIZE_TOLERANCE_MIB,
+    };
+    told != 0 && told.abs_diff(other) > tolerance
+}
+
+fn less_counts(fact: Fact, hypervisor: u64, utility: u64, tolerance: u64) -> Option<Disagreement> {
+    let counted = if hypervisor <= utility { Source::Hypervisor } else { Source::Utility };
+    let differ = hypervisor.abs_diff(utility) > tolerance;
+    differ.then_some(Disagreement { fact, hypervisor, utility, counted })
+}

@@ -1,0 +1,115 @@
+//! The condition of a node: whether it takes new VMs, and if not, why.
+
+use super::{Disagreement, NodeInputs};
+use crate::node::Administration;
+use crate::sample::Source;
+use crate::wording::Seconds;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// How old a reading may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Freshness {
+    /// A reading older than this is stale.
+    pub stale_after_ms: u64,
+}
+
+/// Whether a node takes new VMs, and if not, why. The first that applies: the hypervisor's silence and age, the
+/// utility module's, contradiction, then what the admin decided. So [`Condition::Silent`] or [`Condition::Stale`] of
+/// the utility module means that the hypervisor's reading is fresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "condition", rename_all = "snake_case")]
+pub enum Condition {
+    Ready,
+    /// Nothing was ever heard from this source.
+    Silent {
+        source: Source,
+    },
+    /// The last word from this source is this old.
+    Stale {
+        source: Source,
+        age_ms: u64,
+    },
+    /// The sources contradict each other so much that neither can be trusted: about the pool's capacity or the
+    /// node's memory by more than twofold.
+    Contradicting,
+    Cordoned,
+    Draining,
+}
+
+impl Condition {
+    pub(super) fn of(inputs: &NodeInputs<'_>, disagreements: &[Disagreement]) -> Self {
+        let heard = [
+            (Source::Hypervisor, inputs.hypervisor.as_ref().map(|reading| reading.at)),
+            (Source::Utility, inputs.utility.as_ref().map(|reading| reading.at)),
+        ];
+        for (source, at) in heard {
+            let Some(at) = at else { return Self::Silent { source } };
+            let age_ms = inputs.now.since(at);
+            if age_ms > inputs.limits.stale_after_ms {
+                return Self::Stale { source, age_ms };
+            }
+        }
+        if disagreements.iter().any(Disagreement::is_contradiction) {
+            return Self::Contradicting;
+        }
+        inputs.node.administration.into()
+    }
+
+    /// Whether the node's hypervisor answers: without it nothing can be changed there.
+    pub const fn hypervisor_answers(self) -> bool {
+        !matches!(self, Self::Silent { source: Source::Hypervisor } | Self::Stale { source: Source::Hypervisor, .. })
+    }
+
+    /// Whether the node's utility module answers: without it no disk is made, grown offline or carried over.
+    pub const fn utility_answers(self) -> bool {
+        !matches!(self, Self::Silent { .. } | Self::Stale { .. })
+    }
+
+    /// Whether the node's amounts can be believed enough to promise more of them to a VM that is already there. A
+    /// cordoned or draining node takes no new VM, but what is there may grow.
+    pub const fn can_grow_in_place(self) -> bool {
+        self.hypervisor_answers() && !matches!(self, Self::Contradicting)
+    }
+
+    /// The word for it, as pages carry it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::Silent { .. } => "silent",
+            Self::Stale { .. } => "stale",
+            Self::Contradicting => "contradicting",
+            Self::Cordoned => "cordoned",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let called = |source: Source| match source {
+            Source::Hypervisor => "hypervisor",
+            Source::Utility => "utility module",
+        };
+        match *self {
+            Self::Ready => formatter.write_str("ready"),
+            Self::Silent { source } => write!(formatter, "silent: nothing was ever heard from its {}", called(source)),
+            Self::Stale { source, age_ms } => {
+                write!(formatter, "stale: nothing from its {} for {}", called(source), Seconds(age_ms))
+            }
+            Self::Contradicting => formatter.write_str("contradicting: its hypervisor and its utility module disagree"),
+            Self::Cordoned => formatter.write_str("cordoned: takes no new VM"),
+            Self::Draining => formatter.write_str("draining: is being emptied"),
+        }
+    }
+}
+
+impl From<Administration> for Condition {
+    fn from(administration: Administration) -> Self {
+        match administration {
+            Administration::Open => Self::Ready,
+            Administration::Cordoned => Self::Cordoned,
+            Administration::Draining => Self::Draining,
+        }
+    }
+}
