@@ -82,6 +82,8 @@ pub trait OperationStore: Send + Sync {
     /// has the room (usable less what is committed, reserved and held outside the store); then writes the VM (for a
     /// deploy, with the next free address), reservations, operation, steps and audit row.
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError>;
+    /// The operation that this person's key already stands for.
+    async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError>;
     async fn operation_get(&self, operation: OperationId) -> Result<Option<Operation>, StoreError>;
     /// Newest first.
     async fn operation_list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, StoreError>;
