@@ -1,8 +1,17 @@
 //! Plans: how a change of size will be carried out, least disturbing first, and what it will cost; or why not.
 
-use crate::map::Condition;
-use crate::placement::RejectedNode;
-use crate::{NodeId, Resource, Size, VmId};
+mod deploy;
+mod estimate;
+mod planner;
+mod refusal;
+mod room;
+
+pub use deploy::place_new;
+pub use estimate::Pace;
+pub use planner::plan;
+pub use refusal::{Refusal, RefusalReason};
+
+use crate::{NodeId, Size, VmId};
 use serde::{Deserialize, Serialize};
 
 /// See DESIGN: the planner takes the first of these that works.
@@ -10,9 +19,11 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 pub enum PlanKind {
     InPlaceLive,
+    /// Also what happens to a stopped VM in place: then nothing restarts and nothing is down.
     InPlaceRestart,
     MoveLive,
     MoveLiveRestart,
+    /// Also how a stopped VM moves; it stays stopped.
     MoveCold,
     MakeRoom,
 }
@@ -33,6 +44,11 @@ impl PlanKind {
     pub const fn moves(self) -> bool {
         !matches!(self, Self::InPlaceLive | Self::InPlaceRestart)
     }
+
+    /// Whether a running VM is shut down and started again on the way.
+    pub const fn restarts(self) -> bool {
+        matches!(self, Self::InPlaceRestart | Self::MoveLiveRestart | Self::MoveCold)
+    }
 }
 
 /// A way to carry out a change of size.
@@ -50,6 +66,24 @@ pub struct Plan {
     pub estimate: Estimate,
     /// The VM's generation that the plan was made for.
     pub generation: u64,
+}
+
+impl Plan {
+    /// Whether the guest's work is cut off on the way.
+    pub const fn interrupts(&self) -> bool {
+        self.running && self.kind.restarts()
+    }
+
+    /// Whether who agreed to `agreed` has agreed to this too: the same change of the same VM, by a plan that stands no
+    /// later in the order of disturbance, and that restarts nothing if that one didn't. Where the VM goes doesn't
+    /// matter, nor do estimates.
+    pub fn is_no_more_disturbing_than(&self, agreed: &Self) -> bool {
+        self.vm == agreed.vm
+            && self.from == agreed.from
+            && self.to == agreed.to
+            && self.kind <= agreed.kind
+            && (agreed.interrupts() || !self.interrupts())
+    }
 }
 
 /// What it is expected to take. Milliseconds, rounded up.
@@ -70,41 +104,5 @@ pub enum PlanAnswer {
     Nothing,
     Refused {
         refusal: Box<Refusal>,
-    },
-}
-
-/// Why there is no plan.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    pub reason: RefusalReason,
-    pub asked: Size,
-    /// The largest size of each resource that would fit with the others as they are now asked or held; customers
-    /// see it, and it says where the VM could reach it.
-    pub largest: Option<Size>,
-    /// Per node, for admins only: reasons with what is free and what is reserved. Emptied before a customer sees it.
-    pub nodes: Vec<RejectedNode>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum RefusalReason {
-    DiskShrinks {
-        has_gib: u64,
-        asked_gib: u64,
-    },
-    /// No node of the kind has room; `largest` is the most of this resource on any one of them.
-    NoRoom {
-        resource: Resource,
-        asked: u64,
-        largest: u64,
-    },
-    /// Room is there, but on nodes that take nothing now.
-    NotReady {
-        condition: Condition,
-    },
-    QuotaExceeded {
-        resource: Resource,
-        asked: u64,
-        left: u64,
     },
 }

@@ -1,0 +1,51 @@
+//! Where a new VM goes, or why it can't.
+
+use super::refusal::{Refusal, RefusalReason, no_room, only_not_ready, out_of_limits};
+use super::room::largest_new;
+use crate::map::{Condition, ResourceMap};
+use crate::placement::{Placement, Request, place};
+use crate::vm::commitment;
+use crate::{HypervisorKind, Resource, Resources, Size};
+
+/// The node for a new VM. `quota_left` is what its tenant may still add; without it no quota counts.
+pub fn place_new(
+    map: &ResourceMap,
+    kind: HypervisorKind,
+    region: Option<&str>,
+    size: Size,
+    quota_left: Option<Resources>,
+) -> Result<Placement, Box<Refusal>> {
+    if let Some(reason) = out_of_limits(size) {
+        return Err(Box::new(Refusal::plain(reason, size)));
+    }
+    let asked = Resources::from(size);
+    if let Some(left) = quota_left
+        && let Some(resource) = Resource::ALL.into_iter().find(|&resource| asked.get(resource) > left.get(resource))
+    {
+        let reason = RefusalReason::QuotaExceeded { resource, asked: asked.get(resource), left: left.get(resource) };
+        return Err(Box::new(Refusal::plain(reason, size)));
+    }
+    let region = region.map(str::to_owned);
+    let request = Request {
+        kind,
+        region: region.clone(),
+        resources: commitment(kind, size),
+        excluded: Vec::new(),
+        live_from: None,
+    };
+    let placement = place(map, &request);
+    if placement.chosen.is_some() {
+        return Ok(placement);
+    }
+    let eligible = map.iter().filter(|node| {
+        node.kind() == kind
+            && node.condition == Condition::Ready
+            && region.as_ref().is_none_or(|region| *region == node.node.region)
+    });
+    let largest = largest_new(kind, size, eligible);
+    let reason = match only_not_ready(&placement.rejected) {
+        Some(condition) => RefusalReason::NotReady { condition },
+        None => no_room(size, largest, &placement.rejected),
+    };
+    Err(Box::new(Refusal { reason, asked: size, largest, nodes: placement.rejected }))
+}

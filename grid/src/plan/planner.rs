@@ -1,0 +1,150 @@
+//! The planner: takes the first plan that works, in the order of [`PlanKind`].
+//!
+//! What each needs:
+//!
+//! | plan | VM | room | nodes |
+//! |---|---|---|---|
+//! | in-place-live | runs, asked within its maxima; no disk growth of a container | the difference, on its node | home's hypervisor answers |
+//! | in-place-restart | any | the difference, on its node | the same; the utility module too where a disk grows offline |
+//! | move-live | runs, kind moves live, asked within its maxima | the larger of old and new size | destination ready and compatible |
+//! | move-live-restart | the same, beyond its maxima | the same | the same |
+//! | move-cold | any | the new size | destination ready, both utility modules answer |
+//!
+//! A cordoned or draining node takes no new VM, but a VM that is there may grow in place. On a contradicting node
+//! only what needs no room is done in place, for how much there is isn't known. Without its home's hypervisor
+//! nothing can be done to a VM. A disk grows offline (through the utility module) where the VM is stopped or is a
+//! container, else by the hypervisor.
+
+use super::estimate::estimate;
+use super::refusal::{self, Refusal, RefusalReason};
+use super::{Pace, Plan, PlanAnswer, PlanKind};
+use crate::map::{MapNode, ResourceMap};
+use crate::placement::{Rejection, Request, lacking, place};
+use crate::vm::{Vm, VmState, commitment};
+use crate::{NodeId, Resource, Resources, Size};
+
+/// How `vm` gets the size `to`, or why it can't. `quota_left` is what its tenant may still add; without it no quota
+/// counts.
+pub fn plan(map: &ResourceMap, vm: &Vm, to: Size, quota_left: Option<Resources>, pace: &Pace) -> PlanAnswer {
+    let refused = |refusal: Refusal| PlanAnswer::Refused { refusal: Box::new(refusal) };
+    if !matches!(vm.state, VmState::Running | VmState::Stopped) {
+        return refused(Refusal::plain(RefusalReason::NotNow { state: vm.state }, to));
+    }
+    if let Some(reason) = refusal::out_of_limits(to) {
+        return refused(Refusal::plain(reason, to));
+    }
+    if to == vm.size {
+        return PlanAnswer::Nothing;
+    }
+    let question = Question { map, vm, pace };
+    if to.disk < vm.size.disk {
+        let reason = RefusalReason::DiskShrinks { has_gib: vm.size.disk.0, asked_gib: to.disk.0 };
+        let largest = question.largest(Size { disk: vm.size.disk, ..to }, quota_left);
+        return refused(Refusal { largest, ..Refusal::plain(reason, to) });
+    }
+    if let Some((resource, asked, left)) = over_quota(vm, to, quota_left) {
+        let reason = RefusalReason::QuotaExceeded { resource, asked, left };
+        return refused(Refusal { largest: question.largest(to, quota_left), ..Refusal::plain(reason, to) });
+    }
+    match question.decide(to) {
+        Some(plan) => PlanAnswer::Planned { plan },
+        None => refused(question.refuse(to)),
+    }
+}
+
+/// The first resource by whose growth the tenant would hold more than it may: how much more was asked, and is left.
+fn over_quota(vm: &Vm, to: Size, quota_left: Option<Resources>) -> Option<(Resource, u64, u64)> {
+    let left = quota_left?;
+    let growth = Resources::from(to).minus(Resources::from(vm.size));
+    let over = |resource: &Resource| growth.get(*resource) > left.get(*resource);
+    let resource = Resource::ALL.into_iter().find(over)?;
+    Some((resource, growth.get(resource), left.get(resource)))
+}
+
+/// A VM that is to change, in a map.
+pub(super) struct Question<'a> {
+    pub(super) map: &'a ResourceMap,
+    pub(super) vm: &'a Vm,
+    pub(super) pace: &'a Pace,
+}
+
+impl Question<'_> {
+    pub(super) fn running(&self) -> bool {
+        self.vm.state == VmState::Running
+    }
+
+    /// The first plan that works. Leaves quota and limits to [`plan`].
+    pub(super) fn decide(&self, to: Size) -> Option<Plan> {
+        if to.disk < self.vm.size.disk {
+            return None;
+        }
+        let home = self.map.get(self.vm.node).filter(|home| home.condition.hypervisor_answers())?;
+        if self.reasons_against_in_place(home, to).is_empty() {
+            return Some(self.make(self.kind_in_place(to), home, to, None));
+        }
+        if let Some(request) = self.live_request(to)
+            && let Some(chosen) = place(self.map, &request).chosen
+        {
+            let kind = if self.vm.maxima.admit(&to) { PlanKind::MoveLive } else { PlanKind::MoveLiveRestart };
+            return Some(self.make(kind, home, to, Some(chosen.node)));
+        }
+        if !home.condition.utility_answers() {
+            return None;
+        }
+        let chosen = place(self.map, &self.cold_request(to)).chosen?;
+        Some(self.make(PlanKind::MoveCold, home, to, Some(chosen.node)))
+    }
+
+    /// Why it can't be done on its own node.
+    pub(super) fn reasons_against_in_place(&self, home: &MapNode, to: Size) -> Vec<Rejection> {
+        let needs = commitment(self.vm.kind, to).minus(home.committed_to(self.vm.id));
+        let grows_offline = to.disk > self.vm.size.disk && (!self.running() || self.vm.kind.is_container());
+        let blocked = !home.condition.hypervisor_answers()
+            || (needs != Resources::ZERO && !home.condition.can_grow_in_place())
+            || (grows_offline && !home.condition.utility_answers());
+        let not_ready = blocked.then_some(Rejection::NotReady { condition: home.condition });
+        not_ready.into_iter().chain(lacking(home, needs)).collect()
+    }
+
+    fn kind_in_place(&self, to: Size) -> PlanKind {
+        let disk_needs_restart = self.vm.kind.is_container() && to.disk > self.vm.size.disk;
+        if self.running() && self.vm.maxima.admit(&to) && !disk_needs_restart {
+            PlanKind::InPlaceLive
+        } else {
+            PlanKind::InPlaceRestart
+        }
+    }
+
+    /// What a live move looks for: it arrives at its old size and leaves with the new one. None where it can't be.
+    pub(super) fn live_request(&self, to: Size) -> Option<Request> {
+        let cold = self.cold_request(to);
+        let both = cold.resources.larger(commitment(self.vm.kind, self.vm.size));
+        let possible = self.running() && self.vm.kind.moves_live();
+        possible.then_some(Request { resources: both, live_from: Some(self.vm.node), ..cold })
+    }
+
+    pub(super) fn cold_request(&self, to: Size) -> Request {
+        Request {
+            kind: self.vm.kind,
+            region: Some(self.vm.region.clone()),
+            resources: commitment(self.vm.kind, to),
+            excluded: vec![self.vm.node],
+            live_from: None,
+        }
+    }
+
+    fn make(&self, kind: PlanKind, home: &MapNode, to: Size, destination: Option<NodeId>) -> Plan {
+        let vm = self.vm;
+        Plan {
+            vm: vm.id,
+            kind,
+            from: vm.size,
+            to,
+            source: vm.node,
+            destination,
+            running: self.running(),
+            estimate: estimate(kind, vm, self.running(), to, home, self.pace),
+            generation: vm.generation,
+        }
+    }
+}
