@@ -5,6 +5,94 @@
 //! signed-in [`accounts::Principal`] first and decides by itself whether that person may.
 
 pub mod accounts;
+pub mod capacity;
+pub mod catalogue;
+pub mod clock;
+mod collector;
 pub mod error;
+pub mod history;
 pub mod hypervisor;
+pub mod nodes;
+pub mod operations;
+pub mod options;
+mod shared;
 pub mod store;
+pub mod vms;
+
+pub use error::ManagerError;
+pub use options::{ManagerOptions, NetworkOptions, Pace, UtilityOptions};
+pub use shared::Change;
+
+use accounts::{Principal, Role};
+use collector::Collector;
+use grid::map::ResourceMap;
+use shared::Shared;
+use std::sync::Arc;
+use store::StoreError;
+use tokio::sync::broadcast;
+
+/// How many changes a slow listener may lag behind before it misses some.
+const CHANGES_KEPT: usize = 1024;
+
+/// The hypervisor management module. Cheap to clone; clones are the same manager.
+#[derive(Clone, Debug)]
+pub struct Manager {
+    shared: Arc<Shared>,
+    collector: Arc<Collector>,
+}
+
+/// Why a manager could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the store could not be read: {0}")]
+    Store(#[from] StoreError),
+}
+
+impl Manager {
+    /// Reads what the store knows. Nothing runs before [`Self::start`].
+    pub async fn open(options: ManagerOptions) -> Result<Self, OpenError> {
+        let shared = Arc::new(Shared {
+            store: options.store,
+            hypervisors: options.hypervisors.into_iter().map(|each| (each.node(), each)).collect(),
+            utility: options.utility,
+            network: options.network,
+            pace: options.pace,
+            simulated: options.simulated,
+            changes: broadcast::channel(CHANGES_KEPT).0,
+        });
+        let collector = Arc::new(Collector::open(Arc::clone(&shared)).await?);
+        Ok(Self { shared, collector })
+    }
+
+    /// Starts collecting, and goes on with the operations that an earlier run left.
+    pub fn start(&self) {
+        self.collector.start();
+    }
+
+    /// Stops the manager's own tasks. Operations stay where they are and go on at the next start.
+    pub async fn stop(&self) {
+        self.collector.stop().await;
+    }
+
+    pub fn is_simulated(&self) -> bool {
+        self.shared.simulated
+    }
+
+    /// Everything that changes from now on.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.shared.changes.subscribe()
+    }
+
+    /// The current picture of all nodes.
+    pub fn map(&self) -> Arc<ResourceMap> {
+        self.collector.map()
+    }
+}
+
+/// What only an admin may.
+fn admin_only(principal: &Principal) -> Result<(), ManagerError> {
+    match principal.role {
+        Role::Admin => Ok(()),
+        Role::Customer => Err(ManagerError::Forbidden),
+    }
+}

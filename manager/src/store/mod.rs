@@ -134,9 +134,18 @@ pub enum Begun {
     Busy(OperationId),
     /// The VM changed since it was planned for.
     Changed,
-    NoRoom { node: NodeId, asked: Resources, available: Resources },
-    OverQuota { limit: Resources, used: Resources },
-    TooManyVms { limit: u32 },
+    NoRoom {
+        node: NodeId,
+        asked: Resources,
+        available: Resources,
+    },
+    OverQuota {
+        limit: Resources,
+        used: Resources,
+    },
+    TooManyVms {
+        limit: u32,
+    },
     NameTaken,
     NoAddressLeft,
 }

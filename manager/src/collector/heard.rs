@@ -1,0 +1,153 @@
+//! What was heard of each node last, from both sources, and how an entry of the map is built from it.
+
+use super::records::Records;
+use crate::shared::Shared;
+use crate::store::Store;
+use crate::vms::VmUsage;
+use grid::map::{MapNode, NodeInputs, Reading};
+use grid::rates::rates;
+use grid::sample::{DomainState, HypervisorSample, Source, UtilitySample};
+use grid::vm::commitment;
+use grid::{Gib, NodeId, Resources, Size, UnixMillis, Vcpus, VmId};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Default)]
+pub(super) struct Heard {
+    pub(super) records: Records,
+    /// How manieth reading of the store was begun last, and which is the one held.
+    records_asked: u64,
+    records_held: u64,
+    nodes: BTreeMap<NodeId, HeardOfNode>,
+}
+
+#[derive(Debug, Default)]
+struct HeardOfNode {
+    hypervisor: Option<Reading<HypervisorSample>>,
+    previous: Option<HypervisorSample>,
+    utility: Option<Reading<UtilitySample>>,
+    usage: BTreeMap<VmId, VmUsage>,
+}
+
+impl Heard {
+    pub(super) fn new(records: Records) -> Self {
+        Self { records, ..Self::default() }
+    }
+
+    /// Takes up what an earlier run heard last, so that a restarted manager knows what it knew; its age tells that it
+    /// is old.
+    pub(super) async fn remember(&mut self, store: &dyn Store) {
+        let nodes: Vec<NodeId> = self.nodes();
+        for node in nodes {
+            let hypervisor = last(store, node, Source::Hypervisor).await;
+            let utility = last(store, node, Source::Utility).await;
+            let heard = self.nodes.entry(node).or_default();
+            (heard.hypervisor, heard.utility) = (hypervisor, utility);
+        }
+    }
+
+    pub(super) fn nodes(&self) -> Vec<NodeId> {
+        self.records.nodes.keys().copied().collect()
+    }
+
+    /// A reading of the store begins: the newest begun wins, whichever ends last.
+    pub(super) fn records_asked(&mut self) -> u64 {
+        self.records_asked += 1;
+        self.records_asked
+    }
+
+    pub(super) fn records_came(&mut self, asked: u64, records: Records) {
+        if asked > self.records_held {
+            self.records_held = asked;
+            self.records = records;
+        }
+    }
+
+    pub(super) fn hypervisor_answered(&mut self, node: NodeId, at: UnixMillis, sample: HypervisorSample) {
+        let heard = self.nodes.entry(node).or_default();
+        heard.previous = heard.hypervisor.take().map(|reading| reading.sample);
+        if let Some(previous) = &heard.previous {
+            heard.usage = usage(previous, &sample);
+        }
+        heard.hypervisor = Some(Reading { at, sample });
+    }
+
+    pub(super) fn utility_reported(&mut self, node: NodeId, at: UnixMillis, sample: UtilitySample) {
+        self.nodes.entry(node).or_default().utility = Some(Reading { at, sample });
+    }
+
+    /// When the utility module was last heard.
+    pub(super) fn utility_at(&self, node: NodeId) -> Option<UnixMillis> {
+        self.nodes.get(&node)?.utility.as_ref().map(|reading| reading.at)
+    }
+
+    pub(super) fn usage(&self, vm: VmId) -> Option<VmUsage> {
+        self.nodes.values().find_map(|heard| heard.usage.get(&vm).copied())
+    }
+
+    /// The VMs' use on one node.
+    pub(super) fn usage_on(&self, node: NodeId) -> BTreeMap<VmId, VmUsage> {
+        self.nodes.get(&node).map(|heard| heard.usage.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn build(&self, node: NodeId, now: UnixMillis, shared: &Shared) -> Option<MapNode> {
+        let recorded = self.records.nodes.get(&node)?.clone();
+        let nothing = HeardOfNode::default();
+        let heard = self.nodes.get(&node).unwrap_or(&nothing);
+        Some(MapNode::build(NodeInputs {
+            hypervisor: heard.hypervisor.clone(),
+            previous: heard.previous.as_ref(),
+            utility: heard.utility.clone(),
+            vms: self.records.vms.get(&node).map_or(&[], Vec::as_slice),
+            reserved: self.records.reserved.get(&node).copied().unwrap_or(Resources::ZERO),
+            held: self.records.held.get(&node).map_or(&[], Vec::as_slice),
+            utility_vm: utility_vm(&recorded, shared),
+            now,
+            limits: shared.pace.freshness,
+            node: recorded,
+        }))
+    }
+}
+
+/// What a node's utility VM takes: one vCPU and its memory; its files are in the pool's own figures.
+fn utility_vm(node: &grid::node::Node, shared: &Shared) -> Resources {
+    let size = Size { vcpus: Vcpus(1), memory: shared.utility.memory, disk: Gib(0) };
+    commitment(node.kind, size)
+}
+
+async fn last<S: serde::de::DeserializeOwned>(store: &dyn Store, node: NodeId, source: Source) -> Option<Reading<S>> {
+    let (at, json) = match store.sample_get(node, source).await {
+        Ok(found) => found?,
+        Err(error) => {
+            tracing::warn!(%error, %node, source = source.as_str(), "the last sample could not be read");
+            return None;
+        }
+    };
+    let sample = serde_json::from_str(&json);
+    if let Err(error) = &sample {
+        tracing::warn!(%error, %node, source = source.as_str(), "the last sample is of another version");
+    }
+    Some(Reading { at, sample: sample.ok()? })
+}
+
+fn usage(previous: &HypervisorSample, current: &HypervisorSample) -> BTreeMap<VmId, VmUsage> {
+    let memory: BTreeMap<VmId, Option<u64>> = current
+        .domains
+        .iter()
+        .filter(|domain| domain.state == DomainState::Running)
+        .map(|domain| (domain.id, domain.memory_resident_mib))
+        .collect();
+    let running = rates(previous, current).into_iter().filter_map(|rate| Some((rate, *memory.get(&rate.id)?)));
+    running
+        .map(|(rate, memory_resident_mib)| {
+            let usage = VmUsage {
+                cpu_permille: rate.cpu_permille,
+                memory_resident_mib,
+                block_read_bytes_per_s: rate.block_read,
+                block_write_bytes_per_s: rate.block_write,
+                network_receive_bytes_per_s: rate.network_receive,
+                network_transmit_bytes_per_s: rate.network_transmit,
+            };
+            (rate.id, usage)
+        })
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! The history: what is kept of each node, hypervisor kind and VM over time, and the one task that writes it.
+
+use crate::clock;
+use crate::shared::Shared;
+use crate::store::rows::{MetricPoint, MetricSeries};
+use crate::vms::VmUsage;
+use grid::map::{Condition, MapNode};
+use grid::sample::DomainState;
+use grid::{HypervisorKind, Resource, Resources, UnixMillis, VmId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::interval;
+use tokio_util::sync::CancellationToken;
+
+/// Between two clean-ups of what is too old.
+const FORGET_EVERY: Duration = Duration::from_secs(3600);
+
+/// What one node and its VMs add to the history now.
+pub(super) fn points(entry: &MapNode, usage: &BTreeMap<VmId, VmUsage>, at: UnixMillis) -> Vec<MetricPoint> {
+    let subject = entry.node.id.to_string();
+    let mut points = amounts(&subject, entry, at);
+    let mut add = |metric: &str, value: u64| points.push(point(&subject, metric, at, value));
+    if let Some(pool) = entry.hypervisor.as_ref().and_then(|reading| reading.sample.pool) {
+        add("pool_free_mib/hypervisor", pool.free_mib);
+    }
+    if let Some(reading) = &entry.utility {
+        add("pool_free_mib/utility", reading.sample.pool.free_mib);
+        add("write_latency_us", reading.sample.write_latency_us);
+    }
+    points.extend(vm_points(entry, usage, at));
+    points
+}
+
+/// `usable_vcpus` and so on: five amounts of three resources.
+fn amounts(subject: &str, entry: &MapNode, at: UnixMillis) -> Vec<MetricPoint> {
+    let sums = [
+        ("usable", entry.usable),
+        ("committed", entry.committed),
+        ("reserved", entry.reserved),
+        ("available", available(entry)),
+        ("measured", entry.measured),
+    ];
+    resource_points(subject, &sums, at)
+}
+
+/// What is not known, or not to be used, is not available.
+fn available(entry: &MapNode) -> Resources {
+    if entry.condition == Condition::Ready { entry.available() } else { Resources::ZERO }
+}
+
+fn resource_points(subject: &str, sums: &[(&str, Resources)], at: UnixMillis) -> Vec<MetricPoint> {
+    let name = |resource| match resource {
+        Resource::Vcpus => "vcpus",
+        Resource::Memory => "memory_mib",
+        Resource::Disk => "disk_mib",
+    };
+    let each = sums.iter().flat_map(|(word, amounts)| {
+        Resource::ALL.map(|resource| point(subject, &format!("{word}_{}", name(resource)), at, amounts.get(resource)))
+    });
+    each.collect()
+}
+
+fn vm_points(entry: &MapNode, usage: &BTreeMap<VmId, VmUsage>, at: UnixMillis) -> Vec<MetricPoint> {
+    let mut points = Vec::new();
+    for domain in entry.hypervisor.iter().flat_map(|reading| &reading.sample.domains) {
+        let Some(usage) = usage.get(&domain.id).filter(|_| domain.state == DomainState::Running) else { continue };
+        let subject = domain.id.to_string();
+        let mut add = |metric: &str, value: u64| points.push(point(&subject, metric, at, value));
+        add("cpu_permille", u64::from(usage.cpu_permille));
+        add("block_read_bytes_per_s", usage.block_read_bytes_per_s);
+        add("block_write_bytes_per_s", usage.block_write_bytes_per_s);
+        add("network_receive_bytes_per_s", usage.network_receive_bytes_per_s);
+        add("network_transmit_bytes_per_s", usage.network_transmit_bytes_per_s);
+        add("vcpus", u64::from(domain.vcpus_current));
+        add("memory_mib", domain.memory_current_mib);
+        if let Some(memory) = usage.memory_resident_mib {
+            add("memory_resident_mib", memory);
+        }
+    }
+    points
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the history keeps floats; amounts stay far below 2^53")]
+fn point(subject: &str, metric: &str, at: UnixMillis, value: u64) -> MetricPoint {
+    MetricPoint { series: MetricSeries { subject: subject.into(), metric: metric.into() }, at, value: value as f64 }
+}
+
+/// Writes what comes, in batches; forgets what is too old; ends with the collector, after what was waiting.
+pub(super) async fn write(shared: Arc<Shared>, mut taken: mpsc::Receiver<Vec<MetricPoint>>, stop: CancellationToken) {
+    let mut tick = interval(shared.pace.history_every);
+    let mut forget = interval(FORGET_EVERY);
+    let mut waiting: Vec<MetricPoint> = Vec::new();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => break,
+            Some(points) = taken.recv() => waiting.extend(points),
+            _ = tick.tick() => flush(&shared, &mut waiting).await,
+            _ = forget.tick() => forget_old(&shared).await,
+        }
+    }
+    flush(&shared, &mut waiting).await;
+}
+
+async fn flush(shared: &Shared, waiting: &mut Vec<MetricPoint>) {
+    if waiting.is_empty() {
+        return;
+    }
+    match shared.store.metrics_add(waiting).await {
+        Ok(()) => metrics::counter!("hostgrid_history_points_total").increment(waiting.len() as u64),
+        Err(error) => tracing::error!(%error, points = waiting.len(), "points of the history were lost"),
+    }
+    waiting.clear();
+}
+
+async fn forget_old(shared: &Shared) {
+    let kept_ms = i64::try_from(shared.pace.history_kept.as_millis()).unwrap_or(i64::MAX);
+    let before = UnixMillis(clock::now().0.saturating_sub(kept_ms));
+    if let Err(error) = shared.store.metrics_forget(before).await {
+        tracing::warn!(%error, "old history was not forgotten");
+    }
+}

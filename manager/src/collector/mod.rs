@@ -1,0 +1,139 @@
+//! From samples to the map: each node's hypervisor is asked on a clock, its utility module's reports come in, both are
+//! cleaned, compared and made into a new version of the map, which readers hold without waiting.
+//!
+//! ```text
+//!   hypervisor.sample() ─┐ (a task a node: a hung one delays nobody)
+//!                        ├─> Heard ─┬─> MapNode::build ─> new map version, swapped
+//!   utility reports ─────┘          ├─> states of VMs
+//!   store: VMs, reservations ───────┘─> points ─> one writer ─> history
+//! ```
+
+mod heard;
+mod history;
+mod node;
+mod records;
+mod states;
+
+use crate::shared::{Change, Shared};
+use crate::store::StoreError;
+use crate::vms::VmUsage;
+use arc_swap::ArcSwap;
+use grid::map::ResourceMap;
+use grid::sample::UtilitySample;
+use grid::{NodeId, UnixMillis, VmId};
+use heard::Heard;
+use records::Records;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Makes the map and keeps it current.
+#[derive(Debug)]
+pub(crate) struct Collector {
+    shared: Arc<Shared>,
+    map: ArcSwap<ResourceMap>,
+    /// Held while a node's entry is built and swapped in, so that no older picture replaces a newer one.
+    heard: Mutex<Heard>,
+    points: mpsc::Sender<Vec<crate::store::rows::MetricPoint>>,
+    points_taken: Mutex<Option<mpsc::Receiver<Vec<crate::store::rows::MetricPoint>>>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Batches of points that may wait for the writer; more are dropped, with a word in the log.
+const BATCHES_WAITING: usize = 256;
+
+impl Collector {
+    /// Reads what the store has recorded and what was last heard of each node.
+    pub(crate) async fn open(shared: Arc<Shared>) -> Result<Self, StoreError> {
+        let records = Records::read(shared.store.as_ref()).await?;
+        let mut heard = Heard::new(records);
+        heard.remember(shared.store.as_ref()).await;
+        let (points, taken) = mpsc::channel(BATCHES_WAITING);
+        let collector = Self {
+            shared,
+            map: ArcSwap::default(),
+            heard: Mutex::new(heard),
+            points,
+            points_taken: Mutex::new(Some(taken)),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        collector.publish_all();
+        Ok(collector)
+    }
+
+    /// Starts a task a node, and the writer of the history.
+    pub(crate) fn start(self: &Arc<Self>) {
+        let taken = self.points_taken.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(taken) = taken else { return };
+        self.tasks.spawn(history::write(Arc::clone(&self.shared), taken, self.stop.clone()));
+        for hypervisor in self.shared.hypervisors.values() {
+            self.tasks.spawn(node::watch(Arc::clone(self), Arc::clone(hypervisor)));
+        }
+    }
+
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(crate) fn map(&self) -> Arc<ResourceMap> {
+        self.map.load_full()
+    }
+
+    /// What a VM was last seen to use.
+    pub(crate) fn usage(&self, vm: VmId) -> Option<VmUsage> {
+        self.heard().usage(vm)
+    }
+
+    /// Takes a utility module's report.
+    pub(crate) fn utility_reported(&self, node: NodeId, at: UnixMillis, sample: UtilitySample) {
+        metrics::counter!("hostgrid_samples_total", "source" => "utility", "outcome" => "taken").increment(1);
+        self.heard().utility_reported(node, at, sample);
+        self.publish(&[node]);
+    }
+
+    /// Reads VMs and reservations anew and counts them: after whatever changed a commitment.
+    pub(crate) async fn records_changed(&self) -> Result<(), StoreError> {
+        let asked = self.heard().records_asked();
+        let records = Records::read(self.shared.store.as_ref()).await?;
+        self.heard().records_came(asked, records);
+        self.publish_all();
+        Ok(())
+    }
+
+    fn publish_all(&self) {
+        let nodes: Vec<NodeId> = self.heard().nodes();
+        self.publish(&nodes);
+    }
+
+    /// Builds these nodes' entries from what is known now, and swaps a new version of the map in.
+    fn publish(&self, nodes: &[NodeId]) {
+        let now = crate::clock::now();
+        {
+            let heard = self.heard();
+            let mut map = self.map.load_full().as_ref().clone();
+            for node in nodes {
+                if let Some(entry) = heard.build(*node, now, &self.shared) {
+                    map = map.with_node(now, entry);
+                }
+            }
+            metrics::gauge!("hostgrid_map_version").set(version_as_f64(map.version));
+            self.map.store(Arc::new(map));
+        }
+        self.shared.tell(Change::Map);
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        // What is heard is replaced whole, so that what a poisoned lock holds is sound.
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; versions stay far below 2^53")]
+fn version_as_f64(version: u64) -> f64 {
+    version as f64
+}

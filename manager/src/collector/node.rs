@@ -1,0 +1,79 @@
+//! The task of one node: asks its hypervisor on a clock, with a deadline, and hands on what it hears.
+
+use super::{Collector, history, states};
+use crate::clock;
+use crate::hypervisor::Hypervisor;
+use grid::NodeId;
+use grid::sample::{HypervisorSample, Source};
+use std::sync::Arc;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Runs until the collector stops.
+pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervisor>) {
+    let node = hypervisor.node();
+    let pace = collector.shared.pace;
+    let mut tick = interval(pace.sample_every);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next_points = Instant::now() + pace.history_every;
+    let mut answered = true;
+    loop {
+        tokio::select! {
+            () = collector.stop.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        let sample = tokio::select! {
+            () = collector.stop.cancelled() => return,
+            sample = sample(&collector, hypervisor.as_ref()) => sample,
+        };
+        if sample.is_some() != answered {
+            answered = sample.is_some();
+            tracing::info!(%node, answered, "a node's hypervisor");
+        }
+        if let Some(sample) = sample {
+            collector.heard().hypervisor_answered(node, clock::now(), sample);
+        }
+        // Without an answer too: the entry ages.
+        collector.publish(&[node]);
+        states::follow(&collector, node).await;
+        if Instant::now() >= next_points {
+            next_points = Instant::now() + pace.history_every;
+            keep(&collector, node).await;
+        }
+    }
+}
+
+async fn sample(collector: &Collector, hypervisor: &dyn Hypervisor) -> Option<HypervisorSample> {
+    let began = Instant::now();
+    let answer = tokio::time::timeout(collector.shared.pace.sample_deadline, hypervisor.sample()).await;
+    metrics::histogram!("hostgrid_sample_duration_seconds").record(began.elapsed());
+    let (outcome, sample) = match answer {
+        Ok(Ok(sample)) => ("taken", Some(sample)),
+        Ok(Err(error)) => {
+            tracing::debug!(%error, node = %hypervisor.node(), "no sample");
+            ("failed", None)
+        }
+        Err(_) => ("late", None),
+    };
+    metrics::counter!("hostgrid_samples_total", "source" => "hypervisor", "outcome" => outcome).increment(1);
+    sample
+}
+
+/// Hands the node's points to the writer, and keeps the raw samples.
+async fn keep(collector: &Collector, node: NodeId) {
+    let map = collector.map();
+    let Some(entry) = map.get(node) else { return };
+    let usage = collector.heard().usage_on(node);
+    let now = clock::now();
+    if collector.points.try_send(history::points(entry, &usage, now)).is_err() {
+        tracing::warn!(%node, "the writer of the history is behind: points dropped");
+    }
+    let store = &collector.shared.store;
+    let hypervisor = entry.hypervisor.as_ref().map(|it| (Source::Hypervisor, it.at, serde_json::to_string(&it.sample)));
+    let utility = entry.utility.as_ref().map(|it| (Source::Utility, it.at, serde_json::to_string(&it.sample)));
+    for (source, at, json) in [hypervisor, utility].into_iter().flatten() {
+        let Ok(json) = json else { continue };
+        if let Err(error) = store.sample_put(node, source, at, &json).await {
+            tracing::warn!(%error, %node, "a raw sample was not kept");
+        }
+    }
+}

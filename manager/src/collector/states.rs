@@ -1,0 +1,56 @@
+//! The states of VMs follow what their homes' hypervisors say, as long as no operation works on them.
+
+use super::Collector;
+use crate::clock;
+use crate::shared::Change;
+use grid::map::MapNode;
+use grid::sample::DomainState;
+use grid::vm::{Vm, VmState};
+use grid::{NodeId, UnixMillis};
+
+/// Records the states that have changed on a node.
+pub(super) async fn follow(collector: &Collector, node: NodeId) {
+    let map = collector.map();
+    let Some(entry) = map.get(node) else { return };
+    let stale_after_ms = collector.shared.pace.freshness.stale_after_ms;
+    let changed: Vec<(Vm, VmState)> = {
+        let heard = collector.heard();
+        let homely = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
+        let idle = homely.iter().filter(|vm| !heard.records.worked_on.contains(&vm.id));
+        idle.filter_map(|vm| Some((vm.clone(), seen(vm, entry, clock::now(), stale_after_ms)?))).collect()
+    };
+    if changed.is_empty() {
+        return;
+    }
+    for (vm, state) in &changed {
+        // The answer may be older than an operation that has just ended or begun: ask the store again.
+        match collector.shared.store.vm_get(vm.id).await {
+            Ok(Some(now)) if now.generation == vm.generation => {}
+            _ => continue,
+        }
+        tracing::info!(vm = %vm.id, from = vm.state.as_str(), to = state.as_str(), "a VM's state");
+        match collector.shared.store.vm_state_set(vm.id, *state).await {
+            Ok(()) => collector.shared.tell(Change::Vm(vm.id)),
+            Err(error) => tracing::warn!(%error, vm = %vm.id, "a VM's state was not recorded"),
+        }
+    }
+    if let Err(error) = collector.records_changed().await {
+        tracing::warn!(%error, "the store could not be read");
+    }
+}
+
+/// The state to record; none where it stays as it is.
+fn seen(vm: &Vm, entry: &MapNode, now: UnixMillis, stale_after_ms: u64) -> Option<VmState> {
+    if !matches!(vm.state, VmState::Running | VmState::Stopped | VmState::Unknown) {
+        return None;
+    }
+    let fresh = entry.hypervisor.as_ref().filter(|reading| now.since(reading.at) <= stale_after_ms);
+    let domain = fresh.map(|reading| reading.sample.domains.iter().find(|domain| domain.id == vm.id));
+    let state = match domain.map(|found| found.map(|domain| domain.state)) {
+        None | Some(None) => VmState::Unknown,
+        Some(Some(DomainState::Running | DomainState::Paused)) => VmState::Running,
+        Some(Some(DomainState::ShutOff)) => VmState::Stopped,
+        Some(Some(DomainState::Other)) => return None,
+    };
+    (state != vm.state).then_some(state)
+}

@@ -1,0 +1,104 @@
+//! Nodes, for admins: what the map says of them, their VMs, their history, and what an admin decides about them.
+
+use crate::accounts::Principal;
+use crate::history::HistoryRange;
+use crate::store::rows::{AuditRow, MetricSeries};
+use crate::{Change, Manager, ManagerError, admin_only, clock, history};
+use grid::UnixMillis;
+use grid::map::MapNode;
+use grid::node::{Administration, NodeSettings};
+use grid::vm::Vm;
+use std::sync::Arc;
+
+/// The largest overcommit ratio that makes sense: a hundred times over.
+const MOST_PERMILLE: u32 = 100_000;
+
+impl Manager {
+    /// All nodes, by name.
+    pub async fn node_list(&self, principal: &Principal) -> Result<Vec<Arc<MapNode>>, ManagerError> {
+        admin_only(principal)?;
+        let mut nodes: Vec<Arc<MapNode>> = self.map().nodes.values().cloned().collect();
+        nodes.sort_by(|a, b| a.node.name.cmp(&b.node.name));
+        Ok(nodes)
+    }
+
+    pub async fn node_get(&self, principal: &Principal, name: &str) -> Result<Arc<MapNode>, ManagerError> {
+        admin_only(principal)?;
+        self.node_named(name)
+    }
+
+    /// The VMs whose home it is, by name.
+    pub async fn node_vms(&self, principal: &Principal, name: &str) -> Result<Vec<Vm>, ManagerError> {
+        admin_only(principal)?;
+        let node = self.node_named(name)?.node.id;
+        let all = self.shared.store.vm_list(None).await?;
+        Ok(all.into_iter().filter(|vm| vm.node == node).collect())
+    }
+
+    /// Points of a metric of a node, oldest first: `usable_`, `committed_`, `reserved_`, `available_` and `measured_`
+    /// of `vcpus`, `memory_mib` and `disk_mib`; `pool_free_mib/hypervisor`, `pool_free_mib/utility`;
+    /// `write_latency_us`. A name that isn't known has no points.
+    pub async fn node_history(
+        &self,
+        principal: &Principal,
+        name: &str,
+        metric: &str,
+        range: HistoryRange,
+    ) -> Result<Vec<(UnixMillis, f64)>, ManagerError> {
+        admin_only(principal)?;
+        let subject = self.node_named(name)?.node.id.to_string();
+        let series = MetricSeries { subject, metric: metric.to_owned() };
+        history::read(self.shared.store.as_ref(), &series, range).await
+    }
+
+    /// Sets what is kept back for the host and how many times over the rest is sold.
+    pub async fn node_settings_set(
+        &self,
+        principal: &Principal,
+        name: &str,
+        settings: NodeSettings,
+    ) -> Result<(), ManagerError> {
+        admin_only(principal)?;
+        let ratios = settings.overcommit;
+        if [ratios.vcpus_permille, ratios.memory_permille, ratios.disk_permille].iter().any(|it| *it > MOST_PERMILLE) {
+            let message = format!("at most {MOST_PERMILLE} thousandths");
+            return Err(ManagerError::Invalid { field: "overcommit", message });
+        }
+        let node = self.node_named(name)?.node.id;
+        self.shared.store.node_settings_set(node, settings).await?;
+        self.node_changed(principal, "node_settings_set", name).await
+    }
+
+    /// Opens, cordons or drains it, as far as new VMs are concerned.
+    pub async fn node_administration_set(
+        &self,
+        principal: &Principal,
+        name: &str,
+        to: Administration,
+    ) -> Result<(), ManagerError> {
+        admin_only(principal)?;
+        let node = self.node_named(name)?.node.id;
+        self.shared.store.node_administration_set(node, to).await?;
+        self.node_changed(principal, "node_administration_set", name).await
+    }
+
+    fn node_named(&self, name: &str) -> Result<Arc<MapNode>, ManagerError> {
+        let map = self.map();
+        map.nodes.values().find(|node| node.node.name == name).cloned().ok_or(ManagerError::NotFound)
+    }
+
+    async fn node_changed(&self, principal: &Principal, action: &str, name: &str) -> Result<(), ManagerError> {
+        let row = AuditRow {
+            at: clock::now(),
+            actor: Some(principal.user),
+            tenant: Some(principal.tenant),
+            action: action.into(),
+            target: name.into(),
+            outcome: "accepted".into(),
+        };
+        self.shared.store.audit_add(&row).await?;
+        self.collector.records_changed().await?;
+        self.shared.tell(Change::Map);
+        Ok(())
+    }
+}

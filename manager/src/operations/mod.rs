@@ -1,0 +1,76 @@
+//! Operations: durable pieces of work, carried out step by step, each step recorded and each with its undo.
+
+use crate::accounts::{Principal, Role};
+use crate::store::rows::OperationFilter;
+use crate::vms::redacted;
+use crate::{Manager, ManagerError};
+use grid::operation::{Operation, OperationKind};
+use grid::{NodeId, OperationId};
+use serde::{Deserialize, Serialize};
+
+/// An operation as its page shows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationView {
+    pub operation: Operation,
+    /// None once the VM is gone.
+    pub vm_name: Option<String>,
+    /// Nodes, for admins only. A deployment has a destination and no source.
+    pub source_name: Option<String>,
+    pub destination_name: Option<String>,
+}
+
+impl Manager {
+    pub async fn operation_get(
+        &self,
+        principal: &Principal,
+        operation: OperationId,
+    ) -> Result<OperationView, ManagerError> {
+        let found = self.shared.store.operation_get(operation).await?.ok_or(ManagerError::NotFound)?;
+        if principal.role == Role::Customer && found.tenant != principal.tenant {
+            return Err(ManagerError::NotFound);
+        }
+        self.operation_view(principal, found).await
+    }
+
+    /// Newest first. A customer's filter is the own tenant, whatever it says; only admins filter by node.
+    pub async fn operation_list(
+        &self,
+        principal: &Principal,
+        mut filter: OperationFilter,
+    ) -> Result<Vec<OperationView>, ManagerError> {
+        if principal.role == Role::Customer {
+            filter.tenant = Some(principal.tenant);
+            filter.node = None;
+        }
+        let mut views = Vec::new();
+        for operation in self.shared.store.operation_list(&filter).await? {
+            views.push(self.operation_view(principal, operation).await?);
+        }
+        Ok(views)
+    }
+
+    async fn operation_view(&self, principal: &Principal, operation: Operation) -> Result<OperationView, ManagerError> {
+        let vm_name = self.shared.store.vm_get(operation.kind.vm()).await?.map(|vm| vm.name);
+        let (source, destination) = match principal.role {
+            Role::Admin => ends(&operation.kind),
+            Role::Customer => (None, None),
+        };
+        let map = self.map();
+        let name = |node: NodeId| map.get(node).map(|node| node.node.name.clone());
+        Ok(OperationView {
+            operation: redacted(principal, operation),
+            vm_name,
+            source_name: source.and_then(name),
+            destination_name: destination.and_then(name),
+        })
+    }
+}
+
+/// Where an operation begins and where it leads.
+fn ends(kind: &OperationKind) -> (Option<NodeId>, Option<NodeId>) {
+    match kind {
+        OperationKind::Deploy { node, .. } => (None, Some(*node)),
+        OperationKind::Resize { plan, .. } => (Some(plan.source), plan.destination),
+        OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => (None, None),
+    }
+}

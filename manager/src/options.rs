@@ -1,0 +1,106 @@
+//! What a manager is opened with: its store, its hypervisors, its network, and how patient it is.
+
+use crate::hypervisor::{Hypervisor, UtilityImages};
+use crate::store::Store;
+use grid::Mib;
+use grid::map::Freshness;
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// All that [`crate::Manager::open`] needs. The nodes are in the store already; a node without a hypervisor here is
+/// silent.
+#[derive(Clone, Debug)]
+pub struct ManagerOptions {
+    pub store: Arc<dyn Store>,
+    /// Known by [`Hypervisor::node`].
+    pub hypervisors: Vec<Arc<dyn Hypervisor>>,
+    pub utility: UtilityOptions,
+    pub network: NetworkOptions,
+    /// Whether the grid is simulated; every page says so.
+    pub simulated: bool,
+    pub pace: Pace,
+}
+
+/// How utility VMs are started.
+#[derive(Clone, Debug)]
+pub struct UtilityOptions {
+    /// The manager's address as utility modules reach it, `http://IP:PORT`.
+    pub manager: String,
+    pub memory: Mib,
+    pub images: UtilityImages,
+    /// Each node's utility VM's own address with prefix length, by the node's name. A node that isn't here is left
+    /// alone: somebody else runs its utility module.
+    pub addresses: BTreeMap<String, String>,
+}
+
+/// The customers' network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkOptions {
+    /// The first and the last address that VMs are given.
+    pub first: Ipv4Addr,
+    pub last: Ipv4Addr,
+    pub prefix_length: u8,
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// How often, how long, how many times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Between two samples of a node.
+    pub sample_every: Duration,
+    /// After this, a sample that did not come is given up.
+    pub sample_deadline: Duration,
+    /// Between two points of the history.
+    pub history_every: Duration,
+    /// How long the history is kept.
+    pub history_kept: Duration,
+    /// After this, a reading is stale.
+    pub freshness: Freshness,
+    /// A utility VM whose last report is older than this is brought back.
+    pub utility_dead_after: Duration,
+    /// The first wait before a utility VM is started again; doubles up to thirty times as much.
+    pub utility_back_off: Duration,
+    /// How long a guest may take to shut down.
+    pub shut_down: Duration,
+    /// How long a step may take that only changes configuration.
+    pub short_step: Duration,
+    /// How long a step may take that carries bytes.
+    pub long_step: Duration,
+    /// How long the hypervisors may take to show what was asked of them.
+    pub verify: Duration,
+    /// How long a guest may take to answer on its address again.
+    pub answer: Duration,
+    /// How often its address is asked meanwhile.
+    pub ask_every: Duration,
+    /// The first wait before a failed call is tried again; doubles.
+    pub retry_first: Duration,
+    /// How many times a call is tried that failed in a way that can pass.
+    pub tries: u32,
+    /// How long both ends of a move are looked at before what happened is called unknown.
+    pub unknown: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            sample_every: Duration::from_secs(2),
+            sample_deadline: Duration::from_secs(10),
+            history_every: Duration::from_secs(10),
+            history_kept: Duration::from_secs(30 * 24 * 3600),
+            freshness: Freshness { stale_after_ms: 20_000 },
+            utility_dead_after: Duration::from_secs(30),
+            utility_back_off: Duration::from_secs(10),
+            shut_down: Duration::from_secs(60),
+            short_step: Duration::from_secs(60),
+            long_step: Duration::from_secs(3600),
+            verify: Duration::from_secs(60),
+            answer: Duration::from_secs(90),
+            ask_every: Duration::from_millis(50),
+            retry_first: Duration::from_millis(500),
+            tries: 4,
+            unknown: Duration::from_secs(120),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! What the collector, the operations and the use cases hold together.
+
+use crate::hypervisor::Hypervisor;
+use crate::options::{NetworkOptions, Pace, UtilityOptions};
+use crate::store::Store;
+use grid::{NodeId, OperationId, VmId};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// Something that a page may be showing has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// A new version of the map.
+    Map,
+    Operation(OperationId),
+    Vm(VmId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) hypervisors: BTreeMap<NodeId, Arc<dyn Hypervisor>>,
+    pub(crate) utility: UtilityOptions,
+    pub(crate) network: NetworkOptions,
+    pub(crate) pace: Pace,
+    pub(crate) simulated: bool,
+    pub(crate) changes: broadcast::Sender<Change>,
+}
+
+impl Shared {
+    /// Tells whoever listens; nobody has to.
+    pub(crate) fn tell(&self, change: Change) {
+        let _ = self.changes.send(change);
+    }
+
+    pub(crate) fn hypervisor(&self, node: NodeId) -> Option<&Arc<dyn Hypervisor>> {
+        self.hypervisors.get(&node)
+    }
+}
