@@ -15,13 +15,10 @@ use super::compare::{compare, differs, node_memory, reported};
 use super::{Commitment, Condition, Freshness, Holder, MapNode, Reading};
 use crate::node::Node;
 use crate::rates::node_cpu_permille;
-use crate::sample::{DomainSample, HypervisorSample, PoolSample, UtilitySample};
+use crate::sample::{DomainSample, HypervisorSample, PoolSample, UTILITY_DOMAIN, UtilitySample};
 use crate::vm::{Vm, VmState, commitment};
 use crate::{Gib, HypervisorKind, Mib, Resource, Resources, Size, UnixMillis, Vcpus, VmId};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The utility VM's name at its hypervisor.
-pub const UTILITY_DOMAIN: &str = "hostgrid-utility";
 
 /// All that a node's entry is made of.
 #[derive(Clone, Debug)]

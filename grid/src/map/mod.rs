@@ -9,7 +9,7 @@ mod capacity;
 mod compare;
 mod condition;
 
-pub use build::{NodeInputs, UTILITY_DOMAIN};
+pub use build::NodeInputs;
 pub use capacity::{KindTotals, how_many_fit, largest_fit};
 pub use compare::{Disagreement, Fact};
 pub use condition::{Condition, Freshness};
