@@ -41,6 +41,13 @@ pub struct Vm {
     pub generation: u64,
 }
 
+impl Vm {
+    /// What it takes from its home now: see [`commitment`]; nothing once its deployment failed and was undone.
+    pub fn commitment(&self) -> Resources {
+        if self.state == VmState::Failed { Resources::ZERO } else { commitment(self.kind, self.size) }
+    }
+}
+
 /// The largest vCPUs and memory that a running VM can be given without a restart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maxima {
@@ -70,6 +77,9 @@ pub enum VmState {
 }
 
 impl VmState {
+    pub const ALL: [Self; 6] =
+        [Self::Deploying, Self::Running, Self::Stopped, Self::Unknown, Self::Failed, Self::Deleting];
+
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Deploying => "deploying",
