@@ -2,7 +2,10 @@
 //!
 //! Times are given by the caller. A method that changes something is one transaction.
 
+#[cfg(test)]
+mod contract;
 pub mod rows;
+pub mod sqlite;
 
 use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
@@ -21,7 +24,8 @@ pub trait AccountStore: Send + Sync {
     /// Makes the tenant where it isn't there; sets its quota.
     async fn tenant_put(&self, tenant: TenantId, name: &str, quota: Quota) -> Result<(), StoreError>;
     async fn tenant_quota(&self, tenant: TenantId) -> Result<Quota, StoreError>;
-    /// What the tenant's VMs take of its quota (sizes, without overhead) and how many they are.
+    /// What the tenant's VMs take of its quota (sizes, without overhead) and how many they are; what running
+    /// operations will add is in it.
     async fn tenant_usage(&self, tenant: TenantId) -> Result<(Resources, u32), StoreError>;
     /// [`StoreError::Conflict`] where the email is taken.
     async fn user_create(&self, user: &NewUser) -> Result<(), StoreError>;
@@ -42,7 +46,8 @@ pub trait AccountStore: Send + Sync {
 /// Nodes and offers.
 #[async_trait]
 pub trait NodeStore: Send + Sync {
-    /// Makes or updates the node of this name (kind, region, URI); settings and administration only at first sight.
+    /// Makes or updates the node of this name (kind, region, URI); id, settings and administration only at first
+    /// sight.
     /// Answers the node as it is now.
     async fn node_put(&self, node: &Node) -> Result<Node, StoreError>;
     async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
@@ -55,6 +60,7 @@ pub trait NodeStore: Send + Sync {
     async fn offer_list(&self) -> Result<Vec<Offer>, StoreError>;
 
     /// Keys and one-time tokens of utility modules, by their hashes.
+    /// A node has one key: a new one takes the place of the one before.
     async fn utility_key_put(&self, node: NodeId, hash: &str, now: UnixMillis) -> Result<(), StoreError>;
     async fn utility_key_find(&self, hash: &str) -> Result<Option<NodeId>, StoreError>;
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError>;
@@ -68,9 +74,13 @@ pub trait VmStore: Send + Sync {
     async fn vm_get(&self, vm: VmId) -> Result<Option<Vm>, StoreError>;
     /// All of them, or one tenant's, by name.
     async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError>;
+    /// A failed VM ([`VmState::Failed`]) takes nothing of its node or of its tenant's quota any more.
     async fn vm_state_set(&self, vm: VmId, state: VmState) -> Result<(), StoreError>;
-    /// After verification: size, maxima and home; ends the operation's reservations on nodes that are no longer its.
+    /// After verification: size, maxima and home. What the VM now takes of its home, its running operation no longer
+    /// reserves there; what it took of a home that it left, that operation reserves until it ends, because what is
+    /// left there is removed after this. The same call again changes nothing.
     async fn vm_settle(&self, vm: VmId, node: NodeId, size: Size, maxima: Maxima) -> Result<(), StoreError>;
+    /// Forgets it; does nothing where it isn't there.
     async fn vm_remove(&self, vm: VmId) -> Result<(), StoreError>;
 }
 
@@ -80,7 +90,9 @@ pub trait OperationStore: Send + Sync {
     /// One transaction: an operation with this key is there already (answers its id), the VM is free of other running
     /// operations and of the generation that was planned for, the tenant's quota admits it, each node of `room` still
     /// has the room (usable less what is committed, reserved and held outside the store); then writes the VM (for a
-    /// deploy, with the next free address), reservations, operation, steps and audit row.
+    /// deploy, with the next free address), reservations, operation, steps and audit row. A deployed VM takes its
+    /// room by itself from then on: a reservation for it on its node is written only for what goes beyond. What is
+    /// refused leaves an audit row and nothing else. [`StoreError::NotFound`] where the VM or the tenant isn't there.
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError>;
     /// The operation that this person's key already stands for.
     async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError>;
@@ -89,8 +101,11 @@ pub trait OperationStore: Send + Sync {
     async fn operation_list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, StoreError>;
     /// Those that aren't over, oldest first.
     async fn operation_unfinished(&self) -> Result<Vec<Operation>, StoreError>;
-    /// Takes the operation over: raises its epoch, and answers it. Writes with an older epoch fail.
+    /// Takes the operation over: raises its epoch, and answers it. Writes with an older epoch fail with
+    /// [`StoreError::Fenced`]. [`StoreError::Conflict`] where it is over.
     async fn operation_claim(&self, operation: OperationId) -> Result<u64, StoreError>;
+    /// `None` leaves the note as it is. The step started when it was first so; it ended when it was last done, failed
+    /// or undone.
     async fn step_set(
         &self,
         operation: OperationId,
@@ -100,6 +115,7 @@ pub trait OperationStore: Send + Sync {
         note: Option<&str>,
         now: UnixMillis,
     ) -> Result<(), StoreError>;
+    /// Not for the states in which it is over: see `operation_end`.
     async fn operation_state_set(
         &self,
         operation: OperationId,
@@ -115,7 +131,8 @@ pub trait OperationStore: Send + Sync {
         value: &str,
     ) -> Result<(), StoreError>;
     async fn operation_fact_get(&self, operation: OperationId, key: &str) -> Result<Option<String>, StoreError>;
-    /// Ends it: state, reasons, measures; frees all its reservations; writes the audit row.
+    /// Ends it: state, reasons, measures; frees all its reservations; writes the audit row. The same end again does
+    /// nothing; another is a [`StoreError::Conflict`].
     async fn operation_end(
         &self,
         operation: OperationId,
@@ -185,6 +202,8 @@ pub enum StoreError {
     Fenced,
     #[error("the database is newer than the program, or was changed by hand: {0}")]
     Schema(String),
+    #[error("{0} is too large a number for the database")]
+    TooLarge(u64),
     #[error("a row can't be read: {0}")]
     Corrupt(String),
     #[error("the database failed: {0}")]

@@ -29,7 +29,7 @@ pub struct UserRow {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionRow {
-    /// As `tower_sessions` prints it.
+    /// The SHA-256 of the cookie's id, in hexadecimal: a stolen database gives no sessions.
     pub id: String,
     /// Whose it is, once signed in.
     pub user: Option<UserId>,
@@ -59,7 +59,7 @@ pub struct NewOperation {
     pub kind: OperationKind,
     pub tenant: TenantId,
     pub actor: UserId,
-    /// The caller's own key: the same key is the same operation.
+    /// The actor's own key: the same key is the same operation.
     pub idempotency_key: String,
     /// The VM's generation that was planned for; none for a deploy.
     pub generation: Option<u64>,
@@ -97,7 +97,12 @@ pub struct OperationFilter {
     pub vm: Option<VmId>,
     /// As source, destination or place of a deploy.
     pub node: Option<NodeId>,
+    /// 0 is [`OperationFilter::DEFAULT_LIMIT`].
     pub limit: u32,
+}
+
+impl OperationFilter {
+    pub const DEFAULT_LIMIT: u32 = 100;
 }
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,90 @@
+//! The store in SQLite, inside the program: what matters in one database file, the history in another.
+//!
+//! One connection writes, by `BEGIN IMMEDIATE` transactions that are on the disk when they are answered
+//! (`synchronous=FULL`); a pool of connections reads, and never waits for the writer (WAL). The history may lose its
+//! last moments in a power cut (`synchronous=NORMAL`). Statements are prepared once a connection. A constraint of
+//! the database becomes an error of the domain at the query that can violate it.
+
+mod accounts;
+mod begin;
+mod columns;
+mod history;
+mod nodes;
+mod open;
+mod operations;
+mod vms;
+
+use super::StoreError;
+use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::{Connection, Sqlite, Transaction};
+use std::path::Path;
+use tokio::sync::{Mutex, MutexGuard};
+
+/// A [`super::Store`] in a directory of its own.
+#[derive(Debug)]
+pub struct SqliteStore {
+    readers: SqlitePool,
+    writer: Writer,
+    history: history::History,
+    /// The directory of a temporary store goes with it, after its connections.
+    _temporary: Option<open::TemporaryDirectory>,
+}
+
+impl SqliteStore {
+    /// Opens the store in `directory`, makes what is missing and brings the databases up to this program's version.
+    /// [`StoreError::Schema`] where they are of a newer program or were changed by hand.
+    pub async fn open(directory: &Path) -> Result<Self, StoreError> {
+        open::open(directory, None).await
+    }
+
+    /// An empty store that goes when it is dropped, for tests.
+    pub async fn open_temporary() -> Result<Self, StoreError> {
+        let temporary = open::TemporaryDirectory::new();
+        let directory = temporary.path().to_owned();
+        open::open(&directory, Some(temporary)).await
+    }
+}
+
+/// The only connection that writes; who wants to write waits in line.
+struct Writer(Mutex<SqliteConnection>);
+
+impl std::fmt::Debug for Writer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Writer")
+    }
+}
+
+impl Writer {
+    async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.0.lock().await
+    }
+}
+
+/// Begins a transaction that may write, so that it never has to be repeated. Undone unless it is committed.
+async fn begin(writer: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
+    writer.begin_with("BEGIN IMMEDIATE").await.map_err(database)
+}
+
+/// The error of a query that can violate no constraint, or none that a caller could mean something by.
+fn database(error: sqlx::Error) -> StoreError {
+    StoreError::Database(error.to_string())
+}
+
+/// The error of a query that can: `conflict` says what it means there.
+fn constraint(conflict: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError {
+    use sqlx::error::ErrorKind;
+    move |error| match error.as_database_error().map(sqlx::error::DatabaseError::kind) {
+        Some(
+            ErrorKind::UniqueViolation
+            | ErrorKind::ForeignKeyViolation
+            | ErrorKind::CheckViolation
+            | ErrorKind::NotNullViolation,
+        ) => StoreError::Conflict(conflict),
+        _ => database(error),
+    }
+}
+
+/// A statement that must have met one row.
+fn met(rows: u64) -> Result<(), StoreError> {
+    if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+}

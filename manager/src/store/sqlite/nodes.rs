@@ -1,0 +1,200 @@
+//! Nodes, offers and the keys of utility modules in SQLite.
+
+use super::columns::{Columns, administration_word, stored, stored_resources};
+use super::{SqliteStore, begin, constraint, database, met};
+use crate::store::{NodeStore, StoreError};
+use async_trait::async_trait;
+use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::offer::Offer;
+use grid::{NodeId, OperationId, Resources, UnixMillis};
+use sqlx::sqlite::SqliteRow;
+
+fn node(row: &SqliteRow) -> Result<Node, StoreError> {
+    let columns = Columns(row);
+    Ok(Node {
+        id: columns.parsed("id")?,
+        name: columns.text("name")?,
+        kind: columns.parsed("kind")?,
+        region: columns.text("region")?,
+        uri: columns.text("uri")?,
+        settings: NodeSettings {
+            reserve: columns.resources("reserve_")?,
+            overcommit: Overcommit {
+                vcpus_permille: columns.count("vcpus_permille")?,
+                memory_permille: columns.count("memory_permille")?,
+                disk_permille: columns.count("disk_permille")?,
+            },
+        },
+        administration: columns.administration("administration")?,
+    })
+}
+
+#[async_trait]
+impl NodeStore for SqliteStore {
+    async fn node_put(&self, new: &Node) -> Result<Node, StoreError> {
+        let [vcpus, memory, disk] = stored_resources(new.settings.reserve)?;
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        sqlx::query(
+            "INSERT INTO node (id, name, kind, region, uri, reserve_vcpus, reserve_memory_mib, reserve_disk_mib,
+                               vcpus_permille, memory_permille, disk_permille, administration)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, region = excluded.region, uri = excluded.uri",
+        )
+        .bind(new.id.to_string())
+        .bind(&new.name)
+        .bind(new.kind.as_str())
+        .bind(&new.region)
+        .bind(&new.uri)
+        .bind(vcpus)
+        .bind(memory)
+        .bind(disk)
+        .bind(i64::from(new.settings.overcommit.vcpus_permille))
+        .bind(i64::from(new.settings.overcommit.memory_permille))
+        .bind(i64::from(new.settings.overcommit.disk_permille))
+        .bind(administration_word(new.administration))
+        .execute(&mut *tx)
+        .await
+        .map_err(constraint("another node has this id"))?;
+        let row = sqlx::query("SELECT * FROM node WHERE name = ?")
+            .bind(&new.name)
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(database)?;
+        tx.commit().await.map_err(database)?;
+        node(&row)
+    }
+
+    async fn node_list(&self) -> Result<Vec<Node>, StoreError> {
+        sqlx::query("SELECT * FROM node ORDER BY name")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?
+            .iter()
+            .map(node)
+            .collect()
+    }
+
+    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError> {
+        let [vcpus, memory, disk] = stored_resources(settings.reserve)?;
+        let done = sqlx::query(
+            "UPDATE node SET reserve_vcpus = ?, reserve_memory_mib = ?, reserve_disk_mib = ?,
+                             vcpus_permille = ?, memory_permille = ?, disk_permille = ?
+             WHERE id = ?",
+        )
+        .bind(vcpus)
+        .bind(memory)
+        .bind(disk)
+        .bind(i64::from(settings.overcommit.vcpus_permille))
+        .bind(i64::from(settings.overcommit.memory_permille))
+        .bind(i64::from(settings.overcommit.disk_permille))
+        .bind(node.to_string())
+        .execute(&mut *self.writer.lock().await)
+        .await
+        .map_err(database)?;
+        met(done.rows_affected())
+    }
+
+    async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError> {
+        let done = sqlx::query("UPDATE node SET administration = ? WHERE id = ?")
+            .bind(administration_word(to))
+            .bind(node.to_string())
+            .execute(&mut *self.writer.lock().await)
+            .await
+            .map_err(database)?;
+        met(done.rows_affected())
+    }
+
+    async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError> {
+        sqlx::query("SELECT node, operation, vcpus, memory_mib, disk_mib FROM reservation ORDER BY node, operation")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?
+            .iter()
+            .map(|row| {
+                let columns = Columns(row);
+                Ok((columns.parsed("node")?, columns.parsed("operation")?, columns.resources("")?))
+            })
+            .collect()
+    }
+
+    async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO offer (name, vcpus, memory_mib, disk_gib) VALUES (?, ?, ?, ?)
+             ON CONFLICT (name) DO UPDATE SET
+                vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib",
+        )
+        .bind(&offer.name)
+        .bind(i64::from(offer.size.vcpus.0))
+        .bind(stored(offer.size.memory.0)?)
+        .bind(stored(offer.size.disk.0)?)
+        .execute(&mut *self.writer.lock().await)
+        .await
+        .map_err(constraint("the offer's size is out of bounds"))?;
+        Ok(())
+    }
+
+    async fn offer_list(&self) -> Result<Vec<Offer>, StoreError> {
+        sqlx::query("SELECT name, vcpus, memory_mib, disk_gib FROM offer ORDER BY vcpus, memory_mib, disk_gib, name")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?
+            .iter()
+            .map(|row| {
+                let columns = Columns(row);
+                Ok(Offer { name: columns.text("name")?, size: columns.size()? })
+            })
+            .collect()
+    }
+
+    async fn utility_key_put(&self, node: NodeId, hash: &str, now: UnixMillis) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO utility_key (node, hash, created_ms) VALUES (?, ?, ?)
+             ON CONFLICT (node) DO UPDATE SET hash = excluded.hash, created_ms = excluded.created_ms",
+        )
+        .bind(node.to_string())
+        .bind(hash)
+        .bind(now.0)
+        .execute(&mut *self.writer.lock().await)
+        .await
+        .map_err(constraint("the node is not there, or another has this key"))?;
+        Ok(())
+    }
+
+    async fn utility_key_find(&self, hash: &str) -> Result<Option<NodeId>, StoreError> {
+        let row = sqlx::query("SELECT node FROM utility_key WHERE hash = ?")
+            .bind(hash)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(database)?;
+        row.map(|row| Columns(&row).parsed("node")).transpose()
+    }
+
+    async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO utility_token (hash, node, expires_ms) VALUES (?, ?, ?)")
+            .bind(hash)
+            .bind(node.to_string())
+            .bind(expires.0)
+            .execute(&mut *self.writer.lock().await)
+            .await
+            .map_err(constraint("the node is not there, or the token is not new"))?;
+        Ok(())
+    }
+
+    async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        sqlx::query("DELETE FROM utility_token WHERE expires_ms <= ?")
+            .bind(now.0)
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
+        let row = sqlx::query("DELETE FROM utility_token WHERE hash = ? RETURNING node")
+            .bind(hash)
+            .fetch_optional(&mut *tx)
+            .await
+            .map_err(database)?;
+        tx.commit().await.map_err(database)?;
+        row.map(|row| Columns(&row).parsed("node")).transpose()
+    }
+}

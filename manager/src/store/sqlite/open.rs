@@ -1,0 +1,101 @@
+//! Opening the databases and bringing them up to this program's version.
+
+use super::history::History;
+use super::{SqliteStore, Writer, database};
+use crate::store::StoreError;
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, Connection};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::Mutex;
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+static HISTORY_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite/history");
+
+/// How many connections read each database.
+const READERS: u32 = 4;
+
+pub(super) async fn open(directory: &Path, temporary: Option<TemporaryDirectory>) -> Result<SqliteStore, StoreError> {
+    // Password hashes and customers' keys are in it: nobody else's to read.
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| StoreError::Database(format!("can't make {}: {error}", directory.display())))?;
+
+    let file = options(&directory.join("hostgrid.db"), SqliteSynchronous::Full);
+    let mut writer = file.connect().await.map_err(database)?;
+    migrate(&MIGRATIONS, &mut writer).await?;
+
+    let history_file = options(&directory.join("history.db"), SqliteSynchronous::Normal);
+    let mut history_writer = history_file.connect().await.map_err(database)?;
+    migrate(&HISTORY_MIGRATIONS, &mut history_writer).await?;
+
+    Ok(SqliteStore {
+        readers: readers(file),
+        writer: Writer(Mutex::new(writer)),
+        history: History::new(readers(history_file), history_writer),
+        _temporary: temporary,
+    })
+}
+
+fn options(file: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(synchronous)
+        .busy_timeout(Duration::from_secs(10))
+        .statement_cache_capacity(256)
+        .disable_statement_logging()
+}
+
+fn readers(options: SqliteConnectOptions) -> sqlx::SqlitePool {
+    SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.read_only(true).create_if_missing(false))
+}
+
+async fn migrate(migrations: &Migrator, connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    // SQLite has no lock for migrations: two programs that start at once must not both apply one.
+    let mut tx = connection.begin_with("BEGIN IMMEDIATE").await.map_err(database)?;
+    migrations.run_direct(None, &mut *tx, false).await.map_err(|error| match error {
+        MigrateError::VersionMissing(version) => StoreError::Schema(format!(
+            "it has migration {version}, which this program doesn't know; start the newer program, or go back to a \
+             copy of the database from before"
+        )),
+        MigrateError::VersionMismatch(version) => {
+            StoreError::Schema(format!("migration {version} is not the one that was applied"))
+        }
+        MigrateError::Dirty(version) => StoreError::Schema(format!("migration {version} was applied in part")),
+        other => StoreError::Database(other.to_string()),
+    })?;
+    tx.commit().await.map_err(database)
+}
+
+/// A directory that goes when it is dropped.
+#[derive(Debug)]
+pub(super) struct TemporaryDirectory(PathBuf);
+
+impl TemporaryDirectory {
+    pub(super) fn new() -> Self {
+        Self(std::env::temp_dir().join(format!("hostgrid-store-{}", uuid::Uuid::new_v4().simple())))
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for TemporaryDirectory {
+    fn drop(&mut self) {
+        // Nothing depends on it: what stays behind is in the system's place for temporary files.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}

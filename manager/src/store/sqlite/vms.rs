@@ -1,0 +1,174 @@
+//! VMs in SQLite.
+
+use super::columns::{Columns, stored, stored_resources};
+use super::operations::{Holding, holding_of};
+use super::{SqliteStore, begin, constraint, database};
+use crate::store::{StoreError, VmStore};
+use async_trait::async_trait;
+use grid::vm::{Maxima, Vm, VmState};
+use grid::{Mib, NodeId, Resources, Size, TenantId, Vcpus, VmId};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::net::Ipv4Addr;
+
+fn vm(row: &SqliteRow) -> Result<Vm, StoreError> {
+    let columns = Columns(row);
+    Ok(Vm {
+        id: columns.parsed("id")?,
+        name: columns.text("name")?,
+        tenant: columns.parsed("tenant")?,
+        owner: columns.parsed("owner")?,
+        node: columns.parsed("node")?,
+        kind: columns.parsed("kind")?,
+        region: columns.text("region")?,
+        image: columns.text("image")?,
+        size: columns.size()?,
+        maxima: Maxima {
+            vcpus: Vcpus(columns.count("maxima_vcpus")?),
+            memory: Mib(columns.amount("maxima_memory_mib")?),
+        },
+        state: columns.vm_state("state")?,
+        mac: columns.text("mac")?,
+        address: Ipv4Addr::from_bits(columns.count("address")?),
+        keys: columns.text("keys")?,
+        created_at: columns.time("created_ms")?,
+        generation: columns.amount("generation")?,
+    })
+}
+
+/// The VM as this connection sees it.
+pub(super) async fn get(connection: &mut SqliteConnection, id: &str) -> Result<Option<Vm>, StoreError> {
+    let row =
+        sqlx::query("SELECT * FROM vm WHERE id = ?").bind(id).fetch_optional(connection).await.map_err(database)?;
+    row.as_ref().map(vm).transpose()
+}
+
+/// Records a new VM.
+pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result<(), StoreError> {
+    let [vcpus, memory, disk] = stored_resources(vm.commitment())?;
+    sqlx::query(
+        "INSERT INTO vm (id, name, tenant, owner, node, kind, region, image, vcpus, memory_mib, disk_gib,
+                         maxima_vcpus, maxima_memory_mib, state, mac, address, keys, created_ms, generation,
+                         committed_vcpus, committed_memory_mib, committed_disk_mib)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(vm.id.to_string())
+    .bind(&vm.name)
+    .bind(vm.tenant.to_string())
+    .bind(vm.owner.to_string())
+    .bind(vm.node.to_string())
+    .bind(vm.kind.as_str())
+    .bind(&vm.region)
+    .bind(&vm.image)
+    .bind(i64::from(vm.size.vcpus.0))
+    .bind(stored(vm.size.memory.0)?)
+    .bind(stored(vm.size.disk.0)?)
+    .bind(i64::from(vm.maxima.vcpus.0))
+    .bind(stored(vm.maxima.memory.0)?)
+    .bind(vm.state.as_str())
+    .bind(&vm.mac)
+    .bind(i64::from(vm.address.to_bits()))
+    .bind(&vm.keys)
+    .bind(vm.created_at.0)
+    .bind(stored(vm.generation)?)
+    .bind(vcpus)
+    .bind(memory)
+    .bind(disk)
+    .execute(connection)
+    .await
+    .map_err(constraint("the VM's id, MAC or address is taken, or its size is out of bounds"))?;
+    Ok(())
+}
+
+/// Writes what may change of a VM, and raises its generation.
+async fn update(connection: &mut SqliteConnection, vm: &Vm) -> Result<(), StoreError> {
+    let [vcpus, memory, disk] = stored_resources(vm.commitment())?;
+    sqlx::query(
+        "UPDATE vm SET node = ?, vcpus = ?, memory_mib = ?, disk_gib = ?, maxima_vcpus = ?, maxima_memory_mib = ?,
+                       state = ?, generation = generation + 1,
+                       committed_vcpus = ?, committed_memory_mib = ?, committed_disk_mib = ?
+         WHERE id = ?",
+    )
+    .bind(vm.node.to_string())
+    .bind(i64::from(vm.size.vcpus.0))
+    .bind(stored(vm.size.memory.0)?)
+    .bind(stored(vm.size.disk.0)?)
+    .bind(i64::from(vm.maxima.vcpus.0))
+    .bind(stored(vm.maxima.memory.0)?)
+    .bind(vm.state.as_str())
+    .bind(vcpus)
+    .bind(memory)
+    .bind(disk)
+    .bind(vm.id.to_string())
+    .execute(connection)
+    .await
+    .map_err(constraint("the node is not there, or the size is out of bounds"))?;
+    Ok(())
+}
+
+#[async_trait]
+impl VmStore for SqliteStore {
+    async fn vm_get(&self, vm: VmId) -> Result<Option<Vm>, StoreError> {
+        get(&mut *self.readers.acquire().await.map_err(database)?, &vm.to_string()).await
+    }
+
+    async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError> {
+        let query = match tenant {
+            Some(tenant) => sqlx::query("SELECT * FROM vm WHERE tenant = ? ORDER BY name, id").bind(tenant.to_string()),
+            None => sqlx::query("SELECT * FROM vm ORDER BY name, id"),
+        };
+        query.fetch_all(&self.readers).await.map_err(database)?.iter().map(vm).collect()
+    }
+
+    async fn vm_state_set(&self, id: VmId, state: VmState) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let before = get(&mut tx, &id.to_string()).await?.ok_or(StoreError::NotFound)?;
+        if before.state != state {
+            update(&mut tx, &Vm { state, ..before }).await?;
+        }
+        tx.commit().await.map_err(database)
+    }
+
+    async fn vm_settle(&self, id: VmId, node: NodeId, size: Size, maxima: Maxima) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let before = get(&mut tx, &id.to_string()).await?.ok_or(StoreError::NotFound)?;
+        let after = Vm { node, size, maxima, ..before.clone() };
+        if after != before {
+            update(&mut tx, &after).await?;
+            if let Some(holding) = holding_of(&mut tx, id).await? {
+                hold_the_rest(&mut tx, &holding, &before, &after).await?;
+            }
+        }
+        tx.commit().await.map_err(database)
+    }
+
+    async fn vm_remove(&self, id: VmId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM vm WHERE id = ?")
+            .bind(id.to_string())
+            .execute(&mut *self.writer.lock().await)
+            .await
+            .map_err(database)?;
+        Ok(())
+    }
+}
+
+/// What the VM now takes by itself, its operation no longer holds for it; and a node that it left stays held until
+/// the operation has removed what is there.
+async fn hold_the_rest(
+    connection: &mut SqliteConnection,
+    holding: &Holding,
+    before: &Vm,
+    after: &Vm,
+) -> Result<(), StoreError> {
+    let moved = before.node != after.node;
+    let took = if moved { Resources::ZERO } else { before.commitment() };
+    let held = holding.on(connection, after.node).await?;
+    holding.hold(connection, after.node, held.minus(after.commitment().minus(took))).await?;
+    if moved {
+        let held = holding.on(connection, before.node).await?;
+        holding.hold(connection, before.node, held.plus(before.commitment())).await?;
+    }
+    let charged = Resources::from(after.size).minus(Resources::from(before.size));
+    holding.charge(connection, holding.quota.minus(charged)).await
+}
