@@ -42,9 +42,15 @@ pub struct Vm {
 }
 
 impl Vm {
-    /// What it takes from its home now: see [`commitment`]; nothing once its deployment failed and was undone.
+    /// What it takes from its home by itself: see [`commitment`]. Nothing while it is being deployed, when its
+    /// operation's reservation stands for it, and nothing once that failed and was undone.
     pub fn commitment(&self) -> Resources {
-        if self.state == VmState::Failed { Resources::ZERO } else { commitment(self.kind, self.size) }
+        match self.state {
+            VmState::Deploying | VmState::Failed => Resources::ZERO,
+            VmState::Running | VmState::Stopped | VmState::Unknown | VmState::Deleting => {
+                commitment(self.kind, self.size)
+            }
+        }
     }
 }
 
