@@ -74,7 +74,8 @@ pub trait VmStore: Send + Sync {
     async fn vm_get(&self, vm: VmId) -> Result<Option<Vm>, StoreError>;
     /// All of them, or one tenant's, by name.
     async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError>;
-    /// A failed VM ([`VmState::Failed`]) takes nothing of its node or of its tenant's quota any more.
+    /// Once a VM is no longer [`VmState::Deploying`] it takes its room by itself, and its operation reserves that much
+    /// less. A failed one ([`VmState::Failed`]) takes nothing of its node or of its tenant's quota.
     async fn vm_state_set(&self, vm: VmId, state: VmState) -> Result<(), StoreError>;
     /// After verification: size, maxima and home. What the VM now takes of its home, its running operation no longer
     /// reserves there; what it took of a home that it left, that operation reserves until it ends, because what is
@@ -90,9 +91,8 @@ pub trait OperationStore: Send + Sync {
     /// One transaction: an operation with this key is there already (answers its id), the VM is free of other running
     /// operations and of the generation that was planned for, the tenant's quota admits it, each node of `room` still
     /// has the room (usable less what is committed, reserved and held outside the store); then writes the VM (for a
-    /// deploy, with the next free address), reservations, operation, steps and audit row. A deployed VM takes its
-    /// room by itself from then on: a reservation for it on its node is written only for what goes beyond. What is
-    /// refused leaves an audit row and nothing else. [`StoreError::NotFound`] where the VM or the tenant isn't there.
+    /// deploy, with the next free address), reservations, operation, steps and audit row. A VM that is being
+    /// deployed takes nothing by itself, the operation reserves for it at least what it will take. What is refused leaves an audit row and nothing else. [`StoreError::NotFound`] where the VM or the tenant isn't there.
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError>;
     /// The operation that this person's key already stands for.
     async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError>;

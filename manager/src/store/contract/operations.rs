@@ -19,11 +19,15 @@ async fn a_deploy_records_the_vm_with_an_address_and_takes_its_room_once() {
     let recorded = world.get(vm.id).await;
     assert_eq!(recorded.address.to_string(), "10.0.0.10");
     assert_eq!(recorded.state, VmState::Deploying);
-    assert_eq!(world.committed(world.here).await, commitment(HypervisorKind::Qemu, SMALL));
-    assert_eq!(world.reserved(world.here).await, Resources::ZERO, "the VM itself takes the room");
+    let takes = commitment(HypervisorKind::Qemu, SMALL);
+    assert_eq!(world.taken(world.here).await, (Resources::ZERO, takes), "the operation stands for the VM");
+    world.store.vm_state_set(vm.id, VmState::Running).await.unwrap();
+    assert_eq!(world.taken(world.here).await, (takes, Resources::ZERO), "the VM stands for itself");
     let operation = world.store.operation_get(new.id).await.unwrap().unwrap();
     assert_eq!(operation.kind, new.kind);
     assert_eq!(operation.state, OperationState::Pending);
+    assert_eq!(world.store.operation_by_key(world.user, "one").await.unwrap(), Some(new.id));
+    assert_eq!(world.store.operation_by_key(world.user, "two").await.unwrap(), None);
     let names: Vec<_> = operation.steps.iter().map(|step| (step.position, step.name.as_str())).collect();
     assert_eq!(names, [(0, "prepare"), (1, "work"), (2, "verify")]);
     assert!(operation.steps.iter().all(|step| step.state == StepState::Waiting));

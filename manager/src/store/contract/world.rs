@@ -7,7 +7,7 @@ use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::offer::Quota;
 use grid::operation::{OperationKind, OperationState};
 use grid::plan::{Estimate, Plan, PlanKind};
-use grid::vm::{Maxima, Vm, VmState};
+use grid::vm::{Maxima, Vm, VmState, commitment};
 use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -119,7 +119,7 @@ impl World {
                 vm: vm.clone(),
                 addresses: (Ipv4Addr::new(10, 0, 0, 10), Ipv4Addr::new(10, 0, 9, 250)),
             }),
-            reservations: vec![(vm.node, vm.commitment())],
+            reservations: vec![(vm.node, commitment(vm.kind, vm.size))],
             quota_delta: vm.size.into(),
             ..self.new_operation(OperationKind::Deploy { vm: vm.id, node: vm.node, size: vm.size }, key)
         }
@@ -142,7 +142,7 @@ impl World {
             estimate: Estimate { duration_ms: 1000, downtime_ms: 0 },
             generation: vm.generation,
         };
-        let all = grid::vm::commitment(vm.kind, to);
+        let all = commitment(vm.kind, to);
         let reservation = match destination {
             Some(destination) => (destination, all),
             None => (vm.node, all.minus(vm.commitment())),
@@ -187,10 +187,23 @@ impl World {
         all.into_iter().filter(|(on, ..)| *on == node).fold(Resources::ZERO, |sum, (.., held)| sum.plus(held))
     }
 
-    /// What VMs take of a node.
-    pub(super) async fn committed(&self, node: NodeId) -> Resources {
-        let all = self.store.vm_list(None).await.unwrap();
-        all.iter().filter(|vm| vm.node == node).fold(Resources::ZERO, |sum, vm| sum.plus(vm.commitment()))
+    /// What VMs commit on a node, and what running operations hold there: as the store itself counts, asked by a
+    /// start that needs more room than there is.
+    pub(super) async fn taken(&self, node: NodeId) -> (Resources, Resources) {
+        let probe = self.deploy(&Vm { node, ..self.vm("probe") }, &Uuid::new_v4().to_string());
+        let endless = Resources { vcpus: u64::MAX, memory_mib: u64::MAX, disk_mib: u64::MAX };
+        let asked = room(node, endless, endless);
+        let nothing_taken = Begun::Started(probe.id);
+        let reserved = self.reserved(node).await;
+        match self.store.operation_begin(&probe, &[asked]).await.unwrap() {
+            Begun::NoRoom { available, .. } => (endless.minus(available).minus(reserved), reserved),
+            begun => {
+                assert_eq!(begun, nothing_taken);
+                self.store.vm_remove(probe.kind.vm()).await.unwrap();
+                self.end(probe.id, OperationState::Undone).await;
+                (Resources::ZERO, Resources::ZERO)
+            }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::{SqliteStore, begin, constraint, database, vms};
 use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
 use crate::store::{Begun, StoreError};
 use grid::operation::{OperationKind, OperationState, StepState};
-use grid::vm::Vm;
+use grid::vm::{Vm, commitment};
 use grid::{NodeId, Resource, Resources};
 use sqlx::sqlite::SqliteConnection;
 use std::net::Ipv4Addr;
@@ -207,7 +207,7 @@ async fn free_address(tx: &mut SqliteConnection, first: i64, last: i64) -> Resul
     .map_err(database)
 }
 
-/// Writes the operation with its steps, and what it holds beyond what a VM that it deploys takes by itself.
+/// Writes the operation with its steps, and what it holds.
 async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -> Result<(), StoreError> {
     let id = new.id.to_string();
     let body = serde_json::to_string(&new.kind).map_err(|error| StoreError::Corrupt(error.to_string()))?;
@@ -258,18 +258,20 @@ async fn write_steps(tx: &mut SqliteConnection, operation: &str, steps: &[&'stat
     Ok(())
 }
 
-/// Each node once, and of a deployed VM's home only what goes beyond its commitment.
+/// Each node once; for a VM that is deployed at least all that it will take.
 fn reservations(new: &NewOperation) -> Vec<(NodeId, Resources)> {
-    let mut sums: Vec<(NodeId, Resources)> = Vec::with_capacity(new.reservations.len());
+    let mut sums: Vec<(NodeId, Resources)> = Vec::with_capacity(new.reservations.len() + 1);
     for (node, amount) in &new.reservations {
         match sums.iter_mut().find(|(known, _)| known == node) {
             Some((_, sum)) => *sum = sum.plus(*amount),
             None => sums.push((*node, *amount)),
         }
     }
-    if let Some(deploy) = &new.deploy {
-        for (_, sum) in sums.iter_mut().filter(|(node, _)| *node == deploy.vm.node) {
-            *sum = sum.minus(deploy.vm.commitment());
+    if let Some(NewVm { vm, .. }) = &new.deploy {
+        let takes = commitment(vm.kind, vm.size);
+        match sums.iter_mut().find(|(node, _)| *node == vm.node) {
+            Some((_, sum)) => *sum = sum.larger(takes),
+            None => sums.push((vm.node, takes)),
         }
     }
     sums.retain(|(_, sum)| *sum != Resources::ZERO);

@@ -2,12 +2,12 @@
 
 use super::accounts::audit;
 use super::columns::{Columns, stored, stored_resources};
-use super::{SqliteStore, begin, constraint, database};
+use super::{SqliteStore, begin, constraint, database, vms};
 use crate::store::rows::{AuditRow, NewOperation, OperationEnd, OperationFilter, RoomCheck};
 use crate::store::{Begun, OperationStore, StoreError};
 use async_trait::async_trait;
 use grid::operation::{Operation, OperationState, OperationStep, StepState};
-use grid::{NodeId, OperationId, Resources, UnixMillis, VmId};
+use grid::{NodeId, OperationId, Resources, UnixMillis, UserId, VmId};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{QueryBuilder, Sqlite};
 use std::collections::HashMap;
@@ -166,6 +166,16 @@ async fn refusal(connection: &mut SqliteConnection, id: &str, epoch: i64) -> Res
 impl OperationStore for SqliteStore {
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError> {
         self.begin_operation(new, room).await
+    }
+
+    async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError> {
+        let row = sqlx::query("SELECT id FROM operation WHERE actor = ? AND idempotency_key = ?")
+            .bind(actor.to_string())
+            .bind(key)
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(database)?;
+        row.map(|row| Columns(&row).parsed("id")).transpose()
     }
 
     async fn operation_get(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
@@ -369,6 +379,9 @@ async fn end_operation(
         .await
         .map_err(database)?;
     let columns = Columns(&row);
+    if columns.text("kind")? == "deploy" {
+        vms::count_what_is_left(connection, &columns.text("vm")?).await?;
+    }
     let state = end.state.as_str();
     let outcome = end.reason.as_ref().map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"));
     let row = AuditRow {

@@ -5,7 +5,7 @@ use super::operations::{Holding, holding_of};
 use super::{SqliteStore, begin, constraint, database};
 use crate::store::{StoreError, VmStore};
 use async_trait::async_trait;
-use grid::vm::{Maxima, Vm, VmState};
+use grid::vm::{Maxima, Vm, VmState, commitment};
 use grid::{Mib, NodeId, Resources, Size, TenantId, Vcpus, VmId};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::net::Ipv4Addr;
@@ -79,9 +79,9 @@ pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result
     Ok(())
 }
 
-/// Writes what may change of a VM, and raises its generation.
-async fn update(connection: &mut SqliteConnection, vm: &Vm) -> Result<(), StoreError> {
-    let [vcpus, memory, disk] = stored_resources(vm.commitment())?;
+/// Writes what may change of a VM, and what it takes of its node; raises its generation.
+async fn update(connection: &mut SqliteConnection, vm: &Vm, committed: Resources) -> Result<(), StoreError> {
+    let [vcpus, memory, disk] = stored_resources(committed)?;
     sqlx::query(
         "UPDATE vm SET node = ?, vcpus = ?, memory_mib = ?, disk_gib = ?, maxima_vcpus = ?, maxima_memory_mib = ?,
                        state = ?, generation = generation + 1,
@@ -120,27 +120,16 @@ impl VmStore for SqliteStore {
     }
 
     async fn vm_state_set(&self, id: VmId, state: VmState) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let before = get(&mut tx, &id.to_string()).await?.ok_or(StoreError::NotFound)?;
-        if before.state != state {
-            update(&mut tx, &Vm { state, ..before }).await?;
-        }
-        tx.commit().await.map_err(database)
+        self.vm_change(id, |vm| vm.state = state).await
     }
 
     async fn vm_settle(&self, id: VmId, node: NodeId, size: Size, maxima: Maxima) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let before = get(&mut tx, &id.to_string()).await?.ok_or(StoreError::NotFound)?;
-        let after = Vm { node, size, maxima, ..before.clone() };
-        if after != before {
-            update(&mut tx, &after).await?;
-            if let Some(holding) = holding_of(&mut tx, id).await? {
-                hold_the_rest(&mut tx, &holding, &before, &after).await?;
-            }
-        }
-        tx.commit().await.map_err(database)
+        self.vm_change(id, |vm| {
+            vm.node = node;
+            vm.size = size;
+            vm.maxima = maxima;
+        })
+        .await
     }
 
     async fn vm_remove(&self, id: VmId) -> Result<(), StoreError> {
@@ -150,6 +139,32 @@ impl VmStore for SqliteStore {
             .await
             .map_err(database)?;
         Ok(())
+    }
+}
+
+impl SqliteStore {
+    /// Changes a VM, and with it what its running operation still has to hold for it.
+    async fn vm_change(&self, id: VmId, change: impl FnOnce(&mut Vm) + Send) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let before = get(&mut tx, &id.to_string()).await?.ok_or(StoreError::NotFound)?;
+        let mut after = before.clone();
+        change(&mut after);
+        if after != before {
+            update(&mut tx, &after, after.commitment()).await?;
+            if let Some(holding) = holding_of(&mut tx, id).await? {
+                hold_the_rest(&mut tx, &holding, &before, &after).await?;
+            }
+        }
+        tx.commit().await.map_err(database)
+    }
+}
+
+/// A deployment that ended and left its VM as being deployed: no reservation stands for it any more.
+pub(super) async fn count_what_is_left(connection: &mut SqliteConnection, id: &str) -> Result<(), StoreError> {
+    match get(connection, id).await? {
+        Some(vm) if vm.state == VmState::Deploying => update(connection, &vm, commitment(vm.kind, vm.size)).await,
+        _ => Ok(()),
     }
 }
 
@@ -169,6 +184,6 @@ async fn hold_the_rest(
         let held = holding.on(connection, before.node).await?;
         holding.hold(connection, before.node, held.plus(before.commitment())).await?;
     }
-    let charged = Resources::from(after.size).minus(Resources::from(before.size));
+    let charged = Resources::from(after.size).minus(before.size.into());
     holding.charge(connection, holding.quota.minus(charged)).await
 }
