@@ -16,6 +16,7 @@ pub mod placement;
 pub mod plan;
 pub mod rates;
 pub mod sample;
+pub mod sanitise;
 pub mod time;
 pub mod vm;
 pub mod wording;
