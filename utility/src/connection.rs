@@ -74,7 +74,8 @@ impl Connection {
         if let Some(key) = key.as_ref() {
             return Ok(key.clone());
         }
-        let request = Request::post(format!("{}/utility/enrol", self.manager)).header("content-type", "application/json");
+        let request =
+            Request::post(format!("{}/utility/enrol", self.manager)).header("content-type", "application/json");
         let response = self.agent.run(finish(request, serde_json::to_vec(&self.enrolment)?)?)?;
         let enrolled: Enrolled = json(accepted(response)?)?;
         crate::log(format_args!("enrolled as the utility module of node {}", enrolled.node));

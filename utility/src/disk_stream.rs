@@ -171,7 +171,11 @@ pub fn receive(mut stream: impl Read, file: &File, limit: u64) -> Result<Carried
     let mut expected = [0; 32];
     read(&mut stream, &mut expected)?;
     let (expected, found) = (hexadecimal(&expected), hexadecimal(&digest.finalize()));
-    if expected == found { Ok(Carried { bytes, checksum: found }) } else { Err(WorkFailure::Checksum { expected, found }) }
+    if expected == found {
+        Ok(Carried { bytes, checksum: found })
+    } else {
+        Err(WorkFailure::Checksum { expected, found })
+    }
 }
 
 fn read(stream: &mut impl Read, room: &mut [u8]) -> Result<(), WorkFailure> {

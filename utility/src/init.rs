@@ -44,7 +44,12 @@ pub fn run(arguments: &[String]) -> ! {
 }
 
 fn prepare_machine() {
-    let mounts = [("proc", "/proc", "proc"), ("sysfs", "/sys", "sysfs"), ("devtmpfs", "/dev", "devtmpfs"), ("tmpfs", "/tmp", "tmpfs")];
+    let mounts = [
+        ("proc", "/proc", "proc"),
+        ("sysfs", "/sys", "sysfs"),
+        ("devtmpfs", "/dev", "devtmpfs"),
+        ("tmpfs", "/tmp", "tmpfs"),
+    ];
     for (source, target, file_system) in mounts {
         if let Err(error) = kernel::mount(source, Path::new(target), file_system, 0, "") {
             log(format_args!("mount {target}: {error}"));

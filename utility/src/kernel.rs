@@ -30,9 +30,8 @@ pub fn mount(source: &str, target: &Path, file_system: &str, flags: u64, options
     let file_system = c_string(OsStr::new(file_system))?;
     let options = c_string(OsStr::new(options))?;
     // SAFETY: four strings that end in NUL and outlive the call.
-    let returned = unsafe {
-        libc::mount(source.as_ptr(), target.as_ptr(), file_system.as_ptr(), flags, options.as_ptr().cast())
-    };
+    let returned =
+        unsafe { libc::mount(source.as_ptr(), target.as_ptr(), file_system.as_ptr(), flags, options.as_ptr().cast()) };
     checked(returned).map(|_| ())
 }
 

@@ -21,7 +21,9 @@ fn main() -> ExitCode {
     if std::process::id() == 1 {
         init::run(&arguments);
     }
-    refuse("this is the init of a utility VM; started by hand it takes: worker hostgrid.manager=URL hostgrid.token=TOKEN")
+    refuse(
+        "this is the init of a utility VM; started by hand it takes: worker hostgrid.manager=URL hostgrid.token=TOKEN",
+    )
 }
 
 fn refuse(reason: &str) -> ExitCode {

@@ -4,9 +4,9 @@
 
 use crate::files::{self, Readers, failure};
 use crate::kernel;
+use grid::identity::TransferId;
 use grid::sample::{DeployedVm, DiskSample, ImageSample, PoolSample};
 use grid::work::{Image, ImageFamily, WorkFailure};
-use grid::identity::TransferId;
 use grid::{Size, VmId};
 use serde::{Deserialize, Serialize};
 use std::fs::{DirEntry, OpenOptions};
@@ -118,11 +118,7 @@ impl Pool {
         let mut disks = Vec::new();
         for (vm, entry) in self.of_vms("raw")? {
             let Ok(metadata) = entry.metadata() else { continue };
-            disks.push(DiskSample {
-                vm,
-                virtual_bytes: metadata.len(),
-                real_bytes: files::real_bytes(&metadata),
-            });
+            disks.push(DiskSample { vm, virtual_bytes: metadata.len(), real_bytes: files::real_bytes(&metadata) });
         }
         Ok(disks)
     }

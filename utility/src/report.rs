@@ -24,9 +24,8 @@ pub struct Reporter {
 
 impl Reporter {
     pub fn new(pool: Pool, container: bool, boot_id: String) -> Self {
-        let process_namespace = std::fs::read_link("/proc/self/ns/pid")
-            .map(|link| link.to_string_lossy().into_owned())
-            .unwrap_or_default();
+        let process_namespace =
+            std::fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default();
         let processor = ProcessorTime::read();
         Self { pool, container, boot_id, process_namespace, sequence: 0, processor, latency_us: 0 }
     }
@@ -130,7 +129,8 @@ impl ProcessorTime {
     /// The first line of `/proc/stat`: user nice system idle iowait irq softirq steal; guests' time is in user's.
     fn parse(stat: &str) -> Self {
         let line = stat.lines().next().unwrap_or_default();
-        let ticks: Vec<u64> = line.split_ascii_whitespace().skip(1).take(8).map_while(|word| word.parse().ok()).collect();
+        let ticks: Vec<u64> =
+            line.split_ascii_whitespace().skip(1).take(8).map_while(|word| word.parse().ok()).collect();
         Self { all: ticks.iter().sum(), steal: ticks.get(7).copied().unwrap_or(0) }
     }
 
@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn a_load_is_read_in_thousandths() {
-        for (text, expected) in [("0.00", 0), ("1.25", 1250), ("12.5", 12_500), ("3.1416", 3141), ("x", 0), ("-1.0", 0)] {
+        for (text, expected) in [("0.00", 0), ("1.25", 1250), ("12.5", 12_500), ("3.1416", 3141), ("x", 0), ("-1.0", 0)]
+        {
             assert_eq!(permille(text), expected, "{text}");
         }
     }

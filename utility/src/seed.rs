@@ -127,10 +127,7 @@ mod tests {
     #[test]
     fn the_documents_are_the_simple_block_style() {
         let [meta, user, network] = documents(VmId(uuid::Uuid::nil()), &seed()).unwrap();
-        assert_eq!(
-            meta.1,
-            "instance-id: \"00000000-0000-0000-0000-000000000000\"\nlocal-hostname: \"web-1\"\n"
-        );
+        assert_eq!(meta.1, "instance-id: \"00000000-0000-0000-0000-000000000000\"\nlocal-hostname: \"web-1\"\n");
         assert_eq!(
             user.1,
             "#cloud-config\nhostname: \"web-1\"\nssh_authorized_keys:\n  - \"ssh-ed25519 AAAA me@here\"\n"

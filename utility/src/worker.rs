@@ -29,11 +29,8 @@ pub fn run(configuration: &Configuration) -> ExitCode {
     if let Err(error) = files::remove_partials(pool.root()) {
         log(format_args!("tidying the pool: {error}"));
     }
-    let enrolment = Enrolment {
-        token: configuration.token.clone(),
-        boot_id: boot_id.clone(),
-        version: VERSION.to_owned(),
-    };
+    let enrolment =
+        Enrolment { token: configuration.token.clone(), boot_id: boot_id.clone(), version: VERSION.to_owned() };
     let connection = Arc::new(Connection::new(configuration.manager.clone(), enrolment));
     let workshop = Workshop::new(pool.clone(), Arc::clone(&connection) as Arc<_>, configuration.customers.clone());
     let desk = Arc::new(Desk { connection: Arc::clone(&connection), workshop, state: Mutex::default() });

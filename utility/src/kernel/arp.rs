@@ -71,9 +71,8 @@ impl ArpSocket {
     pub fn receive(&self) -> io::Result<Option<Ipv4Addr>> {
         let mut frame = [0_u8; 128];
         // SAFETY: an open socket and room for bytes that outlives the call, with its size.
-        let received = checked(unsafe {
-            libc::recv(self.descriptor.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0)
-        });
+        let received =
+            checked(unsafe { libc::recv(self.descriptor.as_raw_fd(), frame.as_mut_ptr().cast(), frame.len(), 0) });
         match received {
             Ok(length) => Ok(answer(frame.get(..length.unsigned_abs()).unwrap_or_default())),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => Ok(None),

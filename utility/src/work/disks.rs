@@ -6,8 +6,8 @@ use crate::disk_stream::{self, Carried, Outgoing, is_zero};
 use crate::files::{Partial, Readers, failure};
 use crate::kernel;
 use crate::pool::{Arrival, Pool};
-use grid::work::{Image, WorkDone, WorkFailure};
 use grid::identity::TransferId;
+use grid::work::{Image, WorkDone, WorkFailure};
 use grid::{Size, VmId};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -65,12 +65,7 @@ pub fn grow(pool: &Pool, vm: VmId, asked_bytes: u64) -> Result<WorkDone, WorkFai
 }
 
 /// Sends a VM's disk; only reads it.
-pub fn copy_out(
-    pool: &Pool,
-    carrier: &dyn Carrier,
-    vm: VmId,
-    transfer: TransferId,
-) -> Result<WorkDone, WorkFailure> {
+pub fn copy_out(pool: &Pool, carrier: &dyn Carrier, vm: VmId, transfer: TransferId) -> Result<WorkDone, WorkFailure> {
     let file = open(&pool.disk(vm), false)?;
     let mut outgoing = Outgoing::new(&file).map_err(failure)?;
     carrier.send(transfer, &mut outgoing).map_err(|error| WorkFailure::Transfer { reason: error.to_string() })?;
