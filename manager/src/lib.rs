@@ -17,6 +17,7 @@ pub mod operations;
 pub mod options;
 mod shared;
 pub mod store;
+pub mod utility;
 pub mod vms;
 
 pub use error::ManagerError;

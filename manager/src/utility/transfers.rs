@@ -1,0 +1,148 @@
+//! Disks on their way from one node's module to another's: what one sends the other reads, piece by piece, through a
+//! short channel. Nothing is kept; a reader that is slow slows the sender down.
+
+use axum::body::{Body, Bytes};
+use futures::{Stream, StreamExt, stream};
+use grid::NodeId;
+use grid::identity::TransferId;
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+/// Pieces between sender and reader; a piece is what the network gave at once.
+const PIECES: usize = 16;
+/// A transfer that was opened and never finished is forgotten after this.
+const LONGEST: Duration = Duration::from_hours(12);
+
+/// Why a transfer broke off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransferError {
+    /// There is none of this id, or not for this node.
+    #[error("no such transfer")]
+    Unknown,
+    /// This end of it was taken before.
+    #[error("the transfer was begun before")]
+    Begun,
+    #[error("the other side did not come")]
+    Alone,
+    #[error("the other side broke off")]
+    BrokenOff,
+    #[error("nothing moved for too long")]
+    Stalled,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Bytes(Bytes),
+    /// All of it was sent; without this word the stream was cut off.
+    End,
+}
+
+#[derive(Debug)]
+struct Transfer {
+    source: NodeId,
+    destination: NodeId,
+    opened_at: Instant,
+    sender: Option<mpsc::Sender<Piece>>,
+    reader: Option<mpsc::Receiver<Piece>>,
+}
+
+/// All transfers.
+#[derive(Debug)]
+pub(super) struct Transfers {
+    open: Mutex<HashMap<TransferId, Transfer>>,
+    patience: Duration,
+}
+
+impl Transfers {
+    /// `patience`: how long one side waits for the other to come, and to go on.
+    pub(super) fn new(patience: Duration) -> Self {
+        Self { open: Mutex::default(), patience }
+    }
+
+    /// Opens a way from one node to another, for one disk.
+    pub(super) fn open(&self, source: NodeId, destination: NodeId) -> TransferId {
+        let id = TransferId(Uuid::now_v7());
+        let (sender, reader) = mpsc::channel(PIECES);
+        let opened_at = Instant::now();
+        let transfer = Transfer { source, destination, opened_at, sender: Some(sender), reader: Some(reader) };
+        self.with(|open| {
+            open.retain(|_, transfer| !transfer.is_over());
+            open.insert(id, transfer)
+        });
+        id
+    }
+
+    /// Passes on what `node` sends, and ends when the other side has taken all of it.
+    pub(super) async fn send(&self, id: TransferId, node: NodeId, body: Body) -> Result<(), TransferError> {
+        let sender = self.take(id, |transfer| (transfer.source == node).then(|| transfer.sender.take()))?;
+        let result = self.pass_on_all(&sender, body).await;
+        self.with(|open| open.remove(&id));
+        result
+    }
+
+    async fn pass_on_all(&self, sender: &mpsc::Sender<Piece>, body: Body) -> Result<(), TransferError> {
+        let mut body = body.into_data_stream();
+        // The channel is short: without a reader this stalls after a few pieces, so the wait for it is the same wait.
+        while let Some(bytes) = timeout(self.patience, body.next()).await.map_err(|_| TransferError::Stalled)? {
+            let bytes = bytes.map_err(|_| TransferError::BrokenOff)?;
+            self.pass_on(sender, Piece::Bytes(bytes)).await?;
+        }
+        self.pass_on(sender, Piece::End).await?;
+        timeout(self.patience, sender.closed()).await.map_err(|_| TransferError::Stalled)
+    }
+
+    async fn pass_on(&self, sender: &mpsc::Sender<Piece>, piece: Piece) -> Result<(), TransferError> {
+        let passed = timeout(self.patience, sender.send(piece)).await;
+        passed.map_err(|_| TransferError::Stalled)?.map_err(|_| TransferError::BrokenOff)
+    }
+
+    /// What `node` reads. Waits for the first piece, so that a sender that doesn't come is a plain refusal.
+    pub(super) async fn receive(&self, id: TransferId, node: NodeId) -> Result<Body, TransferError> {
+        let mut reader = self.take(id, |transfer| (transfer.destination == node).then(|| transfer.reader.take()))?;
+        let first = timeout(self.patience, reader.recv()).await.map_err(|_| TransferError::Alone)?;
+        let first = first.ok_or(TransferError::BrokenOff)?;
+        self.with(|open| open.remove(&id));
+        Ok(Body::from_stream(pieces(first, reader, self.patience)))
+    }
+
+    fn take<T>(
+        &self,
+        id: TransferId,
+        end: impl FnOnce(&mut Transfer) -> Option<Option<T>>,
+    ) -> Result<T, TransferError> {
+        let found = self.with(|open| open.get_mut(&id).and_then(end));
+        found.ok_or(TransferError::Unknown)?.ok_or(TransferError::Begun)
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<TransferId, Transfer>) -> T) -> T {
+        change(&mut self.open.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Transfer {
+    fn is_over(&self) -> bool {
+        (self.sender.is_none() && self.reader.is_none()) || self.opened_at.elapsed() > LONGEST
+    }
+}
+
+/// The pieces as a body; one that is cut off is an error, so that the reader sees a broken connection.
+fn pieces(first: Piece, reader: mpsc::Receiver<Piece>, patience: Duration) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold(Some((Some(first), reader)), move |state| async move {
+        let (first, mut reader) = state?;
+        let piece = match first {
+            Some(first) => Ok(Some(first)),
+            None => timeout(patience, reader.recv()).await,
+        };
+        match piece {
+            Ok(Some(Piece::Bytes(bytes))) => Some((Ok(bytes), Some((None, reader)))),
+            Ok(Some(Piece::End)) => None,
+            Ok(None) => Some((Err(io::Error::other(TransferError::BrokenOff)), None)),
+            Err(_) => Some((Err(io::Error::other(TransferError::Stalled)), None)),
+        }
+    })
+}
