@@ -1,0 +1,53 @@
+// What runs where: `browser` and `no-script` are the tests, `bench` and `pictures` are asked for by name.
+//
+// `end2end/run` starts the server and sets HOSTGRID_LAB_JSON; this file reads the server's address from there.
+
+import { defineConfig, type Project } from '@playwright/test';
+import { readLab } from './story/lab';
+
+const lab = readLab();
+
+const tests: Project[] = [
+  { name: 'browser', testDir: 'tests', testIgnore: /\.no-script\.spec\.ts$/ },
+  { name: 'no-script', testDir: 'tests', testMatch: /\.no-script\.spec\.ts$/, use: { javaScriptEnabled: false } },
+];
+const asked: Record<string, Project[]> = {
+  tests,
+  bench: [{ name: 'bench', testDir: 'bench', testMatch: /\.ts$/, timeout: 30 * 60_000 }],
+  pictures: [{ name: 'pictures', testDir: 'pictures', testMatch: /\.ts$/, timeout: 10 * 60_000 }],
+};
+
+export default defineConfig({
+  projects: asked[process.env.HOSTGRID_END2END ?? 'tests'] ?? tests,
+  // One grid: two tests at once would take each other's room.
+  workers: 1,
+  fullyParallel: false,
+  retries: 0,
+  forbidOnly: true,
+  // A guest under emulation takes its time.
+  timeout: 180_000,
+  expect: { timeout: 15_000 },
+  reporter: [['list']],
+  outputDir: 'test-results',
+  use: {
+    baseURL: lab.url,
+    actionTimeout: 15_000,
+    navigationTimeout: 30_000,
+    trace: 'retain-on-failure',
+    locale: 'en-GB',
+    timezoneId: 'UTC',
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: [
+        '--headless',
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+});

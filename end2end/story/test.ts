@@ -1,0 +1,105 @@
+// The tests' fixtures: the lab, and a window for everyone who takes part. Whatever a page complains of (an error on
+// its console, an exception, a violation of its content security policy) fails the test.
+
+import { expect, test as base, type Browser, type Cookie, type Page } from '@playwright/test';
+import { type Lab, readLab, type Size } from './lab';
+import { Panel, type Plan } from './panel';
+
+/** Sessions that earlier tests of this process opened; nobody has to sign in twice. */
+const sessions = new Map<string, Cookie[]>();
+
+interface Fixtures {
+  lab: Lab;
+  /** Complaints that a test provokes on purpose. */
+  allow: (complaint: RegExp) => void;
+  /** A window in which nobody is signed in. */
+  visitor: Panel;
+  /** A window in which this person is signed in. */
+  as: (email: string) => Promise<Panel>;
+  admin: Panel;
+}
+
+interface Guard {
+  complaints: string[];
+  allowed: RegExp[];
+}
+
+export const test = base.extend<Fixtures & { guard: Guard }>({
+  lab: async ({}, use) => use(readLab()),
+
+  guard: [
+    async ({}, use) => {
+      const guard: Guard = { complaints: [], allowed: [] };
+      await use(guard);
+      const left = guard.complaints.filter((complaint) => !guard.allowed.some((pattern) => pattern.test(complaint)));
+      expect(left, 'what the pages complained of').toEqual([]);
+    },
+    { auto: true },
+  ],
+
+  allow: async ({ guard }, use) => use((complaint) => void guard.allowed.push(complaint)),
+
+  visitor: async ({ browser, guard, javaScriptEnabled }, use) => {
+    const page = await window(browser, guard);
+    await use(new Panel(page, javaScriptEnabled !== false));
+    await page.context().close();
+  },
+
+  as: async ({ browser, guard, javaScriptEnabled, lab }, use) => {
+    const pages: Page[] = [];
+    await use(async (email) => {
+      const page = await window(browser, guard);
+      pages.push(page);
+      const panel = new Panel(page, javaScriptEnabled !== false);
+      const session = sessions.get(email);
+      if (session) {
+        await page.context().addCookies(session);
+      } else {
+        await panel.signIn(lab.user(email));
+        sessions.set(email, await page.context().cookies());
+      }
+      return panel;
+    });
+    for (const page of pages) await page.context().close();
+  },
+
+  admin: async ({ as, lab }, use) => use(await as(lab.admin.email)),
+});
+
+export { expect };
+
+async function window(browser: Browser, guard: Guard): Promise<Page> {
+  const context = await browser.newContext();
+  await context.addInitScript(() =>
+    addEventListener('securitypolicyviolation', (event) =>
+      console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI || 'inline'} ${event.sample}`),
+    ),
+  );
+  const page = await context.newPage();
+  page.on('console', (message) => {
+    if (message.type() === 'error') guard.complaints.push(`${message.text()} (${message.location().url})`);
+  });
+  page.on('pageerror', (error) => guard.complaints.push(`exception: ${error.message}`));
+  return page;
+}
+
+/** For tests that ask the hypervisors themselves. */
+export function needsRealNodes(lab: Lab): void {
+  test.skip(lab.simulated, 'asks real hypervisors; this grid is simulated');
+}
+
+/** The first of these sizes that gets the wanted plan. */
+export async function sizeWithPlan(panel: Panel, vm: string, wanted: Plan, sizes: Size[]): Promise<Size> {
+  const answers: string[] = [];
+  for (const size of sizes) {
+    const plan = await panel.previewLinked(vm, size);
+    if (plan === wanted) return size;
+    answers.push(`${size.vcpus} vCPUs, ${size.memory_mib} MiB, ${size.disk_gib} GiB: ${plan}`);
+  }
+  throw new Error(`no size gets the plan ${wanted}:\n${answers.join('\n')}`);
+}
+
+/** Sizes with ever more memory. */
+export function growing(from: Size, stepMib: number, count: number): Size[] {
+  return Array.from({ length: count }, (_, index) => ({ ...from, memory_mib: from.memory_mib + stepMib * (index + 1) }));
+}

@@ -1,0 +1,56 @@
+import { expect, test } from '../story/test';
+
+test('the dashboard shows for every kind what there is, what is left, and charts of it', async ({ admin, lab }) => {
+  await admin.open('/admin');
+  const main = admin.page.locator('main');
+  for (const word of ['Physical', 'Usable', 'Committed', 'Reserved', 'Available', 'Measured']) {
+    await expect(main, word).toContainText(new RegExp(word, 'i'));
+  }
+  for (const kind of new Set(lab.nodes.map((node) => node.kind))) await expect(main).toContainText(new RegExp(kind, 'i'));
+  for (const node of lab.nodes) await expect(main).toContainText(node.name);
+  for (const offer of ['small', 'medium', 'large']) await expect(main).toContainText(offer);
+  await expect(main).toContainText(/\d+ vCPUs?/);
+  await expect(main.locator('svg path, svg polyline, svg rect').first()).toBeAttached();
+  await expect(main.locator('figure svg, .chart svg').first()).toBeVisible();
+});
+
+test('the node list leads to every node', async ({ admin, lab }) => {
+  await admin.open('/admin/nodes');
+  for (const node of lab.nodes) {
+    await expect(admin.page.locator(`main a[href="/admin/nodes/${node.name}"]`).first()).toBeVisible();
+  }
+  await admin.page.locator(`main a[href="/admin/nodes/${lab.nodes[0]?.name}"]`).first().click();
+  await expect(admin.page).toHaveURL(new RegExp(`/admin/nodes/${lab.nodes[0]?.name}$`));
+});
+
+test('the page of a node has both sets of statistics side by side, fresh, and its VMs', async ({ admin, lab }) => {
+  for (const node of lab.nodes) {
+    await admin.open(`/admin/nodes/${node.name}`);
+    for (const set of ['hypervisor', 'utility']) {
+      const shown = admin.page.locator(`[data-set=${set}]`).first();
+      await expect(shown, `${node.name} ${set}`).toBeVisible();
+      await expect(shown, `${node.name} ${set}`).toHaveAttribute('data-stale', 'false');
+    }
+    await expect(admin.page.locator('main')).toContainText(node.uri);
+  }
+  const shop = lab.vm('shop');
+  const homes: string[] = [];
+  for (const node of lab.nodes) {
+    await admin.open(`/admin/nodes/${node.name}`);
+    if (await admin.page.locator(`main a[href$="/vms/${shop.id}"]`).count()) homes.push(node.name);
+  }
+  expect(homes).toHaveLength(1);
+  if (!lab.simulated) expect(homes).toEqual(lab.whereabouts(shop.id));
+});
+
+test("the admin sees everybody's VMs and operations", async ({ admin, lab }) => {
+  await admin.open('/vms');
+  for (const vm of lab.vms) await expect(admin.page.locator(`main a[href="/vms/${vm.id}"]`).first()).toBeVisible();
+  await admin.open('/admin/operations');
+  for (const vm of lab.vms) await expect(admin.page.locator('main')).toContainText(vm.name);
+});
+
+test('a node that is not there is not found', async ({ admin, allow }) => {
+  allow(/status of 404/);
+  expect(await admin.open('/admin/nodes/no-such-node')).toBe(404);
+});

@@ -1,0 +1,126 @@
+import type { Page } from '@playwright/test';
+import type { Lab } from '../story/lab';
+import { expect, test } from '../story/test';
+
+const customerPages = (lab: Lab) => {
+  const { id } = lab.vm('shop');
+  const resize = `/vms/${id}/resize`;
+  return [
+    '/vms',
+    '/vms/new',
+    `/vms/${id}`,
+    resize,
+    `${resize}?vcpus=2&memory_mib=320&disk_gib=1`,
+    `${resize}?vcpus=20&memory_mib=512&disk_gib=1`,
+    `${resize}?vcpus=x&memory_mib=-1&disk_gib=1`,
+  ];
+};
+const adminPages = (lab: Lab) => ['/admin', '/admin/nodes', `/admin/nodes/${lab.nodes[0]?.name}`, '/admin/operations', '/vms'];
+
+const tooWide = (page: Page) =>
+  page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+/** The background's colour as `r,g,b`, by way of a canvas. */
+function paintedBackground(): string {
+  const context = document.createElement('canvas').getContext('2d');
+  if (!context) return '';
+  for (const element of [document.documentElement, document.body]) {
+    context.fillStyle = getComputedStyle(element).backgroundColor;
+    context.fillRect(0, 0, 1, 1);
+  }
+  return [...context.getImageData(0, 0, 1, 1).data].slice(0, 3).join();
+}
+
+const brightness = (colour: string) => colour.split(',').reduce((sum, part) => sum + Number(part), 0) / 3 / 255;
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`every page is alive and complains of nothing, ${colorScheme}`, async ({ as, admin, lab, visitor }) => {
+    const customer = await as(lab.vm('shop').owner);
+    const backgrounds = new Set<string>();
+    for (const [panel, paths] of [
+      [visitor, ['/login']],
+      [customer, customerPages(lab)],
+      [admin, adminPages(lab)],
+    ] as const) {
+      await panel.page.emulateMedia({ colorScheme });
+      for (const path of paths) {
+        expect(await panel.open(path), path).toBe(200);
+        await expect(panel.page.locator('h1'), path).toHaveCount(1);
+        expect(await panel.page.title(), path).toContain('Hostgrid');
+        // What is really painted, whatever notation the style sheet uses.
+        backgrounds.add(await panel.page.evaluate(paintedBackground));
+      }
+    }
+    for (const background of backgrounds) expect(brightness(background) > 0.5, background).toBe(colorScheme === 'light');
+  });
+}
+
+test('no page scrolls sideways on a phone', async ({ as, admin, lab, visitor }) => {
+  const customer = await as(lab.vm('shop').owner);
+  for (const [panel, paths] of [
+    [visitor, ['/login']],
+    [customer, customerPages(lab)],
+    [admin, adminPages(lab)],
+  ] as const) {
+    await panel.page.setViewportSize({ width: 360, height: 740 });
+    for (const path of paths) {
+      await panel.open(path);
+      expect(await tooWide(panel.page), path).toBeLessThanOrEqual(0);
+    }
+  }
+});
+
+test('walking through the application by its links keeps it alive', async ({ admin, lab }) => {
+  await admin.open('/admin');
+  for (const name of ['Nodes', 'Operations', 'VMs']) {
+    await admin.page.getByRole('link', { name, exact: true }).first().click();
+    await expect(admin.page.locator('h1')).toBeVisible();
+  }
+  await admin.page.goBack();
+  await expect(admin.page.locator('h1')).toBeVisible();
+  await admin.page.locator('a[href="/vms"]').first().click();
+  await admin.page.locator(`a[href="/vms/${lab.vm('shop').id}"]`).first().click();
+  await expect(admin.page.locator('h1')).toContainText('shop');
+});
+
+test("a VM's page shows its usage as charts with a table behind them", async ({ as, lab }) => {
+  const shop = lab.vm('shop');
+  const owner = await as(shop.owner);
+  await owner.open(`/vms/${shop.id}`);
+  await expect(owner.page.locator('main figure svg, main .chart svg').first()).toBeVisible();
+  expect(await owner.page.locator('main table').count()).toBeGreaterThan(0);
+  for (const text of [shop.name, 'north', 'Running']) await expect(owner.page.locator('main')).toContainText(text);
+});
+
+test('a simulated grid is called so on every page, and a real one never', async ({ as, lab }) => {
+  const customer = await as(lab.vm('shop').owner);
+  for (const path of customerPages(lab)) {
+    await customer.open(path);
+    const said = /simulated/i.test(await customer.page.locator('body').innerText());
+    expect(said, path).toBe(lab.simulated);
+  }
+});
+
+test('the answers for machines are there: healthz, readyz, metrics', async ({ lab, request }) => {
+  for (const path of ['/healthz', '/readyz', '/metrics']) {
+    const answer = await request.get(path);
+    expect(answer.status(), path).toBe(200);
+    if (path === '/metrics') {
+      expect(answer.headers()['content-type']).toContain('text/plain');
+      expect(await answer.text()).toMatch(/^# (HELP|TYPE) hostgrid_/m);
+    }
+  }
+  expect(lab.url).toBeTruthy();
+});
+
+test('every page forbids inline scripts without its nonce, and framing', async ({ request }) => {
+  const first = (await request.get('/login')).headers();
+  const second = (await request.get('/login')).headers();
+  const policy = first['content-security-policy'] ?? '';
+  expect(policy).toContain("'wasm-unsafe-eval'");
+  expect(policy).toMatch(/script-src[^;]*'nonce-/);
+  expect(policy).not.toMatch(/script-src[^;]*'unsafe-inline'/);
+  expect(policy).toMatch(/frame-ancestors 'none'/);
+  expect(policy).not.toBe(second['content-security-policy']);
+  expect(first['x-content-type-options']).toBe('nosniff');
+});

@@ -1,0 +1,62 @@
+import { heartbeat } from '../story/guest';
+import { found } from '../story/lab';
+import { expect, test } from '../story/test';
+
+for (const [image, kind] of [
+  ['disk/tiny', 'machine'],
+  ['root/tiny', 'container'],
+] as const) {
+  test(`a ${kind} is deployed, stopped, started and deleted`, async ({ as, lab }) => {
+    const owner = await as(lab.vm('shop').owner);
+    const name = `trial-${kind}`;
+    await owner.open('/vms/new');
+    await owner.field('Name').fill(name);
+    await owner.page.getByLabel('Image').selectOption(image);
+    await owner.page.getByLabel('Offer').selectOption({ index: 0 });
+    await owner.button('Deploy').click();
+    await owner.operationOpened();
+    expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
+
+    await owner.open('/vms');
+    const link = owner.page.locator('main a[href^="/vms/"]', { hasText: name }).first();
+    const id = found(/\/vms\/([0-9a-f-]{36})/.exec((await link.getAttribute('href')) ?? '')?.[1], 'its id');
+    await owner.open(`/vms/${id}`);
+    await expect(owner.page.locator('main')).toContainText('Running');
+    if (!lab.simulated) {
+      await expect.poll(() => heartbeat(lab, id).name, { timeout: 60_000 }).toBe(name);
+      expect(lab.virsh(lab.home(id), 'domstate', id)).toBe('running');
+      const ping = lab.ping(heartbeat(lab, id).address);
+      await expect.poll(() => ping.answers().length, { timeout: 30_000 }).toBeGreaterThan(0);
+      await ping.stop();
+    }
+
+    await owner.order(id, 'Stop');
+    await owner.open(`/vms/${id}`);
+    await expect(owner.page.locator('main')).toContainText('Stopped');
+    if (!lab.simulated) expect(lab.virsh(lab.home(id), 'domstate', id)).toBe('shut off');
+    await owner.order(id, 'Start');
+    await owner.open(`/vms/${id}`);
+    await expect(owner.page.locator('main')).toContainText('Running');
+
+    const home = lab.simulated ? '' : lab.home(id);
+    await owner.remove(id);
+    expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
+    await owner.open('/vms');
+    await expect(owner.page.locator(`a[href*="${id}"]`)).toHaveCount(0);
+    if (!lab.simulated) {
+      expect(lab.whereabouts(id)).toEqual([]);
+      expect(lab.poolFiles(home).filter((file) => file.includes(id))).toEqual([]);
+    }
+  });
+}
+
+test('two VMs of one tenant cannot have the same name', async ({ as, lab }) => {
+  const owner = await as(lab.vm('shop').owner);
+  await owner.open('/vms/new');
+  await owner.field('Name').fill('shop');
+  await owner.page.getByLabel('Image').selectOption('disk/tiny');
+  await owner.page.getByLabel('Offer').selectOption({ index: 0 });
+  await owner.button('Deploy').click();
+  await expect(owner.problem).toContainText(/name/i);
+  await expect(owner.field('Name')).toHaveValue('shop');
+});
