@@ -1,0 +1,388 @@
+//! Seeding a grid: tenants, people, offers and VMs from a file, and the lab file that says what came of it.
+//!
+//! Everything is looked for before it is made, so that a second start seeds nothing twice. VMs are deployed as a
+//! customer would, one after the other. Passwords are random, made once, and kept in the lab file only.
+
+use crate::configuration::Configuration;
+use grid::node::Node;
+use grid::offer::{Offer, Quota};
+use grid::{Gib, Mib, Resources, Size, TenantId, Vcpus};
+use manager::Manager;
+use manager::accounts::{NewAccount, Principal, Role};
+use manager::store::Store;
+use manager::vms::DeployRequest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the nodes may take to be ready, and one VM to be deployed, under software emulation.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedFile {
+    #[serde(rename = "offer")]
+    offers: Vec<OfferEntry>,
+    #[serde(rename = "tenant")]
+    tenants: Vec<TenantEntry>,
+    #[serde(rename = "user")]
+    users: Vec<UserEntry>,
+    #[serde(rename = "vm")]
+    vms: Vec<VmEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OfferEntry {
+    name: String,
+    #[serde(flatten)]
+    size: SizeEntry,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct SizeEntry {
+    vcpus: u32,
+    memory_mib: u64,
+    disk_gib: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TenantEntry {
+    name: String,
+    quota: QuotaEntry,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct QuotaEntry {
+    vcpus: u64,
+    memory_mib: u64,
+    disk_gib: u64,
+    vms: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserEntry {
+    email: String,
+    tenant: String,
+    role: Role,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VmEntry {
+    name: String,
+    owner: String,
+    image: String,
+    offer: String,
+}
+
+/// What the lab file says: for people, and for the end-to-end tests.
+#[derive(Debug, Serialize, Deserialize)]
+struct LabFile {
+    url: String,
+    simulated: bool,
+    nodes: Vec<LabNode>,
+    users: Vec<LabUser>,
+    vms: Vec<LabVm>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LabNode {
+    name: String,
+    kind: String,
+    uri: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct LabUser {
+    email: String,
+    password: String,
+    role: Role,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct LabVm {
+    id: String,
+    name: String,
+    owner: String,
+    node: String,
+    size: SizeEntry,
+}
+
+/// Why seeding stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SeedError {
+    #[error("{path}: {reason}")]
+    File { path: PathBuf, reason: String },
+    #[error("store: {0}")]
+    Store(#[from] manager::store::StoreError),
+    #[error("{what}: {error}")]
+    Manager { what: String, error: manager::ManagerError },
+    #[error("the nodes are not all ready after {0} s: {1}")]
+    NotReady(u64, String),
+    #[error("the VM {0} names an unknown owner")]
+    UnknownOwner(String),
+    #[error("the VM {name} was not deployed: {reason}")]
+    NotDeployed { name: String, reason: String },
+}
+
+fn in_file(path: &Path) -> impl FnOnce(String) -> SeedError + '_ {
+    move |reason| SeedError::File { path: path.to_owned(), reason }
+}
+
+/// Seeds what is missing, writes the lab file, prints address and sign-ins.
+pub(crate) async fn seed(
+    manager: &Manager,
+    store: &Arc<dyn Store>,
+    configuration: &Configuration,
+    nodes: &[Node],
+    seed_path: &Path,
+    lab_path: &Path,
+) -> Result<(), SeedError> {
+    let text = std::fs::read_to_string(seed_path).map_err(|error| in_file(seed_path)(error.to_string()))?;
+    let file: SeedFile = config::Config::builder()
+        .add_source(config::File::from_str(&text, config::FileFormat::Toml))
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|error| in_file(seed_path)(error.to_string()))?;
+    let before: Option<LabFile> =
+        std::fs::read_to_string(lab_path).ok().and_then(|text| serde_json::from_str(&text).ok());
+
+    let people = seed_people(manager, store, &file, before.as_ref()).await?;
+    for offer in &file.offers {
+        store.offer_put(&Offer { name: offer.name.clone(), size: offer.size.into() }).await?;
+    }
+    wait_for_nodes(manager, nodes).await?;
+    for vm in &file.vms {
+        let (principal, _) = people.get(&vm.owner).ok_or_else(|| SeedError::UnknownOwner(vm.name.clone()))?;
+        seed_vm(manager, principal, vm).await?;
+    }
+
+    let lab = LabFile {
+        url: configuration.web.url.clone(),
+        simulated: configuration.is_simulated(),
+        nodes: nodes
+            .iter()
+            .map(|node| LabNode { name: node.name.clone(), kind: node.kind.to_string(), uri: node.uri.clone() })
+            .collect(),
+        users: file.users.iter().filter_map(|user| people.get(&user.email)).map(|(_, user)| user.clone()).collect(),
+        vms: lab_vms(store, nodes).await?,
+    };
+    write_private(lab_path, &lab)?;
+    announce(&lab);
+    Ok(())
+}
+
+type People = BTreeMap<String, (Principal, LabUser)>;
+
+async fn seed_people(
+    manager: &Manager,
+    store: &Arc<dyn Store>,
+    file: &SeedFile,
+    before: Option<&LabFile>,
+) -> Result<People, SeedError> {
+    let mut people = People::new();
+    for user in &file.users {
+        let tenant = tenant_id(&user.tenant);
+        let quota = file.tenants.iter().find(|entry| entry.name == user.tenant).map(|entry| &entry.quota);
+        let quota = quota.ok_or_else(|| SeedError::UnknownOwner(user.email.clone()))?;
+        store.tenant_put(tenant, &user.tenant, quota.into()).await?;
+        let known = store.user_by_email(&user.email).await?;
+        let (id, password) = if let Some(row) = known {
+            let kept = before.and_then(|lab| lab.users.iter().find(|kept| kept.email == user.email));
+            // Only its hash is in the store; without the lab file nobody knows it any more.
+            (row.id, kept.map(|kept| kept.password.clone()).unwrap_or_default())
+        } else {
+            let password = random_password();
+            let account = NewAccount { email: user.email.clone(), password: password.clone(), tenant, role: user.role };
+            let id = manager
+                .accounts()
+                .user_create(account)
+                .await
+                .map_err(|error| SeedError::Manager { what: user.email.clone(), error })?;
+            (id, password)
+        };
+        let principal = Principal { user: id, tenant, email: user.email.clone(), role: user.role };
+        people.insert(
+            user.email.clone(),
+            (principal, LabUser { email: user.email.clone(), password, role: user.role }),
+        );
+    }
+    Ok(people)
+}
+
+async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), SeedError> {
+    let begun = Instant::now();
+    let mut told = String::new();
+    loop {
+        let map = manager.map();
+        let waiting: Vec<String> = nodes
+            .iter()
+            .filter_map(|node| {
+                let condition = map.get(node.id).map(|entry| entry.condition);
+                (condition != Some(grid::map::Condition::Ready)).then(|| match condition {
+                    Some(condition) => format!("{} ({condition})", node.name),
+                    None => node.name.clone(),
+                })
+            })
+            .collect();
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let waiting = waiting.join(", ");
+        if begun.elapsed() > PATIENCE {
+            return Err(SeedError::NotReady(PATIENCE.as_secs(), waiting));
+        }
+        if waiting != told {
+            println!("hostgrid: waiting for both sets of statistics: {waiting}");
+            told = waiting;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+}
+
+async fn seed_vm(manager: &Manager, owner: &Principal, vm: &VmEntry) -> Result<(), SeedError> {
+    let failed = |error| SeedError::Manager { what: vm.name.clone(), error };
+    let there = manager.vm_list(owner).await.map_err(failed)?;
+    if there.iter().any(|view| view.vm.name == vm.name) {
+        return Ok(());
+    }
+    println!("hostgrid: deploying {} ({}, {})", vm.name, vm.image, vm.offer);
+    let region = manager.region_list(owner).await.map_err(failed)?.into_iter().next().map(|(region, _)| region);
+    let request = DeployRequest {
+        name: vm.name.clone(),
+        image: vm.image.clone(),
+        offer: vm.offer.clone(),
+        region: region.unwrap_or_default(),
+        keys: String::new(),
+        idempotency_key: format!("seed-{}", vm.name),
+    };
+    let (_, operation) = manager.vm_deploy(owner, request).await.map_err(failed)?;
+    let begun = Instant::now();
+    loop {
+        let view = manager.operation_get(owner, operation).await.map_err(failed)?;
+        if view.operation.state.is_over() {
+            return if view.operation.state == grid::operation::OperationState::Succeeded {
+                Ok(())
+            } else {
+                Err(SeedError::NotDeployed {
+                    name: vm.name.clone(),
+                    reason: view.operation.reason.unwrap_or_else(|| view.operation.state.as_str().to_owned()),
+                })
+            };
+        }
+        if begun.elapsed() > PATIENCE {
+            return Err(SeedError::NotDeployed { name: vm.name.clone(), reason: "it takes too long".to_owned() });
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn lab_vms(store: &Arc<dyn Store>, nodes: &[Node]) -> Result<Vec<LabVm>, SeedError> {
+    let mut vms = Vec::new();
+    for vm in store.vm_list(None).await? {
+        let owner = store.user_get(vm.owner).await?.map(|user| user.email).unwrap_or_default();
+        let node = nodes.iter().find(|node| node.id == vm.node).map(|node| node.name.clone()).unwrap_or_default();
+        vms.push(LabVm { id: vm.id.to_string(), name: vm.name, owner, node, size: vm.size.into() });
+    }
+    Ok(vms)
+}
+
+/// The lab file holds passwords: only its owner may read it. Written whole or not at all.
+fn write_private(path: &Path, lab: &LabFile) -> Result<(), SeedError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let new = path.with_extension("json.new");
+    let text = serde_json::to_string_pretty(lab).map_err(|error| in_file(path)(error.to_string()))?;
+    std::fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&new)
+        .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+        .and_then(|()| std::fs::rename(&new, path))
+        .map_err(|error| in_file(path)(error.to_string()))
+}
+
+fn announce(lab: &LabFile) {
+    println!();
+    println!("  Hostgrid is ready: {}", lab.url);
+    if lab.simulated {
+        println!("  The grid is simulated: its nodes and VMs exist in this program only.");
+    }
+    println!();
+    for user in &lab.users {
+        let role = if user.role == Role::Admin { "admin" } else { "customer" };
+        let password = if user.password.is_empty() { "(its password is lost; make clean)" } else { &user.password };
+        println!("    {role:<9} {:<24} {password}", user.email);
+    }
+    println!();
+}
+
+/// The same name is the same tenant at every start.
+fn tenant_id(name: &str) -> TenantId {
+    TenantId(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()))
+}
+
+/// 120 bits, in the letters of base 32 that can't be mistaken for each other.
+fn random_password() -> String {
+    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+    rand::random::<[u8; 24]>().iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
+}
+
+impl From<SizeEntry> for Size {
+    fn from(entry: SizeEntry) -> Self {
+        Self { vcpus: Vcpus(entry.vcpus), memory: Mib(entry.memory_mib), disk: Gib(entry.disk_gib) }
+    }
+}
+
+impl From<Size> for SizeEntry {
+    fn from(size: Size) -> Self {
+        Self { vcpus: size.vcpus.0, memory_mib: size.memory.0, disk_gib: size.disk.0 }
+    }
+}
+
+impl From<&QuotaEntry> for Quota {
+    fn from(entry: &QuotaEntry) -> Self {
+        Self {
+            limit: Resources {
+                vcpus: entry.vcpus,
+                memory_mib: entry.memory_mib,
+                disk_mib: Gib(entry.disk_gib).to_mib().0,
+            },
+            vms: entry.vms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lab_s_seed_can_be_read() {
+        let text = include_str!("../../lab/seed.toml");
+        let file: SeedFile = config::Config::builder()
+            .add_source(config::File::from_str(text, config::FileFormat::Toml))
+            .build()
+            .and_then(config::Config::try_deserialize)
+            .unwrap();
+        assert!(file.users.iter().any(|user| user.role == Role::Admin));
+        for vm in &file.vms {
+            assert!(file.users.iter().any(|user| user.email == vm.owner), "{}", vm.owner);
+            assert!(file.offers.iter().any(|offer| offer.name == vm.offer), "{}", vm.offer);
+        }
+    }
+
+    #[test]
+    fn passwords_differ() {
+        assert_ne!(random_password(), random_password());
+        assert_eq!(random_password().len(), 24);
+    }
+}
