@@ -52,3 +52,55 @@ pub(crate) enum ServeError {
     #[error("a listener failed: {0}")]
     Listener(#[from] std::io::Error),
 }
+
+/// Runs until the process is told to stop (SIGINT or SIGTERM), or something that can't be mended fails.
+pub(crate) async fn serve(arguments: ServeArguments) -> Result<(), Box<dyn std::error::Error>> {
+    let configuration = Configuration::load(&arguments.config)?;
+    run(&configuration, &arguments).await.map_err(Into::into)
+}
+
+async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Result<(), ServeError> {
+    let metrics = observe::recorder()?;
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&configuration.storage.directory).await?);
+    let nodes = record_nodes(&store, configuration).await?;
+    let manager = open(configuration, &store, &nodes).await?;
+
+    let pages = app::router(app::AppState { manager: manager.clone(), ..app_state(configuration) })
+        .merge(observe::router(manager.clone(), metrics));
+    let pages_at = bind(configuration.web.address).await?;
+    let modules_at = bind(configuration.utility.address).await?;
+    let modules = manager.utility_router();
+
+    let stop = CancellationToken::new();
+    let tasks = tokio_util::task::TaskTracker::new();
+    let pages = tasks.spawn(listen(pages_at, pages, stop.clone()));
+    let modules = tasks.spawn(listen(modules_at, modules, stop.clone()));
+    manager.start();
+    tracing::info!(pages = %configuration.web.address, modules = %configuration.utility.address, nodes = nodes.len(), "started");
+
+    let seeding = async {
+        if let (Some(seed), Some(lab)) = (&arguments.seed, &arguments.lab_file) {
+            seed::seed(&manager, &store, configuration, &nodes, seed, lab).await?;
+        }
+        std::future::pending::<Result<(), ServeError>>().await
+    };
+    let ended = tokio::select! {
+        () = told_to_stop() => Ok(()),
+        ended = seeding => ended,
+        ended = pages => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
+        ended = modules => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
+    };
+    tracing::info!("stopping");
+    stop.cancel();
+    manager.stop().await;
+    ended
+}
+
+/// Each configured node in the store; those that are there keep their ids and what the admin set.
+async fn record_nodes(store: &Arc<dyn Store>, configuration: &Configuration) -> Result<Vec<Node>, ServeError> {
+    let mut nodes = Vec::with_capacity(configuration.nodes.len());
+    for entry in &configuration.nodes {
+        nodes.push(store.node_put(&entry.to_node(NodeId(uuid::Uuid::now_v7()))).await?);
+    }
+    Ok(nodes)
+}
