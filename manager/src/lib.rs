@@ -16,6 +16,7 @@ pub mod nodes;
 pub mod operations;
 pub mod options;
 mod shared;
+pub mod simulation;
 pub mod store;
 pub mod utility;
 pub mod vms;

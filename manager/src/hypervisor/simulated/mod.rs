@@ -15,6 +15,7 @@ pub use faults::{Call, Failure, Faults, Moment};
 pub use machine::Hardware;
 
 use grid::node::Node;
+use grid::sample::{DomainState, PoolSample};
 use grid::{NodeId, UnixMillis, VmId};
 use machine::Machine;
 use std::collections::BTreeMap;
@@ -99,7 +100,7 @@ impl SimulatedGrid {
     pub fn executing(&self, vm: VmId) -> Vec<NodeId> {
         let inner = self.lock();
         let runs = |machine: &&Machine| {
-            machine.domains.get(&vm).is_some_and(|domain| domain.state == grid::sample::DomainState::Running)
+            machine.domains.get(&vm).is_some_and(|domain| domain.state == DomainState::Running)
         };
         inner.machines.values().filter(runs).map(|machine| machine.id).collect()
     }
@@ -129,12 +130,26 @@ impl SimulatedGrid {
         self.lock().machines.get(&node)?.disks.get(&vm).copied()
     }
 
+    /// The pool's capacity and what it has left.
+    pub fn pool(&self, node: NodeId) -> Option<PoolSample> {
+        let inner = self.lock();
+        let machine = inner.machines.get(&node)?;
+        Some(PoolSample { capacity_mib: machine.hardware.pool_mib, free_mib: machine.pool_free_mib() })
+    }
+
+    /// Whether the node's utility VM runs.
+    pub fn utility_runs(&self, node: NodeId) -> bool {
+        let inner = self.lock();
+        let utility = inner.machines.get(&node).and_then(|machine| machine.utility.as_ref());
+        utility.is_some_and(|utility| utility.state == DomainState::Running)
+    }
+
     /// The node dies: what ran there is off, the utility VM too. Silence it as well to have it unreachable.
     pub fn power_fail(&self, node: NodeId) {
         self.change(node, |machine| {
             for domain in machine.domains.values_mut() {
                 domain.live = None;
-                domain.state = grid::sample::DomainState::ShutOff;
+                domain.state = DomainState::ShutOff;
             }
             machine.domains.retain(|_, domain| domain.persistent.is_some());
             machine.utility = None;
