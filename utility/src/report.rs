@@ -6,9 +6,10 @@ use crate::{VERSION, kernel};
 use grid::UnixMillis;
 use grid::sample::{PoolSample, UtilitySample};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 const MIB: u64 = 1 << 20;
+const PAGE: u64 = 4096;
 
 /// Makes one report after the other.
 #[derive(Debug)]
@@ -17,6 +18,7 @@ pub struct Reporter {
     container: bool,
     boot_id: String,
     process_namespace: String,
+    begin: Instant,
     sequence: u64,
     processor: ProcessorTime,
     latency_us: u64,
@@ -27,7 +29,8 @@ impl Reporter {
         let process_namespace =
             std::fs::read_link("/proc/self/ns/pid").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default();
         let processor = ProcessorTime::read();
-        Self { pool, container, boot_id, process_namespace, sequence: 0, processor, latency_us: 0 }
+        let begin = Instant::now();
+        Self { pool, container, boot_id, process_namespace, begin, sequence: 0, processor, latency_us: 0 }
     }
 
     /// Reads everything now. What can't be read of the pool is empty, so that nothing is promised on it.
@@ -48,7 +51,7 @@ impl Reporter {
             boot_id: self.boot_id.clone(),
             process_namespace: self.process_namespace.clone(),
             version: VERSION.to_owned(),
-            uptime_seconds: uptime_seconds(),
+            uptime_seconds: if self.container { self.begin.elapsed().as_secs() } else { uptime_seconds() },
             own_memory_total_mib: meminfo.kib("MemTotal:") / 1024,
             own_memory_available_mib: meminfo.kib("MemAvailable:") / 1024,
             own_resident_mib: Facts::of("/proc/self/status").kib("VmRSS:").div_ceil(1024),
@@ -78,6 +81,7 @@ fn now() -> UnixMillis {
     UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
+/// The machine's. In a container it would be the node's.
 fn uptime_seconds() -> u64 {
     let text = std::fs::read_to_string("/proc/uptime").unwrap_or_default();
     text.split('.').next().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
@@ -99,19 +103,19 @@ fn permille(text: &str) -> u64 {
 
 /// The node's memory as a container on it can see it, in MiB: total and available.
 ///
-/// `/proc/meminfo` is often the container's own; the kernel's own counters in `/proc/vmstat` are not hidden. Available
-/// is reckoned as the kernel does it (`si_mem_available`): free, and the half of page cache and reclaimable slabs
-/// that it would surely give up, or all of it but the reserve.
+/// `/proc/meminfo` is often the container's own; what `sysinfo` and `/proc/vmstat` tell is not hidden. Available is
+/// reckoned as the kernel does it (`si_mem_available`): free, and page cache and reclaimable slabs but for the half,
+/// or the reserve where that is less.
 fn node_memory() -> Option<(u64, u64)> {
-    let total = kernel::machine_memory().ok()?.capacity;
+    let memory = kernel::machine_memory().ok()?;
     let vmstat = Facts::of("/proc/vmstat");
-    let pages = |name| vmstat.number(name);
-    let reserve = Facts::of("/proc/sys/vm/min_free_kbytes").first().unwrap_or(0) / 4;
-    let given_up = |pages: u64| pages - (pages / 2).min(reserve);
-    let cache = pages("nr_active_file")? + pages("nr_inactive_file")?;
-    let slabs = pages("nr_slab_reclaimable")?;
-    let available = pages("nr_free_pages")?.saturating_sub(reserve) + given_up(cache) + given_up(slabs);
-    Some((total / MIB, available.saturating_mul(4096).min(total) / MIB))
+    let bytes = |name| Some(vmstat.number(name)?.saturating_mul(PAGE));
+    let reserve = Facts::of("/proc/sys/vm/min_free_kbytes").first().unwrap_or(0).saturating_mul(1024);
+    let given_up = |bytes: u64| bytes - (bytes / 2).min(reserve);
+    let cache = bytes("nr_active_file")?.saturating_add(bytes("nr_inactive_file")?);
+    let reclaimable = given_up(cache).saturating_add(given_up(bytes("nr_slab_reclaimable")?));
+    let available = memory.free.saturating_sub(reserve).saturating_add(reclaimable);
+    Some((memory.capacity / MIB, available.min(memory.capacity) / MIB))
 }
 
 /// CPU time of the machine since its start, in ticks.

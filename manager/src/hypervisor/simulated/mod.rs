@@ -99,9 +99,8 @@ impl SimulatedGrid {
     /// The nodes on which the VM's vCPUs execute: never more than one, whatever the caller does.
     pub fn executing(&self, vm: VmId) -> Vec<NodeId> {
         let inner = self.lock();
-        let runs = |machine: &&Machine| {
-            machine.domains.get(&vm).is_some_and(|domain| domain.state == DomainState::Running)
-        };
+        let runs =
+            |machine: &&Machine| machine.domains.get(&vm).is_some_and(|domain| domain.state == DomainState::Running);
         inner.machines.values().filter(runs).map(|machine| machine.id).collect()
     }
 
