@@ -4,10 +4,10 @@
 //!
 //! | plan | VM | room | nodes |
 //! |---|---|---|---|
-//! | in-place-live | runs, asked within its maxima; no disk growth of a container | the difference, on its node | home's hypervisor answers |
+//! | in-place-live | runs, asked within reach (its maxima; fewer vCPUs where the kind unplugs them); no disk growth of a container | the difference, on its node | home's hypervisor answers |
 //! | in-place-restart | any | the difference, on its node | the same; the utility module too where a disk grows offline |
-//! | move-live | runs, kind moves live, asked within its maxima | the larger of old and new size | destination ready and compatible |
-//! | move-live-restart | the same, beyond its maxima | the same | the same |
+//! | move-live | runs, kind moves live, asked within reach | the larger of old and new size | destination ready and compatible |
+//! | move-live-restart | the same, out of reach | the same | the same |
 //! | move-cold | any | the new size | destination ready, both utility modules answer |
 //!
 //! A cordoned or draining node takes no new VM, but a VM that is there may grow in place. On a contradicting node
@@ -85,7 +85,7 @@ impl Question<'_> {
         if let Some(request) = self.live_request(to)
             && let Some(chosen) = place(self.map, &request).chosen
         {
-            let kind = if self.vm.maxima.admit(&to) { PlanKind::MoveLive } else { PlanKind::MoveLiveRestart };
+            let kind = if self.within_reach(to) { PlanKind::MoveLive } else { PlanKind::MoveLiveRestart };
             return Some(self.make(kind, home, to, Some(chosen.node)));
         }
         if !home.condition.utility_answers() {
@@ -106,9 +106,14 @@ impl Question<'_> {
         not_ready.into_iter().chain(lacking(home, needs)).collect()
     }
 
+    /// Whether the running VM can be given the size without a restart, its disk aside.
+    fn within_reach(&self, to: Size) -> bool {
+        self.vm.maxima.admit(&to) && (to.vcpus >= self.vm.size.vcpus || self.vm.kind.unplugs_vcpus())
+    }
+
     fn kind_in_place(&self, to: Size) -> PlanKind {
         let disk_needs_restart = self.vm.kind.is_container() && to.disk > self.vm.size.disk;
-        if self.running() && self.vm.maxima.admit(&to) && !disk_needs_restart {
+        if self.running() && self.within_reach(to) && !disk_needs_restart {
             PlanKind::InPlaceLive
         } else {
             PlanKind::InPlaceRestart
