@@ -33,6 +33,8 @@ pub trait AccountStore: Send + Sync {
     async fn user_get(&self, user: UserId) -> Result<Option<UserRow>, StoreError>;
 
     async fn session_put(&self, session: &SessionRow) -> Result<(), StoreError>;
+    /// Changes a session that is there; answers whether it is, so that one that was ended stays so.
+    async fn session_update(&self, session: &SessionRow) -> Result<bool, StoreError>;
     async fn session_get(&self, id: &str) -> Result<Option<SessionRow>, StoreError>;
     async fn session_delete(&self, id: &str) -> Result<(), StoreError>;
     async fn sessions_delete_of(&self, user: UserId) -> Result<u64, StoreError>;

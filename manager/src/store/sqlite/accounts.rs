@@ -144,6 +144,18 @@ impl AccountStore for SqliteStore {
         Ok(())
     }
 
+    async fn session_update(&self, session: &SessionRow) -> Result<bool, StoreError> {
+        let done = sqlx::query("UPDATE session SET user_account = ?, data = ?, expires_ms = ? WHERE id = ?")
+            .bind(session.user.map(|user| user.to_string()))
+            .bind(&session.data)
+            .bind(session.expires.0)
+            .bind(&session.id)
+            .execute(&mut *self.writer.lock().await)
+            .await
+            .map_err(constraint("the session's user is not there"))?;
+        Ok(done.rows_affected() > 0)
+    }
+
     async fn session_get(&self, id: &str) -> Result<Option<SessionRow>, StoreError> {
         let row = sqlx::query("SELECT id, user_account, data, expires_ms FROM session WHERE id = ?")
             .bind(id)
