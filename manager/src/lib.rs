@@ -19,13 +19,14 @@ mod shared;
 pub mod simulation;
 pub mod store;
 pub mod utility;
+pub mod utility_keys;
 pub mod vms;
 
 pub use error::ManagerError;
 pub use options::{ManagerOptions, NetworkOptions, Pace, UtilityOptions};
 pub use shared::Change;
 
-use accounts::{Principal, Role};
+use accounts::{Accounts, Principal, Role};
 use collector::Collector;
 use grid::map::ResourceMap;
 use shared::Shared;
@@ -41,6 +42,7 @@ const CHANGES_KEPT: usize = 1024;
 pub struct Manager {
     shared: Arc<Shared>,
     collector: Arc<Collector>,
+    accounts: Arc<Accounts>,
 }
 
 /// Why a manager could not be opened.
@@ -63,7 +65,8 @@ impl Manager {
             changes: broadcast::channel(CHANGES_KEPT).0,
         });
         let collector = Arc::new(Collector::open(Arc::clone(&shared)).await?);
-        Ok(Self { shared, collector })
+        let accounts = Arc::new(Accounts::new(Arc::clone(&shared.store)));
+        Ok(Self { shared, collector, accounts })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.
@@ -78,6 +81,11 @@ impl Manager {
 
     pub fn is_simulated(&self) -> bool {
         self.shared.simulated
+    }
+
+    /// Who may sign in.
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
     }
 
     /// Everything that changes from now on.

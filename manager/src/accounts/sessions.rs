@@ -21,7 +21,7 @@ use tower_sessions::{Expiry, Session};
 /// Under which a session carries the signed-in person's id.
 const USER: &str = "user";
 
-/// How long a session lasts after it was last used to change something of it; signing in begins a new one.
+/// How long a session lasts after signing in. The layer should be told the same, for sessions that it changes later.
 pub const LASTS: Duration = Duration::hours(12);
 
 /// Signs the person in: a new id, a new expiry, and whose session it is.
@@ -51,11 +51,6 @@ impl StoreSessions {
     pub fn new(store: Arc<dyn Store>) -> Self {
         Self { store }
     }
-
-    /// Forgets those that are over, and answers how many there were. To be called now and then.
-    pub async fn forget_expired(&self) -> Result<u64, StoreError> {
-        self.store.sessions_delete_expired(clock::now()).await
-    }
 }
 
 #[async_trait]
@@ -64,6 +59,8 @@ impl SessionStore for StoreSessions {
         while self.store.session_get(&hash(&record.id)).await.map_err(backend)?.is_some() {
             record.id = Id::default();
         }
+        // Sign-ins are rare, and nobody looks for what is over: a good time to forget it.
+        self.store.sessions_delete_expired(clock::now()).await.map_err(backend)?;
         self.store.session_put(&row(record)?).await.map_err(backend)
     }
 
