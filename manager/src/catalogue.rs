@@ -3,6 +3,7 @@
 use crate::accounts::Principal;
 use crate::{Manager, ManagerError};
 use grid::offer::{Offer, Quota};
+use grid::work::ImageFamily;
 use grid::{HypervisorKind, Resources};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ impl Manager {
     }
 
     /// The regions and the hypervisor kinds that each has.
+    #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
     pub async fn region_list(
         &self,
         _principal: &Principal,
@@ -34,9 +36,14 @@ impl Manager {
         Ok(named.collect())
     }
 
-    /// The images that a VM can be deployed from, by name.
+    /// The images that a VM can be deployed from, by name: those for which there is a node.
+    #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
     pub async fn image_list(&self, _principal: &Principal) -> Result<Vec<String>, ManagerError> {
-        Ok(Vec::new())
+        let families: BTreeSet<&str> = self.map().iter().map(|node| ImageFamily::of(node.kind()).as_str()).collect();
+        let of_use = [ImageFamily::Disk, ImageFamily::Root].into_iter().filter(|it| families.contains(it.as_str()));
+        let names: BTreeSet<String> =
+            of_use.flat_map(|family| self.shared.images.list(family)).map(|image| image.name).collect();
+        Ok(names.into_iter().collect())
     }
 
     pub async fn quota(&self, principal: &Principal) -> Result<QuotaView, ManagerError> {

@@ -29,6 +29,7 @@ pub use shared::Change;
 use accounts::{Accounts, Principal, Role};
 use collector::Collector;
 use grid::map::ResourceMap;
+use operations::{Chooser, Driver};
 use shared::Shared;
 use std::sync::Arc;
 use store::StoreError;
@@ -42,6 +43,8 @@ const CHANGES_KEPT: usize = 1024;
 pub struct Manager {
     shared: Arc<Shared>,
     collector: Arc<Collector>,
+    driver: Driver,
+    chooser: Arc<Chooser>,
     accounts: Arc<Accounts>,
 }
 
@@ -58,6 +61,8 @@ impl Manager {
         let shared = Arc::new(Shared {
             store: options.store,
             hypervisors: options.hypervisors.into_iter().map(|each| (each.node(), each)).collect(),
+            hub: options.hub,
+            images: options.images,
             utility: options.utility,
             network: options.network,
             pace: options.pace,
@@ -65,18 +70,30 @@ impl Manager {
             changes: broadcast::channel(CHANGES_KEPT).0,
         });
         let collector = Arc::new(Collector::open(Arc::clone(&shared)).await?);
+        let driver = Driver::new(Arc::clone(&shared), Arc::clone(&collector));
         let accounts = Arc::new(Accounts::new(Arc::clone(&shared.store)));
-        Ok(Self { shared, collector, accounts })
+        Ok(Self { shared, collector, driver, chooser: Arc::default(), accounts })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.
     pub fn start(&self) {
         self.collector.start();
+        self.driver.start();
     }
 
     /// Stops the manager's own tasks. Operations stay where they are and go on at the next start.
     pub async fn stop(&self) {
+        self.driver.stop().await;
         self.collector.stop().await;
+    }
+
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The door at which utility modules call; to be served on an address that only their network reaches.
+    pub fn utility_router(&self) -> axum::Router {
+        utility::router(Arc::clone(&self.shared.hub), Arc::clone(&self.shared.images))
     }
 
     pub fn is_simulated(&self) -> bool {

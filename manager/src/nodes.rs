@@ -15,6 +15,7 @@ const MOST_PERMILLE: u32 = 100_000;
 
 impl Manager {
     /// All nodes, by name.
+    #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
     pub async fn node_list(&self, principal: &Principal) -> Result<Vec<Arc<MapNode>>, ManagerError> {
         admin_only(principal)?;
         let mut nodes: Vec<Arc<MapNode>> = self.map().nodes.values().cloned().collect();
@@ -22,6 +23,7 @@ impl Manager {
         Ok(nodes)
     }
 
+    #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
     pub async fn node_get(&self, principal: &Principal, name: &str) -> Result<Arc<MapNode>, ManagerError> {
         admin_only(principal)?;
         self.node_named(name)

@@ -2,6 +2,7 @@
 
 use crate::hypervisor::{Hypervisor, UtilityImages};
 use crate::store::Store;
+use crate::utility::{ImageLibrary, UtilityHub};
 use grid::Mib;
 use grid::map::Freshness;
 use std::collections::BTreeMap;
@@ -16,6 +17,9 @@ pub struct ManagerOptions {
     pub store: Arc<dyn Store>,
     /// Known by [`Hypervisor::node`].
     pub hypervisors: Vec<Arc<dyn Hypervisor>>,
+    /// The utility modules of all nodes.
+    pub hub: Arc<UtilityHub>,
+    pub images: Arc<ImageLibrary>,
     pub utility: UtilityOptions,
     pub network: NetworkOptions,
     /// Whether the grid is simulated; every page says so.
@@ -62,6 +66,8 @@ pub struct Pace {
     pub utility_dead_after: Duration,
     /// The first wait before a utility VM is started again; doubles up to thirty times as much.
     pub utility_back_off: Duration,
+    /// What plans are expected to take.
+    pub plans: grid::plan::Pace,
     /// How long a guest may take to shut down.
     pub shut_down: Duration,
     /// How long a step may take that only changes configuration.
@@ -92,6 +98,7 @@ impl Default for Pace {
             freshness: Freshness { stale_after_ms: 20_000 },
             utility_dead_after: Duration::from_secs(30),
             utility_back_off: Duration::from_secs(10),
+            plans: grid::plan::Pace::default(),
             shut_down: Duration::from_secs(60),
             short_step: Duration::from_secs(60),
             long_step: Duration::from_secs(3600),

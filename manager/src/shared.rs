@@ -3,6 +3,7 @@
 use crate::hypervisor::Hypervisor;
 use crate::options::{NetworkOptions, Pace, UtilityOptions};
 use crate::store::Store;
+use crate::utility::{ImageLibrary, UtilityHub};
 use grid::{NodeId, OperationId, VmId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +22,8 @@ pub enum Change {
 pub(crate) struct Shared {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) hypervisors: BTreeMap<NodeId, Arc<dyn Hypervisor>>,
+    pub(crate) hub: Arc<UtilityHub>,
+    pub(crate) images: Arc<ImageLibrary>,
     pub(crate) utility: UtilityOptions,
     pub(crate) network: NetworkOptions,
     pub(crate) pace: Pace,

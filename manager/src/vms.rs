@@ -4,6 +4,7 @@
 
 mod change;
 mod deploy;
+mod keys;
 mod resize;
 
 pub use deploy::DeployRequest;

@@ -7,6 +7,7 @@ use crate::vms::VmUsage;
 use grid::map::{MapNode, NodeInputs, Reading};
 use grid::rates::rates;
 use grid::sample::{DomainState, HypervisorSample, Source, UtilitySample};
+use grid::sanitise::{Flag, Problem, sanitise_hypervisor, sanitise_utility};
 use grid::vm::commitment;
 use grid::{Gib, NodeId, Resources, Size, UnixMillis, Vcpus, VmId};
 use std::collections::BTreeMap;
@@ -26,6 +27,8 @@ struct HeardOfNode {
     previous: Option<HypervisorSample>,
     utility: Option<Reading<UtilitySample>>,
     usage: BTreeMap<VmId, VmUsage>,
+    /// Whether the last sample of each source said what can't be true: the log is told when that begins.
+    flagged: (bool, bool),
 }
 
 impl Heard {
@@ -65,6 +68,8 @@ impl Heard {
     pub(super) fn hypervisor_answered(&mut self, node: NodeId, at: UnixMillis, sample: HypervisorSample) {
         let heard = self.nodes.entry(node).or_default();
         heard.previous = heard.hypervisor.take().map(|reading| reading.sample);
+        let (sample, flags) = sanitise_hypervisor(sample, heard.previous.as_ref(), at);
+        note(node, Source::Hypervisor, &flags, &mut heard.flagged.0);
         if let Some(previous) = &heard.previous {
             heard.usage = usage(previous, &sample);
         }
@@ -72,7 +77,11 @@ impl Heard {
     }
 
     pub(super) fn utility_reported(&mut self, node: NodeId, at: UnixMillis, sample: UtilitySample) {
-        self.nodes.entry(node).or_default().utility = Some(Reading { at, sample });
+        let heard = self.nodes.entry(node).or_default();
+        let before = heard.utility.take().map(|reading| reading.sample);
+        let (sample, flags) = sanitise_utility(sample, before.as_ref(), at);
+        note(node, Source::Utility, &flags, &mut heard.flagged.1);
+        heard.utility = Some(Reading { at, sample });
     }
 
     /// When the utility module was last heard.
@@ -112,6 +121,20 @@ impl Heard {
 fn utility_vm(node: &grid::node::Node, shared: &Shared) -> Resources {
     let size = Size { vcpus: Vcpus(1), memory: shared.utility.memory, disk: Gib(0) };
     commitment(node.kind, size)
+}
+
+/// Counts what can't be true, and says it once, not at each sample.
+fn note(node: NodeId, source: Source, flags: &[Flag], flagged: &mut bool) {
+    // A restarted domain's counters begin anew: that is no lie.
+    let lies = || flags.iter().filter(|flag| !matches!(flag.problem, Problem::Backwards { .. }));
+    metrics::counter!("hostgrid_sample_flags_total", "source" => source.as_str()).increment(flags.len() as u64);
+    if let Some(first) = lies().next()
+        && !*flagged
+    {
+        let count = lies().count();
+        tracing::warn!(%node, source = source.as_str(), count, %first, "a sample says what can't be true");
+    }
+    *flagged = lies().next().is_some();
 }
 
 async fn last<S: serde::de::DeserializeOwned>(store: &dyn Store, node: NodeId, source: Source) -> Option<Reading<S>> {

@@ -6,7 +6,7 @@ use crate::store::rows::{MetricPoint, MetricSeries};
 use crate::vms::VmUsage;
 use grid::map::{Condition, MapNode};
 use grid::sample::DomainState;
-use grid::{HypervisorKind, Resource, Resources, UnixMillis, VmId};
+use grid::{Resource, Resources, UnixMillis, VmId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;

@@ -13,6 +13,7 @@ mod history;
 mod node;
 mod records;
 mod states;
+mod utility;
 
 use crate::shared::{Change, Shared};
 use crate::store::StoreError;
@@ -20,7 +21,7 @@ use crate::vms::VmUsage;
 use arc_swap::ArcSwap;
 use grid::map::ResourceMap;
 use grid::sample::UtilitySample;
-use grid::{NodeId, UnixMillis, VmId};
+use grid::{NodeId, Resources, UnixMillis, VmId};
 use heard::Heard;
 use records::Records;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,8 +70,12 @@ impl Collector {
         let taken = self.points_taken.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(taken) = taken else { return };
         self.tasks.spawn(history::write(Arc::clone(&self.shared), taken, self.stop.clone()));
+        self.tasks.spawn(utility::listen(Arc::clone(self)));
         for hypervisor in self.shared.hypervisors.values() {
             self.tasks.spawn(node::watch(Arc::clone(self), Arc::clone(hypervisor)));
+            if self.cares_for(hypervisor.node()) {
+                self.tasks.spawn(utility::care(Arc::clone(self), Arc::clone(hypervisor)));
+            }
         }
     }
 
@@ -103,6 +108,17 @@ impl Collector {
         self.heard().records_came(asked, records);
         self.publish_all();
         Ok(())
+    }
+
+    /// What is committed to the recorded VMs of a node, as the store sums it.
+    pub(crate) fn recorded_on(&self, node: NodeId) -> Resources {
+        crate::operations::recorded(&self.heard().records.vms, node)
+    }
+
+    /// Whether the node's utility VM is the manager's to start.
+    fn cares_for(&self, node: NodeId) -> bool {
+        let map = self.map();
+        map.get(node).is_some_and(|entry| self.shared.utility.addresses.contains_key(&entry.node.name))
     }
 
     fn publish_all(&self) {

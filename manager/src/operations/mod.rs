@@ -1,5 +1,24 @@
 //! Operations: durable pieces of work, carried out step by step, each step recorded and each with its undo.
 
+mod choose;
+mod delete;
+mod deploy;
+mod driver;
+mod ending;
+mod kinds;
+pub(crate) mod maxima;
+mod power;
+mod resize_in_place;
+mod resize_move;
+mod run;
+mod step;
+mod steps;
+mod work;
+
+pub(crate) use choose::{Chooser, Wanted, audit_refused, begin, quota_left, recorded};
+pub(crate) use driver::Driver;
+pub(crate) use kinds::steps_of;
+
 use crate::accounts::{Principal, Role};
 use crate::store::rows::OperationFilter;
 use crate::vms::redacted;

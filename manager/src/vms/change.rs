@@ -1,13 +1,18 @@
 //! Starting, stopping and deleting a VM.
 
 use crate::accounts::Principal;
+use crate::operations::{Wanted, audit_refused, begin};
 use crate::{Manager, ManagerError};
+use grid::operation::OperationKind;
+use grid::vm::{Vm, VmState};
 use grid::{OperationId, VmId};
+
+/// A caller's key is at most this long.
+const LONGEST_KEY: usize = 100;
 
 impl Manager {
     pub async fn vm_start(&self, principal: &Principal, vm: VmId, key: &str) -> Result<OperationId, ManagerError> {
-        let _ = (self.vm_allowed(principal, vm).await?, key);
-        Err(ManagerError::Unavailable { reason: "not yet".into() })
+        self.vm_power(principal, OperationKind::Start { vm }, key).await
     }
 
     /// Asks the guest to shut down; `force` pulls the plug.
@@ -18,13 +23,76 @@ impl Manager {
         force: bool,
         key: &str,
     ) -> Result<OperationId, ManagerError> {
-        let _ = (self.vm_allowed(principal, vm).await?, force, key);
-        Err(ManagerError::Unavailable { reason: "not yet".into() })
+        self.vm_power(principal, OperationKind::Stop { vm, force }, key).await
     }
 
     /// Removes the VM and its disk for good.
     pub async fn vm_delete(&self, principal: &Principal, vm: VmId, key: &str) -> Result<OperationId, ManagerError> {
-        let _ = (self.vm_allowed(principal, vm).await?, key);
-        Err(ManagerError::Unavailable { reason: "not yet".into() })
+        self.vm_power(principal, OperationKind::Delete { vm }, key).await
+    }
+
+    async fn vm_power(
+        &self,
+        principal: &Principal,
+        kind: OperationKind,
+        key: &str,
+    ) -> Result<OperationId, ManagerError> {
+        let action = format!("vm_{}", kind.as_str());
+        if let Some(known) = self.known_key(principal, key).await? {
+            return Ok(known);
+        }
+        let target = kind.vm().to_string();
+        let vm = match self.vm_allowed(principal, kind.vm()).await {
+            Ok(vm) => vm,
+            Err(error) => return self.refused(principal, &action, &target, error).await,
+        };
+        if let Err(error) = self.may_now(&vm, &kind).await {
+            return self.refused(principal, &action, &target, error).await;
+        }
+        let id = begin(&self.shared, &self.collector, Wanted { principal, kind, key, vm, is_new: false }).await?;
+        self.driver.spawn(id);
+        Ok(id)
+    }
+
+    /// What makes no sense in the VM's state is refused; an operation that works on it says so first.
+    async fn may_now(&self, vm: &Vm, kind: &OperationKind) -> Result<(), ManagerError> {
+        let fits = match kind {
+            OperationKind::Start { .. } => matches!(vm.state, VmState::Stopped),
+            OperationKind::Stop { .. } => matches!(vm.state, VmState::Running),
+            _ => true,
+        };
+        if fits {
+            return Ok(());
+        }
+        let unfinished = self.shared.store.operation_unfinished().await?;
+        match unfinished.iter().find(|operation| operation.kind.vm() == vm.id) {
+            Some(operation) => Err(ManagerError::Busy { operation: operation.id }),
+            None => Err(ManagerError::Unavailable { reason: format!("the VM is {}", vm.state.as_str()) }),
+        }
+    }
+
+    /// The operation that the caller's key already stands for.
+    pub(super) async fn known_key(
+        &self,
+        principal: &Principal,
+        key: &str,
+    ) -> Result<Option<OperationId>, ManagerError> {
+        if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+            let message = format!("1 to {LONGEST_KEY} characters, none of them invisible");
+            return Err(ManagerError::Invalid { field: "idempotency_key", message });
+        }
+        Ok(self.shared.store.operation_by_key(principal.user, key).await?)
+    }
+
+    /// Leaves a row of the audit for an attempt that came to nothing.
+    pub(super) async fn refused<T>(
+        &self,
+        principal: &Principal,
+        action: &str,
+        target: &str,
+        error: ManagerError,
+    ) -> Result<T, ManagerError> {
+        audit_refused(&self.shared, principal, action, target, &error.to_string()).await;
+        Err(error)
     }
 }

@@ -1,8 +1,12 @@
 //! Changing a VM's size: the plan first, and the work only with the plan agreed to.
 
-use crate::accounts::Principal;
+use super::deploy::invalid;
+use crate::accounts::{Principal, Role};
+use crate::operations::{Wanted, begin, quota_left};
 use crate::{Manager, ManagerError};
-use grid::plan::{Plan, PlanAnswer};
+use grid::operation::OperationKind;
+use grid::plan::{Plan, PlanAnswer, plan};
+use grid::vm::Vm;
 use grid::{OperationId, Size, VmId};
 use serde::{Deserialize, Serialize};
 
@@ -25,12 +29,8 @@ impl Manager {
         to: Size,
     ) -> Result<PlanAnswer, ManagerError> {
         let vm = self.vm_allowed(principal, vm).await?;
-        let _ = to;
-        if vm.size == to {
-            Ok(PlanAnswer::Nothing)
-        } else {
-            Err(ManagerError::Unavailable { reason: "no plans yet".into() })
-        }
+        let answer = self.plan_for(&vm, to).await?;
+        Ok(for_principal(principal, answer))
     }
 
     /// Starts the change that was agreed to, or one that disturbs no more; otherwise consent is asked again.
@@ -40,8 +40,56 @@ impl Manager {
         vm: VmId,
         agreement: Agreement,
     ) -> Result<OperationId, ManagerError> {
+        if let Some(known) = self.known_key(principal, &agreement.idempotency_key).await? {
+            return Ok(known);
+        }
+        let target = vm.to_string();
+        // One chooses at a time, and the choice is in the store before the next one looks.
+        let turn = self.chooser.turn().await;
+        let (vm, plan) = match self.still_agreed(principal, vm, &agreement.plan).await {
+            Ok(agreed) => agreed,
+            Err(error) => return self.refused(principal, "vm_resize", &target, error).await,
+        };
+        let kind = OperationKind::Resize { plan, force_off: agreement.force_off };
+        let wanted = Wanted { principal, kind, key: &agreement.idempotency_key, vm, is_new: false };
+        let operation = begin(&self.shared, &self.collector, wanted).await?;
+        drop(turn);
+        self.driver.spawn(operation);
+        Ok(operation)
+    }
+
+    /// Plans anew; the plan that is carried out is the new one.
+    async fn still_agreed(&self, principal: &Principal, vm: VmId, agreed: &Plan) -> Result<(Vm, Plan), ManagerError> {
         let vm = self.vm_allowed(principal, vm).await?;
-        let _ = (vm, agreement);
-        Err(ManagerError::Unavailable { reason: "no plans yet".into() })
+        if agreed.vm != vm.id {
+            return Err(invalid("plan", "the plan is another VM's"));
+        }
+        let unfinished = self.shared.store.operation_unfinished().await?;
+        if let Some(operation) = unfinished.iter().find(|operation| operation.kind.vm() == vm.id) {
+            return Err(ManagerError::Busy { operation: operation.id });
+        }
+        match self.plan_for(&vm, agreed.to).await? {
+            PlanAnswer::Planned { plan } if plan.is_no_more_disturbing_than(agreed) => Ok((vm, plan)),
+            answer @ PlanAnswer::Refused { .. } => match for_principal(principal, answer) {
+                PlanAnswer::Refused { refusal } => Err(ManagerError::Refused { refusal }),
+                other => Err(ManagerError::PlanChanged { answer: Box::new(other) }),
+            },
+            answer => Err(ManagerError::PlanChanged { answer: Box::new(for_principal(principal, answer)) }),
+        }
+    }
+
+    async fn plan_for(&self, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
+        let left = quota_left(&self.shared, vm.tenant).await?;
+        Ok(plan(&self.map(), vm, to, Some(left), &self.shared.pace.plans))
+    }
+}
+
+/// A customer sees no nodes in a refusal.
+fn for_principal(principal: &Principal, answer: PlanAnswer) -> PlanAnswer {
+    match (answer, principal.role) {
+        (PlanAnswer::Refused { refusal }, Role::Customer) => {
+            PlanAnswer::Refused { refusal: Box::new(refusal.for_customer()) }
+        }
+        (answer, _) => answer,
     }
 }

@@ -1,0 +1,112 @@
+//! Utility modules: their reports are taken as they come, and a utility VM that died, or whose module fell silent, is
+//! brought back.
+
+use super::Collector;
+use crate::clock;
+use crate::hypervisor::{Hypervisor, UtilityConfiguration};
+use grid::NodeId;
+use grid::sample::DomainState;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Instant, sleep, timeout};
+
+/// Between two looks at a utility VM.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// The wait doubles up to this many times the first.
+const LONGEST_BACK_OFF: u32 = 30;
+/// Bringing a utility VM up may carry its images over.
+const START_DEADLINE: Duration = Duration::from_secs(180);
+
+/// Takes the reports of all nodes.
+pub(super) async fn listen(collector: Arc<Collector>) {
+    let mut reports = collector.shared.hub.reports();
+    loop {
+        let report = tokio::select! {
+            () = collector.stop.cancelled() => return,
+            report = reports.recv() => report,
+        };
+        match report {
+            Ok(report) => collector.utility_reported(report.node, report.at, report.sample.as_ref().clone()),
+            Err(RecvError::Lagged(missed)) => tracing::warn!(missed, "reports came faster than they were taken"),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}
+
+/// Keeps one node's utility VM running. Never started twice at once: this is the only place that starts it.
+pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervisor>) {
+    let node = hypervisor.node();
+    let pace = collector.shared.pace;
+    let mut back_off = pace.utility_back_off;
+    // A module that runs has time to be heard before it is called dead.
+    let mut started_at = Instant::now();
+    loop {
+        tokio::select! {
+            () = collector.stop.cancelled() => return,
+            () = sleep(LOOK_EVERY.min(pace.utility_dead_after)) => {}
+        }
+        let heard = heard_lately(&collector, node);
+        if heard {
+            back_off = pace.utility_back_off;
+        }
+        let Ok(Ok(state)) = timeout(pace.sample_deadline, hypervisor.utility_state()).await else { continue };
+        let runs = state == Some(DomainState::Running);
+        let had_time = started_at.elapsed() >= pace.utility_dead_after;
+        if runs && (heard || !had_time) {
+            continue;
+        }
+        tracing::warn!(%node, ?state, heard, "a utility VM is brought back");
+        let started = tokio::select! {
+            () = collector.stop.cancelled() => return,
+            started = start(&collector, hypervisor.as_ref()) => started,
+        };
+        started_at = Instant::now();
+        let outcome = if started { "started" } else { "failed" };
+        metrics::counter!("hostgrid_utility_starts_total", "outcome" => outcome).increment(1);
+        if !started {
+            tokio::select! {
+                () = collector.stop.cancelled() => return,
+                () = sleep(back_off) => {}
+            }
+        }
+        back_off = (back_off * 2).min(pace.utility_back_off * LONGEST_BACK_OFF);
+    }
+}
+
+fn heard_lately(collector: &Collector, node: NodeId) -> bool {
+    let dead_after_ms = u64::try_from(collector.shared.pace.utility_dead_after.as_millis()).unwrap_or(u64::MAX);
+    collector.heard().utility_at(node).is_some_and(|at| clock::now().since(at) <= dead_after_ms)
+}
+
+/// Starts it afresh with a new one-time token.
+async fn start(collector: &Collector, hypervisor: &dyn Hypervisor) -> bool {
+    let (node, shared) = (hypervisor.node(), &collector.shared);
+    let name = collector.map().get(node).map(|entry| entry.node.name.clone()).unwrap_or_default();
+    let Some(address) = shared.utility.addresses.get(&name) else { return false };
+    let token = match shared.hub.token_issue(node).await {
+        Ok(token) => token,
+        Err(error) => {
+            tracing::error!(%error, %node, "no token for a utility module");
+            return false;
+        }
+    };
+    let configuration = UtilityConfiguration {
+        manager: shared.utility.manager.clone(),
+        token,
+        address: address.clone(),
+        memory: shared.utility.memory,
+        images: shared.utility.images.clone(),
+    };
+    match timeout(START_DEADLINE, hypervisor.utility_start(&configuration)).await {
+        Ok(Ok(())) => true,
+        Ok(Err(error)) => {
+            tracing::error!(%error, %node, "a utility VM did not start");
+            false
+        }
+        Err(_) => {
+            tracing::error!(%node, "a utility VM did not start in time");
+            false
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Who decides: one at a time chooses over the map and has its choice committed before the next one looks, so that
+//! many callers don't all pick the same node. The store's transaction re-checks the room all the same.
+
+use crate::accounts::Principal;
+use crate::collector::Collector;
+use crate::shared::Shared;
+use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
+use crate::store::{Begun, StoreError};
+use crate::{ManagerError, clock};
+use grid::operation::OperationKind;
+use grid::plan::{Plan, Refusal, RefusalReason};
+use grid::vm::{Vm, commitment};
+use grid::{NodeId, OperationId, Resource, Resources, Size};
+use std::collections::BTreeMap;
+use tokio::sync::{Mutex, MutexGuard};
+use uuid::Uuid;
+
+/// Held by whoever decides.
+#[derive(Debug, Default)]
+pub(crate) struct Chooser(Mutex<()>);
+
+impl Chooser {
+    pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.0.lock().await
+    }
+}
+
+/// An operation as a use case wants it.
+pub(crate) struct Wanted<'a> {
+    pub(crate) principal: &'a Principal,
+    pub(crate) kind: OperationKind,
+    pub(crate) key: &'a str,
+    /// The VM that it works on; for a deployment the one to be recorded.
+    pub(crate) vm: Vm,
+    pub(crate) is_new: bool,
+}
+
+impl Wanted<'_> {
+    /// What it holds on each node while it runs.
+    fn reservations(&self) -> Vec<(NodeId, Resources)> {
+        let (vm, kind) = (&self.vm, self.vm.kind);
+        match &self.kind {
+            OperationKind::Deploy { node, size, .. } => vec![(*node, commitment(kind, *size))],
+            OperationKind::Resize { plan, .. } => vec![held_by(plan, vm)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// What its tenant holds more when it is done.
+    fn quota_delta(&self) -> Resources {
+        match &self.kind {
+            OperationKind::Deploy { size, .. } => Resources::from(*size),
+            OperationKind::Resize { plan, .. } => Resources::from(plan.to).minus(plan.from.into()),
+            _ => Resources::ZERO,
+        }
+    }
+
+    fn tenant(&self) -> grid::TenantId {
+        self.vm.tenant
+    }
+}
+
+/// In place the growth; at a second node all of it, at the larger of both sizes where it arrives at its old one.
+fn held_by(plan: &Plan, vm: &Vm) -> (NodeId, Resources) {
+    let (from, to) = (commitment(vm.kind, plan.from), commitment(vm.kind, plan.to));
+    match plan.destination {
+        None => (plan.source, to.minus(from)),
+        Some(destination) if plan.kind == grid::plan::PlanKind::MoveCold => (destination, to),
+        Some(destination) => (destination, to.larger(from)),
+    }
+}
+
+/// Commits it, with the room that it holds. To be called in one's turn.
+pub(crate) async fn begin(
+    shared: &Shared,
+    collector: &Collector,
+    wanted: Wanted<'_>,
+) -> Result<OperationId, ManagerError> {
+    let steps = super::steps_of(&wanted.kind)
+        .ok_or_else(|| ManagerError::Unavailable { reason: "this kind of plan can't be carried out yet".into() })?;
+    let reservations = wanted.reservations();
+    let room =
+        reservations.iter().map(|(node, asked)| room_check(collector, *node, *asked)).collect::<Result<Vec<_>, _>>()?;
+    let network = shared.network;
+    let new = NewOperation {
+        id: OperationId(Uuid::now_v7()),
+        tenant: wanted.tenant(),
+        actor: wanted.principal.user,
+        idempotency_key: wanted.key.to_owned(),
+        generation: (!wanted.is_new).then_some(wanted.vm.generation),
+        deploy: wanted.is_new.then(|| NewVm { vm: wanted.vm.clone(), addresses: (network.first, network.last) }),
+        quota_delta: wanted.quota_delta(),
+        steps: steps.iter().map(|step| step.name()).collect(),
+        kind: wanted.kind,
+        reservations,
+        now: clock::now(),
+    };
+    let begun = shared.store.operation_begin(&new, &room).await?;
+    if matches!(begun, Begun::Started(_)) {
+        // Before the next one looks.
+        collector.records_changed().await?;
+    }
+    answer(begun, &new)
+}
+
+/// The room that must still be there: what the store does not know is told to it.
+fn room_check(collector: &Collector, node: NodeId, asked: Resources) -> Result<RoomCheck, ManagerError> {
+    let map = collector.map();
+    let entry = map.get(node).ok_or_else(|| unavailable("the node is not in the map any more"))?;
+    let recorded = collector.recorded_on(node);
+    Ok(RoomCheck { node, usable: entry.usable, outside: entry.committed.minus(recorded), asked })
+}
+
+fn answer(begun: Begun, new: &NewOperation) -> Result<OperationId, ManagerError> {
+    match begun {
+        Begun::Started(id) | Begun::Already(id) => Ok(id),
+        Begun::Busy(operation) => Err(ManagerError::Busy { operation }),
+        Begun::Changed => Err(unavailable("the VM has just changed; look again")),
+        Begun::NoRoom { .. } => Err(unavailable("the room was taken a moment ago; try again")),
+        Begun::OverQuota { limit, used } => Err(over_quota(limit, used, new)),
+        Begun::TooManyVms { limit } => {
+            Err(unavailable(&format!("the quota is {limit} VMs, and all of them are there")))
+        }
+        Begun::NameTaken => Err(ManagerError::NameTaken),
+        Begun::NoAddressLeft => Err(unavailable("the customers' network has no address left")),
+    }
+}
+
+fn over_quota(limit: Resources, used: Resources, new: &NewOperation) -> ManagerError {
+    let (left, delta) = (limit.minus(used), new.quota_delta);
+    let over = |resource: &Resource| delta.get(*resource) > left.get(*resource);
+    let resource = Resource::ALL.into_iter().find(over).unwrap_or(Resource::Memory);
+    let asked: Size = match &new.kind {
+        OperationKind::Deploy { size, .. } => *size,
+        OperationKind::Resize { plan, .. } => plan.to,
+        _ => return unavailable("the quota is used up"),
+    };
+    let reason = RefusalReason::QuotaExceeded { resource, asked: delta.get(resource), left: left.get(resource) };
+    ManagerError::Refused { refusal: Box::new(Refusal { reason, asked, largest: None, nodes: Vec::new() }) }
+}
+
+fn unavailable(reason: &str) -> ManagerError {
+    ManagerError::Unavailable { reason: reason.to_owned() }
+}
+
+/// What a tenant may still add.
+pub(crate) async fn quota_left(shared: &Shared, tenant: grid::TenantId) -> Result<Resources, StoreError> {
+    let quota = shared.store.tenant_quota(tenant).await?;
+    let (used, _) = shared.store.tenant_usage(tenant).await?;
+    Ok(quota.limit.minus(used))
+}
+
+/// One row for an attempt that never came to the store's own decision.
+pub(crate) async fn audit_refused(shared: &Shared, principal: &Principal, action: &str, target: &str, why: &str) {
+    let row = AuditRow {
+        at: clock::now(),
+        actor: Some(principal.user),
+        tenant: Some(principal.tenant),
+        action: action.to_owned(),
+        target: target.chars().take(100).collect(),
+        outcome: format!("refused: {why}"),
+    };
+    if let Err(error) = shared.store.audit_add(&row).await {
+        tracing::error!(%error, action, "an attempt is missing in the audit");
+    }
+}
+
+/// What is committed to the recorded VMs of a node, as the store sums it.
+pub(crate) fn recorded(vms: &BTreeMap<NodeId, Vec<Vm>>, node: NodeId) -> Resources {
+    let of_node = vms.get(&node).map_or(&[][..], Vec::as_slice);
+    of_node.iter().map(Vm::commitment).fold(Resources::ZERO, Resources::plus)
+}

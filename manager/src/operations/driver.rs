@@ -1,0 +1,148 @@
+//! The driver: carries operations out, step by step, each recorded before and after.
+//!
+//! ```text
+//!              ┌──────────── steps, in order ────────────┐
+//!   pending ──>│ running: waiting ─> started ─> done ... │──> succeeded
+//!              └──────────────┬──────────────────────────┘
+//!                             │ a step failed (tried again first, where that can help)
+//!           ┌─────────────────┼──────────────────────────────┐
+//!           │ no point of     │ past the point of no return  │ unknown where the VM executes,
+//!           │ no return yet   │                              │ or an undo failed
+//!           v                 v                              v
+//!   undoing: all steps    undoing: back to that point,     failed, and nothing is touched
+//!   in reverse            then what cleans up
+//!           │                 │
+//!           v                 v
+//!        undone            failed: the VM is at its destination, at the size that the reason says
+//! ```
+//!
+//! The rows say all that is needed to go on after a crash: a step that was `started` is carried out again, one whose
+//! undo was begun is undone again. The point of no return is the last step of that mark that is `done`. An operation
+//! runs in a task of its own; a panic in a step is a failed step.
+
+use super::kinds::steps_of;
+use super::run::Run;
+use super::step::Step;
+use super::work::Outcome;
+use super::{ending, work};
+use crate::collector::Collector;
+use crate::shared::{Change, Shared};
+use crate::store::StoreError;
+use grid::OperationId;
+use grid::operation::{Operation, OperationState};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Between two tries to reach the store.
+const STORE_AGAIN: Duration = Duration::from_secs(1);
+
+/// Runs operations in tasks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Driver {
+    shared: Arc<Shared>,
+    collector: Arc<Collector>,
+    /// Those that this process carries out, so that none is begun twice here.
+    running: Arc<Mutex<BTreeSet<OperationId>>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Driver {
+    pub(crate) fn new(shared: Arc<Shared>, collector: Arc<Collector>) -> Self {
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        Self { shared, collector, running: Arc::default(), stop, tasks }
+    }
+
+    /// Takes up what an earlier run left.
+    pub(crate) fn start(&self) {
+        let driver = self.clone();
+        self.tasks.spawn(async move {
+            let unfinished = loop {
+                match driver.shared.store.operation_unfinished().await {
+                    Ok(unfinished) => break unfinished,
+                    Err(error) => tracing::error!(%error, "unfinished operations can't be read"),
+                }
+                tokio::select! {
+                    () = driver.stop.cancelled() => return,
+                    () = tokio::time::sleep(STORE_AGAIN) => {}
+                }
+            };
+            for operation in unfinished {
+                tracing::info!(operation = %operation.id, kind = operation.kind.as_str(), "taken up");
+                driver.spawn(operation.id);
+            }
+        });
+    }
+
+    /// Stops where each operation stands; they go on at the next start.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// Carries an accepted operation out, in a task of its own.
+    pub(crate) fn spawn(&self, id: OperationId) {
+        if !self.with_running(|running| running.insert(id)) {
+            return;
+        }
+        let driver = self.clone();
+        self.tasks.spawn(async move {
+            let ended = tokio::select! {
+                () = driver.stop.cancelled() => Ok(()),
+                ended = driver.carry_out(id) => ended,
+            };
+            match ended {
+                Ok(()) => {}
+                Err(StoreError::Fenced) => tracing::warn!(operation = %id, "another server has taken it over"),
+                Err(error) => tracing::error!(operation = %id, %error, "left as it stands"),
+            }
+            driver.with_running(|running| running.remove(&id));
+        });
+    }
+
+    fn with_running<T>(&self, change: impl FnOnce(&mut BTreeSet<OperationId>) -> T) -> T {
+        change(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn carry_out(&self, id: OperationId) -> Result<(), StoreError> {
+        let store = &self.shared.store;
+        let epoch = store.operation_claim(id).await?;
+        let operation = store.operation_get(id).await?.ok_or(StoreError::NotFound)?;
+        if operation.state.is_over() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let kind = operation.kind.clone();
+        let run = Run::new(Arc::clone(&self.shared), Arc::clone(&self.collector), operation, epoch);
+        let outcome = match known_steps(&run.operation) {
+            Some(steps) => self.walk(&run, &steps).await?,
+            None => Outcome::not_understood(),
+        };
+        let word = outcome.state.as_str();
+        ending::end(&run, outcome).await?;
+        metrics::counter!("hostgrid_operations_total", "kind" => kind.as_str(), "outcome" => word).increment(1);
+        metrics::histogram!("hostgrid_operation_duration_seconds", "kind" => kind.as_str()).record(began.elapsed());
+        tracing::info!(operation = %id, kind = kind.as_str(), outcome = word, "ended");
+        Ok(())
+    }
+
+    async fn walk(&self, run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
+        if run.operation.state == OperationState::Undoing {
+            return work::back(run, steps).await;
+        }
+        self.shared.store.operation_state_set(run.operation.id, run.epoch, OperationState::Running).await?;
+        self.shared.tell(Change::Operation(run.operation.id));
+        work::forward(run, steps).await
+    }
+}
+
+/// The steps of the operation, where they are the ones that were written down when it was accepted.
+fn known_steps(operation: &Operation) -> Option<Vec<Box<dyn Step>>> {
+    let steps = steps_of(&operation.kind)?;
+    let recorded = operation.steps.iter().map(|step| step.name.as_str());
+    steps.iter().map(|step| step.name()).eq(recorded).then_some(steps)
+}

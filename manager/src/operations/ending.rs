@@ -1,0 +1,72 @@
+//! The end of an operation: what is true of the VM now is recorded, reservations are freed, the audit gets its row.
+
+use super::run::Run;
+use super::steps::settle::{record_what_is, tell_module};
+use super::steps::verify::is_same;
+use super::steps::watch::DOWNTIME;
+use super::work::Outcome;
+use crate::clock;
+use crate::shared::Change;
+use crate::store::StoreError;
+use crate::store::rows::OperationEnd;
+use grid::operation::{OperationKind, OperationState};
+use grid::vm::VmState;
+
+pub(super) async fn end(run: &Run, outcome: Outcome) -> Result<(), StoreError> {
+    let outcome = record_truth(run, outcome).await;
+    let downtime = run.shared.store.operation_fact_get(run.operation.id, DOWNTIME).await?;
+    let end = OperationEnd {
+        state: outcome.state,
+        reason: outcome.reason,
+        detail: outcome.detail,
+        downtime_ms: downtime.and_then(|text| text.parse().ok()),
+        called_ms: run.called_ms(),
+        now: clock::now(),
+    };
+    run.shared.store.operation_end(run.operation.id, run.epoch, &end).await?;
+    if let Err(error) = run.collector.records_changed().await {
+        tracing::warn!(%error, "the map counts what it knew until the store can be read");
+    }
+    run.shared.tell(Change::Vm(run.vm_id()));
+    run.shared.tell(Change::Operation(run.operation.id));
+    Ok(())
+}
+
+/// After a failure the VM's row says what its hypervisor says; an undo that left something is no undo.
+async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
+    match (&run.operation.kind, outcome.state) {
+        (_, OperationState::Succeeded) => outcome,
+        (OperationKind::Deploy { .. }, OperationState::Undone) => {
+            state_set(run, VmState::Failed).await;
+            outcome
+        }
+        (OperationKind::Deploy { .. }, _) => {
+            state_set(run, VmState::Unknown).await;
+            outcome
+        }
+        (OperationKind::Resize { plan, .. }, _) => {
+            let Ok(vm) = run.vm().await else { return outcome };
+            match record_what_is(run, vm.node).await {
+                Ok(size) if is_same(size, plan.from) && vm.node == plan.source => outcome,
+                Ok(size) => {
+                    tell_module(run, vm.node, size).await;
+                    let now = |text: String| format!("{text}; the VM now has {size}");
+                    let (reason, detail) = (outcome.reason.map(now), outcome.detail.map(now));
+                    Outcome { state: OperationState::Failed, reason, detail }
+                }
+                Err(error) => {
+                    tracing::warn!(%error, vm = %vm.id, "what became of the VM is not known");
+                    state_set(run, VmState::Unknown).await;
+                    outcome
+                }
+            }
+        }
+        _ => outcome,
+    }
+}
+
+async fn state_set(run: &Run, state: VmState) {
+    if let Err(error) = run.shared.store.vm_state_set(run.vm_id(), state).await {
+        tracing::error!(%error, vm = %run.vm_id(), "a VM's state was not recorded");
+    }
+}

@@ -1,0 +1,148 @@
+//! Disks, through the utility modules: fetched, made, grown, carried.
+
+use super::remove::delete_disk;
+use crate::operations::run::Run;
+use crate::operations::step::{Note, Step, StepError};
+use crate::options::Pace;
+use async_trait::async_trait;
+use grid::work::{Image, ImageFamily, Work, WorkDone};
+use grid::{NodeId, Size};
+use std::time::Duration;
+
+/// The image is in the pool of the VM's place.
+pub(in crate::operations) struct FetchImage;
+
+#[async_trait]
+impl Step for FetchImage {
+    fn name(&self) -> &'static str {
+        "fetch-image"
+    }
+
+    fn deadline(&self, pace: &Pace) -> Duration {
+        pace.long_step
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        let image = image(run).await?;
+        run.order(run.place().await?, Work::FetchImage { image }, run.pace().long_step).await?;
+        Ok(None)
+    }
+    // No undo: the image stays for the next VM.
+}
+
+/// A VM's disk is made from the image.
+pub(in crate::operations) struct CreateDisk;
+
+#[async_trait]
+impl Step for CreateDisk {
+    fn name(&self) -> &'static str {
+        "create-disk"
+    }
+
+    fn deadline(&self, pace: &Pace) -> Duration {
+        pace.long_step
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        let (vm, image) = (run.vm().await?, image(run).await?);
+        let work = Work::CreateDisk { vm: vm.id, image, size: vm.size };
+        run.order(vm.node, work, run.pace().long_step).await?;
+        Ok(Some(vm.size.disk.to_string()))
+    }
+
+    async fn undo(&self, run: &Run) -> Result<(), StepError> {
+        delete_disk(run, run.place().await?).await
+    }
+}
+
+/// The image as it was chosen; it may have been replaced since.
+async fn image(run: &Run) -> Result<Image, StepError> {
+    let vm = run.vm().await?;
+    let found = run.shared.images.find(ImageFamily::of(vm.kind), &vm.image);
+    found.ok_or_else(|| StepError::new("the image is not there any more"))
+}
+
+/// A stopped VM's disk grows.
+pub(in crate::operations) struct GrowStopped;
+
+#[async_trait]
+impl Step for GrowStopped {
+    fn name(&self) -> &'static str {
+        "grow-disk"
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        let plan = run.plan()?;
+        let work = Work::GrowDisk { vm: plan.vm, disk: plan.to.disk };
+        run.order(run.place().await?, work, run.pace().short_step).await?;
+        Ok(Some(format!("{} to {}", plan.from.disk, plan.to.disk)))
+    }
+    // No undo: a disk never shrinks. What it has become is recorded.
+}
+
+/// An empty disk of the same length at the destination, for a live move to fill.
+pub(in crate::operations) struct PrepareDisk;
+
+#[async_trait]
+impl Step for PrepareDisk {
+    fn name(&self) -> &'static str {
+        "prepare-disk"
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        let plan = run.plan()?;
+        let bytes = length(run, plan.source, plan.from);
+        let work = Work::PrepareDisk { vm: plan.vm, bytes, size: plan.from };
+        run.order(run.destination()?, work, run.pace().short_step).await?;
+        Ok(None)
+    }
+
+    async fn undo(&self, run: &Run) -> Result<(), StepError> {
+        super::remove::remove(run, run.destination()?).await
+    }
+}
+
+/// The disk's exact length: as its module says, else as its size says.
+fn length(run: &Run, node: NodeId, size: Size) -> u64 {
+    let map = run.collector.map();
+    let disks = map.get(node).and_then(|entry| entry.utility.as_ref()).into_iter();
+    let mut disks = disks.flat_map(|reading| &reading.sample.disks);
+    let told = disks.find(|disk| disk.vm == run.vm_id()).map(|disk| disk.virtual_bytes);
+    told.unwrap_or_else(|| size.disk.bytes()).max(size.disk.bytes())
+}
+
+/// The disk is carried from the source's module to the destination's, and gets its new size there.
+pub(in crate::operations) struct CopyDisk;
+
+#[async_trait]
+impl Step for CopyDisk {
+    fn name(&self) -> &'static str {
+        "copy-disk"
+    }
+
+    fn deadline(&self, pace: &Pace) -> Duration {
+        pace.long_step
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        let (plan, destination, deadline) = (run.plan()?, run.destination()?, run.pace().long_step);
+        let transfer = run.shared.hub.transfer_open(plan.source, destination);
+        let out = run.order_uncounted(plan.source, Work::CopyOut { vm: plan.vm, transfer }, deadline);
+        let into = run.order_uncounted(destination, Work::CopyIn { vm: plan.vm, transfer, size: plan.to }, deadline);
+        // Both run at once, so their time counts once.
+        let (sent, received) = run.call(futures::future::try_join(out, into)).await?;
+        let (WorkDone::Copied { bytes, checksum }, WorkDone::Copied { checksum: arrived, .. }) = (sent, received)
+        else {
+            return Err(StepError::new("the copy was not confirmed").passing());
+        };
+        if checksum != arrived {
+            let detail = format!("{checksum} was sent and {arrived} arrived");
+            return Err(StepError::new("the copy is not the same").detail(detail).passing());
+        }
+        Ok(Some(format!("{} MiB carried", bytes >> 20)))
+    }
+
+    async fn undo(&self, run: &Run) -> Result<(), StepError> {
+        super::remove::remove(run, run.destination()?).await
+    }
+}

@@ -1,0 +1,129 @@
+//! The live move itself. Its end is the point of no return: the destination's first executed instruction.
+//!
+//! What the call answers decides nothing; both ends are looked at. Until both have been seen it is unknown, and
+//! nothing is started, stopped or removed.
+
+use super::watch::MIGRATE_DOWNTIME;
+use crate::hypervisor::{Destination, Hypervisor, HypervisorError, Migrated, Progress};
+use crate::operations::run::Run;
+use crate::operations::step::{Note, Step, StepError};
+use crate::options::Pace;
+use async_trait::async_trait;
+use grid::sample::DomainState;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::{Instant, interval};
+
+/// Where a VM in a live move executes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whereabouts {
+    Source,
+    Destination,
+    /// Off at the source, and never came to be at the destination.
+    Nowhere,
+}
+
+pub(in crate::operations) struct MigrateLive;
+
+#[async_trait]
+impl Step for MigrateLive {
+    fn name(&self) -> &'static str {
+        "migrate-live"
+    }
+
+    fn deadline(&self, pace: &Pace) -> Duration {
+        pace.long_step
+    }
+
+    fn no_return(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        match whereabouts(run).await? {
+            Whereabouts::Destination => return Ok(Some("had arrived already".into())),
+            Whereabouts::Nowhere => return Err(StepError::new("the VM does not run any more")),
+            Whereabouts::Source => {}
+        }
+        let plan = run.plan()?;
+        let source = run.hypervisor(plan.source)?;
+        if run.again.load(Ordering::Relaxed) {
+            run.call(source.migrate_abort(plan.vm)).await?;
+        }
+        match migrate(run, source).await {
+            Ok(migrated) => {
+                run.fact_set(MIGRATE_DOWNTIME, &migrated.downtime_ms.to_string()).await?;
+                match whereabouts(run).await? {
+                    Whereabouts::Destination => Ok(Some(format!("{} MiB carried", migrated.bytes >> 20))),
+                    _ => Err(StepError::new("the move is said to be done, but the VM has not arrived")),
+                }
+            }
+            Err(error) => match whereabouts(run).await? {
+                Whereabouts::Destination => Ok(Some("the answer was lost; it has arrived".into())),
+                // Not tried again by itself: what made it fail may be the guest's own load.
+                Whereabouts::Source | Whereabouts::Nowhere => Err(StepError::from(error).lasting()),
+            },
+        }
+    }
+
+    async fn undo(&self, run: &Run) -> Result<(), StepError> {
+        let plan = run.plan()?;
+        if whereabouts(run).await? == Whereabouts::Destination {
+            return Err(StepError::new("the VM has arrived at its destination").unknown());
+        }
+        Ok(run.call(run.hypervisor(plan.source)?.migrate_abort(plan.vm)).await?)
+    }
+}
+
+/// Carries it over, and tells every second how far it has come.
+async fn migrate(run: &Run, source: &Arc<dyn Hypervisor>) -> Result<Migrated, HypervisorError> {
+    let uri = run.destination().ok().and_then(|node| Some(run.collector.map().get(node)?.node.uri.clone()));
+    let Some(uri) = uri else { return Err(HypervisorError::Refused("the destination is not in the map".into())) };
+    let latest = Mutex::new(Progress::default());
+    let progress = |now: Progress| *latest.lock().unwrap_or_else(PoisonError::into_inner) = now;
+    let destination = Destination { uri };
+    let mut moving = std::pin::pin!(run.call(source.migrate(run.vm_id(), &destination, &progress)));
+    let mut tick = interval(Duration::from_secs(1));
+    tick.tick().await;
+    loop {
+        tokio::select! {
+            answer = &mut moving => return answer,
+            _ = tick.tick() => {
+                let Progress { bytes_done, bytes_left } = *latest.lock().unwrap_or_else(PoisonError::into_inner);
+                run.tell_progress(&format!("{} MiB carried, {} MiB left", bytes_done >> 20, bytes_left >> 20)).await;
+            }
+        }
+    }
+}
+
+/// Looks at both ends until both have answered; a failure here is unknown, and stays so.
+async fn whereabouts(run: &Run) -> Result<Whereabouts, StepError> {
+    let until = Instant::now() + run.pace().unknown;
+    let plan = run.plan()?;
+    let destination = run.destination()?;
+    loop {
+        let (here, there) = futures::future::join(run.observe(plan.source), run.observe(destination)).await;
+        let state = |seen: Option<crate::hypervisor::Observation>| seen.map(|seen| seen.state);
+        let error = match (here.map(state), there.map(state)) {
+            (Ok(Some(DomainState::Running)), _) => return Ok(Whereabouts::Source),
+            (Ok(None | Some(DomainState::ShutOff)), Ok(Some(DomainState::Running))) => {
+                return Ok(Whereabouts::Destination);
+            }
+            (Ok(None | Some(DomainState::ShutOff)), Ok(None)) => return Ok(Whereabouts::Nowhere),
+            (Ok(None | Some(DomainState::ShutOff)), Ok(Some(DomainState::ShutOff))) => {
+                // It may have arrived and been switched off by its guest since: then the data are there.
+                let reason = "the VM is off at both ends: nothing was started or removed";
+                return Err(StepError::new(reason).unknown());
+            }
+            (Err(error), _) | (_, Err(error)) => error,
+            // In between: paused at one end or both. It ends one way or the other.
+            _ => StepError::new("the VM is between its nodes"),
+        };
+        if Instant::now() >= until {
+            let reason = "it is not known where the VM runs: nothing was started or removed";
+            return Err(StepError::new(reason).detail(error).unknown());
+        }
+        tokio::time::sleep(run.pace().retry_first).await;
+    }
+}

@@ -1,0 +1,123 @@
+//! Switching a VM off and on.
+
+use super::watch::{OFF_AT, ON_AT};
+use crate::clock;
+use crate::hypervisor::HypervisorError;
+use crate::operations::run::Run;
+use crate::operations::step::{Note, Step, StepError};
+use crate::options::Pace;
+use async_trait::async_trait;
+use grid::NodeId;
+use grid::sample::DomainState;
+use std::time::Duration;
+
+/// Asks the guest to shut down, at the VM's home; forces it off where the customer agreed to that.
+pub(in crate::operations) struct ShutDown;
+
+#[async_trait]
+impl Step for ShutDown {
+    fn name(&self) -> &'static str {
+        "shut-down"
+    }
+
+    fn deadline(&self, pace: &Pace) -> Duration {
+        pace.shut_down + pace.short_step
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        let node = run.vm().await?.node;
+        if run.fact(OFF_AT).await?.is_none() {
+            run.fact_set(OFF_AT, &clock::now().0.to_string()).await?;
+        }
+        switch_off(run, node, run.may_force_off()).await
+    }
+
+    /// The VM ran, so it runs again.
+    async fn undo(&self, run: &Run) -> Result<(), StepError> {
+        let node = run.vm().await?.node;
+        run.call(run.hypervisor(node)?.start(run.vm_id())).await?;
+        Ok(())
+    }
+}
+
+/// Asks, waits, and forces where that is allowed.
+pub(in crate::operations) async fn switch_off(run: &Run, node: NodeId, force: bool) -> Result<Note, StepError> {
+    let (hypervisor, vm) = (run.hypervisor(node)?, run.vm_id());
+    let patience = run.pace().shut_down;
+    match run.call(hypervisor.shut_down(vm, patience)).await {
+        Ok(()) => return Ok(None),
+        Err(HypervisorError::Deadline | HypervisorError::Guest(_)) if is_on(run, node).await? => {}
+        Err(HypervisorError::Deadline) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    if !force {
+        let waited = patience.as_secs();
+        return Err(StepError::new(format!("the guest did not shut down within {waited} s")));
+    }
+    run.call(hypervisor.force_off(vm)).await?;
+    Ok(Some("the guest did not shut down and was forced off, as agreed".into()))
+}
+
+async fn is_on(run: &Run, node: NodeId) -> Result<bool, StepError> {
+    let seen = run.observe(node).await?;
+    Ok(seen.is_some_and(|seen| seen.state != DomainState::ShutOff))
+}
+
+/// Starts the VM at its place.
+pub(in crate::operations) struct Start {
+    /// Whether this is the first time that it executes at a destination.
+    pub(in crate::operations) no_return: bool,
+}
+
+#[async_trait]
+impl Step for Start {
+    fn name(&self) -> &'static str {
+        "start"
+    }
+
+    fn deadline(&self, pace: &Pace) -> Duration {
+        pace.short_step + pace.unknown
+    }
+
+    fn no_return(&self) -> bool {
+        self.no_return
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        let place = run.place().await?;
+        let home = run.vm().await?.node;
+        // A VM executes once: its home must say that it is off there. Silence says nothing.
+        if home != place && is_on(run, home).await? {
+            return Err(StepError::new("the VM runs where it was").lasting());
+        }
+        if let Err(error) = run.call(run.hypervisor(place)?.start(run.vm_id())).await {
+            after_failed_start(run, place, error.into()).await?;
+        }
+        if run.fact(ON_AT).await?.is_none() {
+            run.fact_set(ON_AT, &clock::now().0.to_string()).await?;
+        }
+        Ok(None)
+    }
+
+    /// What was started a moment ago is stopped again, so that the steps before can be undone.
+    async fn undo(&self, run: &Run) -> Result<(), StepError> {
+        let place = run.place().await?;
+        match run.call(run.hypervisor(place)?.force_off(run.vm_id())).await {
+            Ok(()) | Err(HypervisorError::NoSuchVm) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A start that failed, or whose answer was lost: what is seen decides; where nothing is seen, it is unknown.
+async fn after_failed_start(run: &Run, place: NodeId, error: StepError) -> Result<(), StepError> {
+    let until = tokio::time::Instant::now() + run.pace().unknown;
+    loop {
+        match is_on(run, place).await {
+            Ok(true) => return Ok(()),
+            Ok(false) => return Err(error),
+            Err(_) if tokio::time::Instant::now() < until => tokio::time::sleep(run.pace().retry_first).await,
+            Err(_) => return Err(error.lasting().unknown()),
+        }
+    }
+}

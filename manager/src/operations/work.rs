@@ -1,0 +1,194 @@
+//! Walking the steps of one operation: forward, or back and clean. See the picture in `driver.rs`.
+
+use super::run::Run;
+use super::step::{Step, StepError};
+use crate::clock;
+use crate::shared::Change;
+use crate::store::StoreError;
+use futures::FutureExt;
+use grid::operation::{OperationState, StepState};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// The facts in which the reason of a failure survives a restart.
+const REASON: &str = "reason";
+const DETAIL: &str = "detail";
+/// How much longer an undo is tried than a do.
+const UNDO_PATIENCE: u32 = 3;
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
+
+/// How an operation ends.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) state: OperationState,
+    pub(super) reason: Option<String>,
+    pub(super) detail: Option<String>,
+}
+
+impl Outcome {
+    fn failed(error: &StepError) -> Self {
+        let (reason, detail) = (error.reason.clone(), error.detail.clone());
+        Self { state: OperationState::Failed, reason: Some(reason), detail: Some(detail) }
+    }
+
+    /// An operation that an other version of this program accepted.
+    pub(super) fn not_understood() -> Self {
+        let reason = "this version of Hostgrid does not know how to go on with it: nothing was touched";
+        Self::failed(&StepError::new(reason))
+    }
+}
+
+/// All steps that are not done yet; at the first failure back again.
+pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
+    for (position, step) in positions(steps) {
+        match run.state_of(position) {
+            StepState::Done => continue,
+            // A crash came between a failure and the word that all is to be undone.
+            StepState::Failed => return turn_back(run, steps, &StepError::new("a step had failed")).await,
+            _ => {}
+        }
+        if let Err(error) = carry_out(run, position, step.as_ref()).await? {
+            if error.unknown {
+                return Ok(Outcome::failed(&error));
+            }
+            return turn_back(run, steps, &error).await;
+        }
+    }
+    Ok(Outcome { state: OperationState::Succeeded, reason: None, detail: None })
+}
+
+/// Remembers why, and goes back.
+async fn turn_back(run: &Run, steps: &[Box<dyn Step>], error: &StepError) -> Result<Outcome, StoreError> {
+    let (store, id) = (&run.shared.store, run.operation.id);
+    store.operation_fact_set(id, run.epoch, REASON, &error.reason).await?;
+    store.operation_fact_set(id, run.epoch, DETAIL, &error.detail).await?;
+    store.operation_state_set(id, run.epoch, OperationState::Undoing).await?;
+    run.shared.tell(Change::Operation(id));
+    back(run, steps).await
+}
+
+/// Undoes in reverse, down to the point of no return if that was passed; then what cleans up is carried out.
+pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
+    let store = &run.shared.store;
+    let reason = store.operation_fact_get(run.operation.id, REASON).await?.unwrap_or_else(|| "a step failed".into());
+    let detail = store.operation_fact_get(run.operation.id, DETAIL).await?.unwrap_or_else(|| reason.clone());
+    let passed = positions(steps)
+        .filter(|(position, step)| step.no_return() && run.state_of(*position) == StepState::Done)
+        .map(|(position, _)| position)
+        .last();
+    let first = passed.map_or(0, |position| position + 1);
+    for (position, step) in positions(steps).rev().filter(|(position, _)| *position >= first) {
+        let kept = passed.is_some() && step.cleans_up();
+        if kept || matches!(run.state_of(position), StepState::Waiting | StepState::Undone) {
+            continue;
+        }
+        if let Err(error) = undo(run, position, step.as_ref()).await? {
+            let told = StepError::new(format!("{reason}; it could not be undone: {}", error.reason));
+            return Ok(Outcome::failed(&told.detail(format!("{detail}; {error}"))));
+        }
+    }
+    if passed.is_none() {
+        return Ok(Outcome { state: OperationState::Undone, reason: Some(reason), detail: Some(detail) });
+    }
+    clean_up(run, steps, first, &reason, &detail).await
+}
+
+async fn clean_up(
+    run: &Run,
+    steps: &[Box<dyn Step>],
+    first: u32,
+    reason: &str,
+    detail: &str,
+) -> Result<Outcome, StoreError> {
+    let (mut reason, mut detail) = (reason.to_owned(), detail.to_owned());
+    for (position, step) in positions(steps).filter(|(position, step)| *position >= first && step.cleans_up()) {
+        if run.state_of(position) == StepState::Done {
+            continue;
+        }
+        if let Err(error) = carry_out(run, position, step.as_ref()).await? {
+            reason = format!("{reason}; {}", error.reason);
+            detail = format!("{detail}; {error}");
+        }
+    }
+    Ok(Outcome { state: OperationState::Failed, reason: Some(reason), detail: Some(detail) })
+}
+
+/// One step, recorded before and after, tried again where that can help.
+async fn carry_out(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), StepError>, StoreError> {
+    let before = run.state_of(position);
+    run.position.store(position, Ordering::Relaxed);
+    run.again.store(before != StepState::Waiting, Ordering::Relaxed);
+    record(run, position, StepState::Started, None).await?;
+    let began = Instant::now();
+    let mut tries = 1;
+    let ended = loop {
+        let ended = guarded(step.deadline(run.pace()), step.run(run)).await;
+        match &ended {
+            Err(error) if error.passes && !error.unknown && tries < run.pace().tries => {
+                tracing::info!(operation = %run.operation.id, step = step.name(), %error, tries, "tried again");
+                run.tell_progress(&format!("tried again: {}", error.reason)).await;
+                tokio::time::sleep(wait(run, tries)).await;
+                tries += 1;
+                run.again.store(true, Ordering::Relaxed);
+            }
+            _ => break ended,
+        }
+    };
+    metrics::histogram!("hostgrid_step_duration_seconds", "step" => step.name()).record(began.elapsed());
+    match ended {
+        Ok(note) => {
+            record(run, position, StepState::Done, note.as_deref()).await?;
+            Ok(Ok(()))
+        }
+        Err(error) => {
+            tracing::warn!(operation = %run.operation.id, step = step.name(), %error, "a step failed");
+            record(run, position, StepState::Failed, Some(&error.reason)).await?;
+            Ok(Err(error))
+        }
+    }
+}
+
+async fn undo(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), StepError>, StoreError> {
+    run.position.store(position, Ordering::Relaxed);
+    record(run, position, StepState::UndoStarted, None).await?;
+    let mut tries = 1;
+    loop {
+        let Err(error) = guarded(step.deadline(run.pace()), step.undo(run)).await else {
+            record(run, position, StepState::Undone, None).await?;
+            return Ok(Ok(()));
+        };
+        if error.unknown || !error.passes || tries >= run.pace().tries.saturating_mul(UNDO_PATIENCE) {
+            tracing::error!(operation = %run.operation.id, step = step.name(), %error, "an undo failed");
+            return Ok(Err(error));
+        }
+        tokio::time::sleep(wait(run, tries)).await;
+        tries += 1;
+    }
+}
+
+/// A step with its deadline; a panic is a failure.
+async fn guarded<T>(deadline: Duration, step: impl Future<Output = Result<T, StepError>>) -> Result<T, StepError> {
+    match tokio::time::timeout(deadline, AssertUnwindSafe(step).catch_unwind()).await {
+        Ok(Ok(ended)) => ended,
+        Ok(Err(_)) => Err(StepError::new("a fault in Hostgrid itself")),
+        Err(_) => Err(StepError::new(format!("it took longer than {} s", deadline.as_secs()))),
+    }
+}
+
+/// Doubles from try to try.
+fn wait(run: &Run, tries: u32) -> Duration {
+    run.pace().retry_first.saturating_mul(1 << (tries - 1).min(10)).min(LONGEST_WAIT)
+}
+
+async fn record(run: &Run, position: u32, state: StepState, note: Option<&str>) -> Result<(), StoreError> {
+    let (store, id) = (&run.shared.store, run.operation.id);
+    store.step_set(id, run.epoch, position, state, note, clock::now()).await?;
+    run.state_is(position, state);
+    run.shared.tell(Change::Operation(id));
+    Ok(())
+}
+
+fn positions(steps: &[Box<dyn Step>]) -> impl DoubleEndedIterator<Item = (u32, &Box<dyn Step>)> {
+    (0_u32..).take(steps.len()).zip(steps).collect::<Vec<_>>().into_iter()
+}
