@@ -15,7 +15,7 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 /// Between two clean-ups of what is too old.
-const FORGET_EVERY: Duration = Duration::from_secs(3600);
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// What one node and its VMs add to the history now.
 pub(super) fn points(entry: &MapNode, usage: &BTreeMap<VmId, VmUsage>, at: UnixMillis) -> Vec<MetricPoint> {

@@ -36,8 +36,8 @@ impl Records {
         reservations: &[(NodeId, OperationId, Resources)],
         unfinished: &[Operation],
     ) -> Self {
-        let mut records = Self::default();
-        records.nodes = nodes.into_iter().map(|node| (node.id, node)).collect();
+        let nodes = nodes.into_iter().map(|node| (node.id, node)).collect();
+        let mut records = Self { nodes, ..Self::default() };
         for vm in vms {
             records.vms.entry(vm.node).or_default().push(vm);
         }

@@ -16,7 +16,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// The wait doubles up to this many times the first.
 const LONGEST_BACK_OFF: u32 = 30;
 /// Bringing a utility VM up may carry its images over.
-const START_DEADLINE: Duration = Duration::from_secs(180);
+const START_DEADLINE: Duration = Duration::from_mins(3);
 
 /// Takes the reports of all nodes.
 pub(super) async fn listen(collector: Arc<Collector>) {

@@ -4,7 +4,7 @@ use super::keys;
 use crate::accounts::{Principal, Role};
 use crate::operations::{Wanted, begin, maxima, quota_left};
 use crate::{Manager, ManagerError, clock};
-use grid::map::ResourceMap;
+use grid::map::{MapNode, ResourceMap};
 use grid::operation::OperationKind;
 use grid::plan::{Refusal, RefusalReason, place_new};
 use grid::vm::{Vm, VmState, is_host_name};
@@ -123,7 +123,7 @@ impl Manager {
 }
 
 fn kinds_in(map: &ResourceMap, region: &str) -> BTreeSet<HypervisorKind> {
-    map.iter().filter(|node| node.node.region == region).map(|node| node.kind()).collect()
+    map.iter().filter(|node| node.node.region == region).map(MapNode::kind).collect()
 }
 
 /// The first kind that takes it; else the refusal of the one that came nearest: the last that was not for readiness.
@@ -137,10 +137,11 @@ fn place_in(
     let mut refused: Option<Box<Refusal>> = None;
     for kind in kinds {
         match place_new(map, kind, Some(region), size, Some(left)) {
-            Ok(placement) => match placement.chosen {
-                Some(chosen) => return Ok((chosen.node, kind)),
-                None => continue,
-            },
+            Ok(placement) => {
+                if let Some(chosen) = placement.chosen {
+                    return Ok((chosen.node, kind));
+                }
+            }
             Err(refusal) => {
                 let for_readiness = matches!(refusal.reason, RefusalReason::NotReady { .. });
                 if refused.is_none() || !for_readiness {

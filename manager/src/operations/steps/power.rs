@@ -46,9 +46,11 @@ pub(in crate::operations) async fn switch_off(run: &Run, node: NodeId, force: bo
     let patience = run.pace().shut_down;
     match run.call(hypervisor.shut_down(vm, patience)).await {
         Ok(()) => return Ok(None),
-        Err(HypervisorError::Deadline | HypervisorError::Guest(_)) if is_on(run, node).await? => {}
-        Err(HypervisorError::Deadline) => return Ok(None),
+        Err(HypervisorError::Deadline | HypervisorError::Guest(_)) => {}
         Err(error) => return Err(error.into()),
+    }
+    if !is_on(run, node).await? {
+        return Ok(None);
     }
     if !force {
         let waited = patience.as_secs();
