@@ -87,10 +87,6 @@ impl Manager {
         self.collector.stop().await;
     }
 
-    pub fn accounts(&self) -> &Accounts {
-        &self.accounts
-    }
-
     /// The door at which utility modules call; to be served on an address that only their network reaches.
     pub fn utility_router(&self) -> axum::Router {
         utility::router(Arc::clone(&self.shared.hub), Arc::clone(&self.shared.images))
