@@ -66,6 +66,13 @@ impl Maxima {
     pub fn admit(&self, size: &Size) -> bool {
         size.vcpus <= self.vcpus && size.memory <= self.memory
     }
+
+    /// The least memory that a running machine with these maxima can be brought down to: the part that its guest
+    /// starts with, 256 MiB or an eighth of the maximum. The rest is plugged and can be taken back. Less than this
+    /// is a restart. (A container has no such floor.)
+    pub fn floor_memory(&self) -> Mib {
+        Mib((self.memory.0 / 8).max(256) & !1)
+    }
 }
 
 /// See the module's picture.
