@@ -3,6 +3,8 @@
 //! `libvirt` is the only user of `virt`; `simulated` is for tests and scale. A call has a deadline of its own and
 //! never blocks an async thread. Calls are idempotent: asked for what is so already, they succeed.
 
+pub mod directory;
+pub mod libvirt;
 pub mod simulated;
 
 use async_trait::async_trait;

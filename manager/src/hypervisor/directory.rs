@@ -1,0 +1,80 @@
+//! All nodes' hypervisors, by URI: the one place that knows which implementation speaks for a node.
+
+use super::libvirt::LibvirtHypervisor;
+use super::simulated::SimulatedGrid;
+use super::{Hypervisor, HypervisorError};
+use grid::node::Node;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Makes hypervisors and remembers them, so that a move finds its destination. Cheap to clone.
+#[derive(Clone, Debug, Default)]
+pub struct Directory {
+    simulated: SimulatedGrid,
+    libvirt: Arc<Mutex<BTreeMap<String, Weak<LibvirtHypervisor>>>>,
+}
+
+impl Directory {
+    /// `simulated` is where nodes with `simulated:///NAME` are.
+    pub fn new(simulated: SimulatedGrid) -> Self {
+        Self { simulated, libvirt: Arc::default() }
+    }
+
+    pub fn simulated(&self) -> &SimulatedGrid {
+        &self.simulated
+    }
+
+    /// The hypervisor behind a node's URI. Nothing is opened yet; a URI that can't be meant is refused.
+    pub fn connect(&self, node: &Node) -> Result<Arc<dyn Hypervisor>, HypervisorError> {
+        let refused = |why: &str| Err(HypervisorError::Refused(format!("the URI of node {}: {why}", node.name)));
+        let Some((scheme, rest)) = node.uri.split_once("://") else {
+            return refused("it is no URI; qemu+tcp://HOST/system, or simulated:///NAME, would be one");
+        };
+        if node.uri.len() > 1024 || node.uri.chars().any(|it| it.is_control() || it.is_whitespace()) {
+            return refused("it holds blanks or is too long");
+        }
+        if scheme == "simulated" {
+            let known = rest.strip_prefix('/').is_some_and(|name| !name.is_empty()) && self.simulated.has(node.id);
+            return if known { Ok(self.simulated.hypervisor(node)) } else { refused("no such simulated node") };
+        }
+        let hypervisor = Arc::new(LibvirtHypervisor::new(node, self.clone())?);
+        let mut known = self.libvirt.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(node.uri.clone(), Arc::downgrade(&hypervisor));
+        Ok(hypervisor)
+    }
+
+    /// The node that is reached by this URI, where it is one of ours.
+    pub(super) fn by_uri(&self, uri: &str) -> Option<Arc<LibvirtHypervisor>> {
+        self.libvirt.lock().unwrap_or_else(PoisonError::into_inner).get(uri)?.upgrade()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use grid::node::{Administration, NodeSettings, Overcommit};
+    use grid::{HypervisorKind, NodeId, Resources};
+
+    fn node(uri: &str) -> Node {
+        Node {
+            id: NodeId(uuid::Uuid::from_u128(1)),
+            name: "a".into(),
+            kind: HypervisorKind::Qemu,
+            region: "north".into(),
+            uri: uri.into(),
+            settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+            administration: Administration::Open,
+        }
+    }
+
+    #[test]
+    fn a_uri_that_cannot_be_meant_is_a_clear_error() {
+        let directory = Directory::default();
+        for uri in ["", "qemu", "lxc+tcp://h/system", "ftp://h/", "qemu://h/ x", "simulated:///b", "qemu+tcp://h/\u{0}"]
+        {
+            let error = directory.connect(&node(uri)).err().map(|error| error.to_string());
+            assert!(error.as_ref().is_some_and(|text| text.contains("URI")), "{uri}: {error:?}");
+        }
+        assert!(directory.connect(&node("qemu+tcp://10.0.0.1/system")).is_ok());
+    }
+}

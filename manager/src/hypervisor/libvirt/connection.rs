@@ -1,0 +1,177 @@
+//! One connection to a node's libvirtd: opened when it is first needed, opened again after it broke, with a back-off
+//! between failed attempts.
+//!
+//! libvirt's own opening has no deadline: a daemon that accepts and then says nothing would hold the thread for as
+//! long as its machine lives. So, where the URI is plain TCP, the daemon is first asked for its list of
+//! authentications on a socket of our own with time-outs (see [`probe`]); the real opening follows only an answer.
+
+use crate::hypervisor::HypervisorError;
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::Once;
+use std::time::{Duration, Instant};
+use virt::connect::Connect;
+
+/// The daemon is asked whether it lives after this many seconds of silence…
+const KEEPALIVE_SECONDS: i32 = 4;
+/// … and given up after this many questions.
+const KEEPALIVE_COUNT: u32 = 3;
+const PROBE: Duration = Duration::from_secs(3);
+const BACK_OFF_FIRST: Duration = Duration::from_millis(250);
+const BACK_OFF_LONGEST: Duration = Duration::from_secs(15);
+
+/// A connection that may be there or not. Belongs to one thread.
+#[derive(Debug)]
+pub(super) struct Connection {
+    uri: String,
+    open: Option<Connect>,
+    retry: Option<Retry>,
+}
+
+#[derive(Debug)]
+struct Retry {
+    not_before: Instant,
+    pause: Duration,
+    reason: HypervisorError,
+}
+
+impl Connection {
+    pub(super) fn new(uri: String) -> Self {
+        Self { uri, open: None, retry: None }
+    }
+
+    /// The live connection, opened now where need be; the last failure's reason while backing off.
+    pub(super) fn get(&mut self) -> Result<&Connect, HypervisorError> {
+        if !self.is_alive() {
+            self.open = None;
+        }
+        match &mut self.open {
+            Some(connection) => Ok(connection),
+            empty => {
+                let pause = match &self.retry {
+                    Some(retry) if Instant::now() < retry.not_before => return Err(retry.reason.clone()),
+                    Some(retry) => (retry.pause * 2).min(BACK_OFF_LONGEST),
+                    None => BACK_OFF_FIRST,
+                };
+                match open(&self.uri) {
+                    Ok(connection) => {
+                        self.retry = None;
+                        Ok(empty.insert(connection))
+                    }
+                    Err(reason) => {
+                        let not_before = Instant::now() + pause;
+                        self.retry = Some(Retry { not_before, pause, reason: reason.clone() });
+                        Err(reason)
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_alive(&self) -> bool {
+        self.open.as_ref().is_some_and(|connection| connection.is_alive().unwrap_or(false))
+    }
+
+    pub(super) fn drop_open(&mut self) {
+        self.open = None;
+    }
+}
+
+fn open(uri: &str) -> Result<Connect, HypervisorError> {
+    start_event_loop();
+    probe(uri)?;
+    let unreachable = |error: virt::error::Error| HypervisorError::Unreachable(super::errors::words(&error));
+    let connection = Connect::open(Some(uri)).map_err(unreachable)?;
+    // A local driver has no keepalive and says so; it needs none.
+    if let Err(error) = connection.set_keep_alive(KEEPALIVE_SECONDS, KEEPALIVE_COUNT) {
+        tracing::debug!(%error, uri, "no keepalive on this connection");
+    }
+    Ok(connection)
+}
+
+/// libvirt's event loop, on a thread of its own, before the first connection: keepalive needs it.
+fn start_event_loop() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        virt::error::clear_error_callback();
+        if let Err(error) = virt::event::event_register_default_impl() {
+            tracing::error!(%error, "libvirt's event loop could not be registered; dead nodes are noticed late");
+            return;
+        }
+        let started = std::thread::Builder::new().name("libvirt-events".into()).spawn(|| {
+            loop {
+                if let Err(error) = virt::event::event_run_default_impl() {
+                    tracing::error!(%error, "libvirt's event loop stumbled");
+                    std::thread::sleep(Duration::from_secs(1));
+                }
+            }
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, "libvirt's event loop has no thread; dead nodes are noticed late");
+        }
+    });
+}
+
+/// Whether the daemon behind a plain TCP URI answers. Other transports are not probed.
+fn probe(uri: &str) -> Result<(), HypervisorError> {
+    let Some(authority) = tcp_authority(uri) else { return Ok(()) };
+    let asked = ask_authentications(&authority).map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => HypervisorError::Deadline,
+        _ => HypervisorError::Unreachable(error.to_string()),
+    });
+    asked.inspect_err(|error| tracing::debug!(%error, uri, "the daemon does not answer"))
+}
+
+/// `HOST:PORT` of `DRIVER+tcp://HOST[:PORT]/…`; libvirt's own port where none is given.
+fn tcp_authority(uri: &str) -> Option<String> {
+    let (scheme, rest) = uri.split_once("://")?;
+    if !scheme.ends_with("+tcp") {
+        return None;
+    }
+    let authority = rest.split(['/', '?']).next()?;
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(before, port)| (!before.contains(':') || before.ends_with(']')) && port.parse::<u16>().is_ok());
+    Some(if has_port { host.to_owned() } else { format!("{host}:16509") })
+}
+
+/// One call of libvirt's remote protocol: length, program, version, procedure, type, serial, status; then the answer's
+/// length. See libvirt's `src/rpc/virnetprotocol.x` and `src/remote/remote_protocol.x` (`REMOTE_PROC_AUTH_LIST`).
+fn ask_authentications(authority: &str) -> std::io::Result<()> {
+    const WORDS: [u32; 7] = [28, 0x2000_8086, 1, 66, 0, 0, 0];
+    let address = authority.to_socket_addrs()?.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
+    let mut stream = TcpStream::connect_timeout(&address, PROBE)?;
+    stream.set_read_timeout(Some(PROBE))?;
+    stream.set_write_timeout(Some(PROBE))?;
+    let request: Vec<u8> = WORDS.iter().flat_map(|word| word.to_be_bytes()).collect();
+    stream.write_all(&request)?;
+    stream.read_exact(&mut [0; 4])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_tcp_is_probed() {
+        assert_eq!(tcp_authority("qemu+tcp://10.0.0.1/system").as_deref(), Some("10.0.0.1:16509"));
+        assert_eq!(tcp_authority("lxc+tcp://node:7/system?x=1").as_deref(), Some("node:7"));
+        assert_eq!(tcp_authority("qemu+tcp://root@[fd00::1]/system").as_deref(), Some("[fd00::1]:16509"));
+        assert_eq!(tcp_authority("qemu+ssh://node/system"), None);
+        assert_eq!(tcp_authority("qemu:///system"), None);
+    }
+
+    #[test]
+    fn a_silent_daemon_is_given_up_by_the_deadline_and_not_asked_again_at_once() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut connection = Connection::new(format!("qemu+tcp://127.0.0.1:{port}/system"));
+        let begin = Instant::now();
+        assert_eq!(connection.get().err(), Some(HypervisorError::Deadline));
+        assert!(begin.elapsed() < PROBE * 2);
+        let again = Instant::now();
+        assert_eq!(connection.get().err(), Some(HypervisorError::Deadline));
+        assert!(again.elapsed() < BACK_OFF_FIRST);
+    }
+}
