@@ -145,6 +145,11 @@ impl UtilityHub {
         self.transfers.open(source, destination)
     }
 
+    /// Forgets a transfer, so that a side that waits for one that failed is told at once.
+    pub fn transfer_close(&self, id: TransferId) {
+        self.transfers.close(id);
+    }
+
     /// All reports from now on.
     pub fn reports(&self) -> broadcast::Receiver<Report> {
         self.reports.subscribe()

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Checksums are computed once and kept beside the image, in `NAME.raw.sha256`, with the size and the time that they
-//! are good for.
+//! are good for. An image that is replaced while the manager runs is known after its next start; until then nobody
+//! takes it, for its checksum is wrong.
 
 use super::keys::hexadecimal;
 use grid::work::{Image, ImageFamily};

@@ -77,6 +77,11 @@ impl Transfers {
         id
     }
 
+    /// Forgets it; a side that waits for the other is told that it broke off.
+    pub(super) fn close(&self, id: TransferId) {
+        self.with(|open| open.remove(&id));
+    }
+
     /// Passes on what `node` sends, and ends when the other side has taken all of it.
     pub(super) async fn send(&self, id: TransferId, node: NodeId, body: Body) -> Result<(), TransferError> {
         let sender = self.take(id, |transfer| (transfer.source == node).then(|| transfer.sender.take()))?;
