@@ -29,6 +29,8 @@ pub struct Configuration {
     pub management: String,
     pub customers: String,
     pub pool: PathBuf,
+    /// Identifies this start of the VM or container; init tells its workers.
+    pub boot_id: Option<String>,
     /// Whether the kernel is the node's.
     pub container: bool,
 }
@@ -82,6 +84,7 @@ impl Configuration {
                 .transpose()?,
             management: take("management").unwrap_or_else(|| "eth0".to_owned()),
             customers: take("customers").unwrap_or_else(|| "eth1".to_owned()),
+            boot_id: take("boot_id"),
             pool: take("pool").map_or_else(|| PathBuf::from("/pool"), PathBuf::from),
             container,
         })

@@ -124,7 +124,9 @@ impl Carrier for Connection {
         let result = self.with_key(|key| {
             let request = Request::put(format!("{}/utility/transfers/{transfer}", self.manager))
                 .header("authorization", format!("Bearer {key}"))
-                .header("content-type", "application/octet-stream");
+                .header("content-type", "application/octet-stream")
+                // So that a refusal is heard before the disk is sent.
+                .header("expect", "100-continue");
             Ok(self.agent.run(finish(request, SendBody::from_reader(&mut disk))?)?)
         });
         result.map(|_| ()).map_err(io::Error::other)

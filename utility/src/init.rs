@@ -7,6 +7,7 @@
 use crate::configuration::{Configuration, MODULES_ORDER, interface_name};
 use crate::kernel::{self, Signal, interfaces};
 use crate::log;
+use crate::report::boot_id;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -33,7 +34,9 @@ pub fn run(arguments: &[String]) -> ! {
             if !container {
                 mount_pool(&configuration.pool);
             }
-            look_after_worker(arguments, container)
+            let mut arguments = arguments.to_vec();
+            arguments.push(format!("hostgrid.boot_id={}", boot_id(container)));
+            look_after_worker(&arguments, container)
         }
         Err(error) => {
             log(format_args!("nothing to do: {error}"));

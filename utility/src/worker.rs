@@ -24,7 +24,7 @@ const MOST_TAKEN: usize = 256;
 
 /// Runs for ever.
 pub fn run(configuration: &Configuration) -> ExitCode {
-    let boot_id = boot_id(configuration.container);
+    let boot_id = configuration.boot_id.clone().unwrap_or_else(|| boot_id(configuration.container));
     let pool = Pool::new(configuration.pool.clone());
     if let Err(error) = files::remove_partials(pool.root()) {
         log(format_args!("tidying the pool: {error}"));
