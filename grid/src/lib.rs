@@ -5,6 +5,7 @@
 //! the server, for the utility module and for the browser.
 
 pub mod amounts;
+pub mod explain;
 pub mod form;
 pub mod identity;
 pub mod kind;

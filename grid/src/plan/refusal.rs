@@ -121,22 +121,31 @@ pub(super) fn only_not_ready(nodes: &[RejectedNode]) -> Option<Condition> {
 }
 
 /// The resource that is shortest of what was asked, and the largest amount of it: by the largest size that fits or,
-/// where there is none, by what is free on the nodes that lack nothing but room.
+/// where there is none, on the node that lacks nothing but room and is least short of it.
 pub(super) fn no_room(asked: Size, largest: Option<Size>, nodes: &[RejectedNode]) -> RefusalReason {
     let amounts = Resources::from(asked);
-    if let Some(largest) = largest
-        && let Some(resource) = shortest(asked, largest)
-    {
-        let largest = Resources::from(largest).get(resource);
-        return RefusalReason::NoRoom { resource, asked: amounts.get(resource), largest };
-    }
-    let room_only = |node: &&RejectedNode| node.reasons.iter().all(|each| matches!(each, Rejection::NoRoom { .. }));
-    let free = nodes.iter().filter(room_only).flat_map(|node| &node.reasons).filter_map(|reason| match reason {
-        Rejection::NoRoom { resource, available, .. } => Some((*available, *resource)),
-        _ => None,
+    let found = largest.and_then(|largest| {
+        let resource = shortest(asked, largest)?;
+        Some((resource, Resources::from(largest).get(resource)))
     });
-    let (largest, resource) = free.max().unwrap_or((0, Resource::Memory));
-    RefusalReason::NoRoom { resource, asked: amounts.get(resource), largest: largest.min(amounts.get(resource)) }
+    let (resource, largest) = found.or_else(|| least_short(nodes)).unwrap_or((Resource::Memory, 0));
+    let asked = amounts.get(resource);
+    RefusalReason::NoRoom { resource, asked, largest: largest.min(asked) }
+}
+
+fn least_short(nodes: &[RejectedNode]) -> Option<(Resource, u64)> {
+    let worst_of = |node: &RejectedNode| {
+        let lacks = node.reasons.iter().map(|reason| match reason {
+            Rejection::NoRoom { resource, asked, available, .. } => {
+                let share = u128::from(asked.saturating_sub(*available)) * 1_000_000 / u128::from((*asked).max(1));
+                Some((share, *resource, *available))
+            }
+            _ => None,
+        });
+        lacks.collect::<Option<Vec<_>>>()?.into_iter().max()
+    };
+    let (_, resource, available) = nodes.iter().filter_map(worst_of).min()?;
+    Some((resource, available))
 }
 
 /// What the customer reads.

@@ -1,0 +1,12 @@
+//! What `grid` promises, from outside: readable examples, and properties of any grid. One file mirrors one of `src/`.
+
+#![expect(clippy::panic, reason = "a helper of tests fails a test by it")]
+
+mod any;
+mod explain;
+mod fixture;
+mod map;
+mod placement;
+mod plan;
+mod rates;
+mod sanitise;

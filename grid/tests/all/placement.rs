@@ -1,0 +1,104 @@
+//! Placement: the policy, and a named reason for every node that is rejected.
+
+use crate::fixture::*;
+use grid::map::{Condition, MapNode};
+use grid::node::Administration;
+use grid::placement::{Placement, Rejection, Request, place};
+use grid::{HypervisorKind, NodeId, Resource, Resources};
+
+const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
+
+fn request(resources: Resources) -> Request {
+    Request {
+        kind: HypervisorKind::Qemu,
+        region: Some("north".to_owned()),
+        resources,
+        excluded: Vec::new(),
+        live_from: None,
+    }
+}
+
+fn order(placement: &Placement) -> Vec<NodeId> {
+    placement.chosen.iter().chain(&placement.runners_up).map(|candidate| candidate.node).collect()
+}
+
+#[test]
+fn the_fullest_node_is_taken_first() {
+    let vms = [vm(1, 2, HypervisorKind::Qemu, size(8, 8192, 10)), vm(2, 3, HypervisorKind::Qemu, size(4, 4096, 10))];
+    let map = map_of((1..=3).map(|number| built(number, HypervisorKind::Qemu, HAS, &vms)));
+    let placement = place(&map, &request(amounts(4, 4096, 10_240)));
+    assert_eq!(order(&placement), [node_id(2), node_id(3), node_id(1)]);
+    assert_eq!(placement.chosen.unwrap().fullness_ppm, 750_000);
+    assert_eq!(placement.rejected, []);
+}
+
+#[test]
+fn among_equally_full_nodes_the_less_busy_and_then_the_lower_id_is_taken() {
+    let mut busy = built(1, HypervisorKind::Qemu, HAS, &[]);
+    busy.measured = amounts(8, 0, 0);
+    let idle = |number| built(number, HypervisorKind::Qemu, HAS, &[]);
+    let map = map_of([busy, idle(3), idle(2)]);
+    assert_eq!(order(&place(&map, &request(amounts(1, 64, 64)))), [node_id(2), node_id(3), node_id(1)]);
+}
+
+#[test]
+fn every_rejected_node_has_all_its_reasons() {
+    let mut elsewhere = node(2, HypervisorKind::Lxc);
+    elsewhere.region = "south".to_owned();
+    elsewhere.administration = Administration::Draining;
+    let small = amounts(2, 1024, 1024);
+    let map = map_of([built(1, HypervisorKind::Qemu, HAS, &[]), MapNode::build(inputs(elsewhere, small, &[]))]);
+    let mut request = request(amounts(4, 512, 2048));
+    request.excluded = vec![node_id(1)];
+    let placement = place(&map, &request);
+    assert_eq!(placement.chosen, None);
+    assert_eq!(placement.rejected[0].reasons, [Rejection::Excluded]);
+    assert_eq!(
+        placement.rejected[1].reasons,
+        [
+            Rejection::OtherKind { has: HypervisorKind::Lxc },
+            Rejection::OtherRegion { region: "south".to_owned() },
+            Rejection::NotReady { condition: Condition::Draining },
+            Rejection::NoRoom { resource: Resource::Vcpus, asked: 4, available: 2, reserved: 0 },
+            Rejection::NoRoom { resource: Resource::Disk, asked: 2048, available: 1024, reserved: 0 },
+        ]
+    );
+}
+
+#[test]
+fn a_live_move_needs_all_that_the_source_has() {
+    let source = built(1, HypervisorKind::Qemu, HAS, &[]);
+    let mut other = built(2, HypervisorKind::Qemu, HAS, &[]);
+    let sample = &mut other.hypervisor.as_mut().unwrap().sample;
+    sample.compatibility.cpu_model = "Haswell".to_owned();
+    sample.compatibility.cpu_features = vec!["sse4.2".to_owned(), "more".to_owned()];
+    sample.compatibility.machine_types = vec!["pc-q35-6.2".to_owned()];
+    sample.hypervisor_version = 6_002_000;
+    let map = map_of([source, other]);
+    let asked = Request { live_from: Some(node_id(1)), excluded: vec![node_id(1)], ..request(amounts(1, 64, 64)) };
+    let placement = place(&map, &asked);
+    let missing =
+        ["CPU model Skylake-Server", "CPU feature avx2", "machine type pc-q35-7.2", "hypervisor version 7.2.0"];
+    assert_eq!(placement.rejected[1].reasons, [Rejection::Incompatible { missing: missing.map(str::to_owned).into() }]);
+    let back = Request { live_from: Some(node_id(2)), excluded: vec![node_id(2)], ..asked };
+    assert_eq!(place(&map, &back).chosen, None, "more features do not make another CPU model");
+}
+
+#[test]
+fn more_features_and_machine_types_are_no_obstacle() {
+    let source = built(1, HypervisorKind::Qemu, HAS, &[]);
+    let mut newer = built(2, HypervisorKind::Qemu, HAS, &[]);
+    let sample = &mut newer.hypervisor.as_mut().unwrap().sample;
+    sample.compatibility.cpu_features.push("avx512f".to_owned());
+    sample.compatibility.machine_types.push("pc-q35-8.0".to_owned());
+    sample.hypervisor_version = 8_000_000;
+    let map = map_of([source, newer]);
+    let asked = Request { live_from: Some(node_id(1)), excluded: vec![node_id(1)], ..request(amounts(1, 64, 64)) };
+    assert_eq!(place(&map, &asked).chosen.unwrap().node, node_id(2));
+}
+
+#[test]
+fn an_empty_map_places_nothing() {
+    let placement = place(&map_of([]), &request(amounts(1, 64, 64)));
+    assert_eq!(placement, Placement { chosen: None, runners_up: Vec::new(), rejected: Vec::new() });
+}
