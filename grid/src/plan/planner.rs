@@ -4,7 +4,7 @@
 //!
 //! | plan | VM | room | nodes |
 //! |---|---|---|---|
-//! | in-place-live | runs, asked within reach (its maxima; fewer vCPUs where the kind unplugs them); no disk growth of a container | the difference, on its node | home's hypervisor answers |
+//! | in-place-live | runs, asked within reach (its maxima; fewer vCPUs where the kind unplugs them; not below its floor of memory); no disk growth of a container | the difference, on its node | home's hypervisor answers |
 //! | in-place-restart | any | the difference, on its node | the same; the utility module too where a disk grows offline |
 //! | move-live | runs, kind moves live, asked within reach | the larger of old and new size | destination ready and compatible |
 //! | move-live-restart | the same, out of reach | the same | the same |
@@ -106,9 +106,13 @@ impl Question<'_> {
         not_ready.into_iter().chain(lacking(home, needs)).collect()
     }
 
-    /// Whether the running VM can be given the size without a restart, its disk aside.
+    /// Whether the running VM can be given the size without a restart, its disk aside: within its maxima, no fewer
+    /// vCPUs where the kind can't unplug them, no memory below what a machine started with.
     fn within_reach(&self, to: Size) -> bool {
-        self.vm.maxima.admit(&to) && (to.vcpus >= self.vm.size.vcpus || self.vm.kind.unplugs_vcpus())
+        let (vm, from) = (self.vm, self.vm.size);
+        vm.maxima.admit(&to)
+            && (to.vcpus >= from.vcpus || vm.kind.unplugs_vcpus())
+            && (to.memory >= from.memory || to.memory >= vm.maxima.floor_memory() || vm.kind.is_container())
     }
 
     fn kind_in_place(&self, to: Size) -> PlanKind {

@@ -62,10 +62,25 @@ fn within_its_maxima_and_with_room_a_vm_grows_in_place_live() {
 
 #[test]
 fn vcpus_and_memory_shrink_in_place_live() {
-    let vm = vm(1, 1, HypervisorKind::Qemu, size(4, 2048, 10));
-    // The neighbour is so large that the node has more committed than it has.
-    let plan = planned(ask(&crowded(&vm, size(64, 65_536, 10)), &vm, size(1, 512, 10)));
-    assert_eq!(summary(&plan), (PlanKind::InPlaceLive, None, 0));
+    for kind in [HypervisorKind::Kvm, HypervisorKind::Lxc] {
+        let vm = vm(1, 1, kind, size(4, 2048, 10));
+        // The neighbour is so large that the node has more committed than it has.
+        let plan = planned(ask(&crowded(&vm, size(64, 65_536, 10)), &vm, size(1, 512, 10)));
+        assert_eq!(summary(&plan), (PlanKind::InPlaceLive, None, 0));
+    }
+}
+
+#[test]
+fn what_cannot_be_taken_back_from_a_running_machine_takes_a_restart() {
+    let shrink = |kind, to| {
+        let vm = vm(1, 1, kind, size(4, 2048, 10));
+        planned(ask(&crowded(&vm, size(1, 1024, 10)), &vm, to)).kind
+    };
+    // Its maximum is 4,096 MiB, an eighth of which it starts with.
+    assert_eq!(shrink(HypervisorKind::Kvm, size(4, 508, 10)), PlanKind::InPlaceRestart);
+    assert_eq!(shrink(HypervisorKind::Lxc, size(4, 508, 10)), PlanKind::InPlaceLive);
+    assert_eq!(shrink(HypervisorKind::Qemu, size(4, 512, 10)), PlanKind::InPlaceLive);
+    assert_eq!(shrink(HypervisorKind::Qemu, size(3, 2048, 10)), PlanKind::InPlaceRestart);
 }
 
 #[test]
@@ -205,7 +220,7 @@ fn a_contradicting_node_gives_nothing_more_but_takes_back() {
     let map = map_of([home]);
     let refusal = refused(ask(&map, &vm, size(4, 1024, 10)));
     assert_eq!(refusal.reason, RefusalReason::NotReady { condition: Condition::Contradicting });
-    assert_eq!(planned(ask(&map, &vm, size(1, 1024, 10))).kind, PlanKind::InPlaceLive);
+    assert_eq!(planned(ask(&map, &vm, size(2, 512, 10))).kind, PlanKind::InPlaceLive);
 }
 
 #[test]
@@ -327,6 +342,12 @@ fn consent_covers_what_is_no_more_disturbing() {
     assert!(!other.is_no_more_disturbing_than(&base));
 }
 
+fn within_reach(vm: &Vm, to: Size) -> bool {
+    let fewer_vcpus = to.vcpus < vm.size.vcpus && vm.kind == HypervisorKind::Qemu;
+    let floor = if vm.kind.is_container() { grid::Mib(0) } else { vm.maxima.floor_memory().min(vm.size.memory) };
+    vm.maxima.admit(&to) && !fewer_vcpus && to.memory >= floor
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
@@ -352,7 +373,7 @@ proptest! {
                 let during = node.committed.plus(node.reserved).plus(commitment(vm.kind, vm.size));
                 prop_assert!(node.usable.covers(&during));
                 prop_assert_eq!(node.compatibility(), home.compatibility());
-                prop_assert_eq!(plan.kind == PlanKind::MoveLive, vm.maxima.admit(&to));
+                prop_assert_eq!(plan.kind == PlanKind::MoveLive, within_reach(&vm, to));
             }
         } else {
             let more = commitment(vm.kind, to).minus(home.committed_to(vm.id));
@@ -361,7 +382,7 @@ proptest! {
                 let grows = more.get(resource) > 0;
                 prop_assert!(!grows || after.get(resource) <= home.usable.get(resource));
             }
-            prop_assert!(plan.kind != PlanKind::InPlaceLive || (plan.running && vm.maxima.admit(&to)));
+            prop_assert!(plan.kind != PlanKind::InPlaceLive || (plan.running && within_reach(&vm, to)));
         }
         prop_assert_eq!(plan.estimate.downtime_ms > 0, plan.running && plan.kind != PlanKind::InPlaceLive);
         prop_assert!(plan.estimate.downtime_ms <= plan.estimate.duration_ms);
