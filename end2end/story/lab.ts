@@ -128,7 +128,8 @@ export class Lab {
 export class Ping {
   private readonly child;
   private output = '';
-  readonly startedAt = Date.now();
+  private readonly startedAt = Date.now();
+  private stopped?: Promise<{ answers: number; longestGapMs: number; output: string }>;
 
   constructor(namespace: string, address: string) {
     const words = ['netns', 'exec', namespace, 'ping', '-n', '-D', '-O', '-i', '0.2', address];
@@ -142,14 +143,20 @@ export class Ping {
     return [...this.output.matchAll(/^\[(\d+\.\d+)\] \d+ bytes from /gm)].map((match) => Number(match[1]) * 1000);
   }
 
-  /** Ends it; the longest time between two answers, in milliseconds, and what was printed. */
-  async stop(): Promise<{ answers: number; longestGapMs: number; output: string }> {
-    const ended = new Promise((done) => this.child.once('close', done));
-    this.child.kill('SIGINT');
-    await ended;
-    const times = [this.startedAt, ...this.answers(), Date.now()];
-    const gaps = times.slice(1).map((time, index) => time - found(times[index], 'a time'));
-    return { answers: times.length - 2, longestGapMs: Math.max(...gaps), output: this.output };
+  /** Ends it; the longest time between two answers, in milliseconds, and what was printed. Can be said again. */
+  stop(): Promise<{ answers: number; longestGapMs: number; output: string }> {
+    this.stopped ??= new Promise((done) => {
+      const endedAt = Date.now();
+      const tell = () => {
+        const times = [this.startedAt, ...this.answers(), endedAt];
+        const gaps = times.slice(1).map((time, index) => time - found(times[index], 'a time'));
+        done({ answers: times.length - 2, longestGapMs: Math.max(...gaps), output: this.output });
+      };
+      if (this.child.exitCode !== null) return tell();
+      this.child.once('close', tell);
+      this.child.kill('SIGINT');
+    });
+    return this.stopped;
   }
 }
 
