@@ -44,9 +44,8 @@ function consoleTail(lab: Lab, node: string, vm: string): string {
     /<(?:serial|console)\b[^>]*type='file'[^>]*>\s*<source path='([^']+)'/.exec(xml)?.[1] ??
     /<log file='([^']+)'/.exec(xml)?.[1];
   if (file) return lab.inside(node, 'tail', '-c', '8192', file).replaceAll('\r', '');
-  const controller = found(/<domain type='lxc' id='(\d+)'/.exec(xml)?.[1], `a running container ${vm} on ${node}`);
-  const script = `tail -n 5 "/proc/$(pgrep -P ${controller} | head -n 1)/root/data/heartbeat"`;
-  return lab.inside(node, 'sh', '-c', script);
+  const root = found(/<source dir='([^']+)'\/>\s*<target dir='\/'/.exec(xml)?.[1], `the root of ${vm} on ${node}`);
+  return lab.inside(node, 'tail', '-n', '5', `${root}/data/heartbeat`);
 }
 
 /** The size that a hypervisor holds: of the running domain, or of the configuration that it would start with. */

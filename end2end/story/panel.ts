@@ -68,7 +68,7 @@ export class Panel {
 
   /** The message about what was typed. */
   get problem(): Locator {
-    return this.page.getByRole('alert').filter({ hasText: /\S/ }).first();
+    return this.page.locator('[role=alert] p, [id$="-problems"] p').first();
   }
 
   get plan(): Locator {
@@ -175,12 +175,13 @@ export class Panel {
     return outcome;
   }
 
-  /** Deletes a VM by its page, which asks once more; ends on the operation's page. */
+  /** Deletes a VM by its page, which leads to another that asks once more; ends on the operation's page. */
   async remove(vm: string): Promise<void> {
     await this.open(`/vms/${vm}`);
-    await this.button('Delete').first().click();
-    const sure = this.page.getByRole('button', { name: /delete/i }).last();
-    if (!/\/operations\//.test(this.page.url()) && (await sure.isVisible())) await sure.click();
+    await this.button('Delete').click();
+    await this.page.waitForURL(/\/delete/);
+    await this.alive();
+    await this.button('Delete').click();
     await this.operationOpened();
   }
 

@@ -98,8 +98,3 @@ export async function sizeWithPlan(panel: Panel, vm: string, wanted: Plan, sizes
   }
   throw new Error(`no size gets the plan ${wanted}:\n${answers.join('\n')}`);
 }
-
-/** Sizes with ever more memory. */
-export function growing(from: Size, stepMib: number, count: number): Size[] {
-  return Array.from({ length: count }, (_, index) => ({ ...from, memory_mib: from.memory_mib + stepMib * (index + 1) }));
-}

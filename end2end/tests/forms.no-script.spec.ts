@@ -19,7 +19,7 @@ test('without scripts a VM is resized: preview, agreement, outcome', async ({ as
   const mail = lab.vm('mail');
   const owner = await as(mail.owner);
   const size = await owner.sizeOf(mail.id);
-  const larger = { ...size, vcpus: size.vcpus + 1 };
+  const larger = { ...size, memory_mib: size.memory_mib + 64 };
   expect(await owner.preview(mail.id, larger)).toBe('in-place-live');
   await owner.agree();
   expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');

@@ -3,8 +3,8 @@ import { found } from '../story/lab';
 import { expect, test } from '../story/test';
 
 for (const [image, kind] of [
-  ['disk/tiny', 'machine'],
-  ['root/tiny', 'container'],
+  ['tiny', 'machine'],
+  ['tiny-container', 'container'],
 ] as const) {
   test(`a ${kind} is deployed, stopped, started and deleted`, async ({ as, lab }) => {
     const owner = await as(lab.vm('shop').owner);
@@ -54,7 +54,7 @@ test('two VMs of one tenant cannot have the same name', async ({ as, lab }) => {
   const owner = await as(lab.vm('shop').owner);
   await owner.open('/vms/new');
   await owner.field('Name').fill('shop');
-  await owner.page.getByLabel('Image').selectOption('disk/tiny');
+  await owner.page.getByLabel('Image').selectOption('tiny');
   await owner.page.getByLabel('Offer').selectOption({ index: 0 });
   await owner.button('Deploy').click();
   await expect(owner.problem).toContainText(/name/i);
