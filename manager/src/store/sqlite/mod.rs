@@ -88,3 +88,6 @@ fn constraint(conflict: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError 
 fn met(rows: u64) -> Result<(), StoreError> {
     if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
+
+#[cfg(test)]
+mod tests;

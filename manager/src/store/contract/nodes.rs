@@ -1,0 +1,90 @@
+//! Nodes, offers, and what utility modules prove themselves with.
+
+use super::super::StoreError;
+use super::world::{NOW, SMALL, World, node};
+use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::offer::Offer;
+use grid::{HypervisorKind, NodeId, Resources, Size, UnixMillis, Vcpus};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
+    let world = World::new().await;
+    let settings = NodeSettings {
+        reserve: Resources { vcpus: 1, memory_mib: 512, disk_mib: 1024 },
+        overcommit: Overcommit { vcpus_permille: 2000, memory_permille: 900, disk_permille: 1000 },
+    };
+    world.store.node_settings_set(world.here, settings).await.unwrap();
+    world.store.node_administration_set(world.here, Administration::Draining).await.unwrap();
+    let again = Node {
+        kind: HypervisorKind::Kvm,
+        region: "south".to_owned(),
+        uri: "qemu+tcp://h/system".to_owned(),
+        ..node("here")
+    };
+    let kept = world.store.node_put(&again).await.unwrap();
+    let expected = Node { id: world.here, settings, administration: Administration::Draining, ..again };
+    assert_eq!(kept, expected);
+    let names: Vec<_> = world.store.node_list().await.unwrap().into_iter().map(|node| node.name).collect();
+    assert_eq!(names, ["here", "there"]);
+    assert!(world.store.node_list().await.unwrap().contains(&expected));
+}
+
+#[tokio::test]
+async fn what_is_set_of_a_node_that_is_not_there_is_not_found() {
+    let world = World::new().await;
+    let nowhere = NodeId(Uuid::new_v4());
+    let results = [
+        world.store.node_settings_set(nowhere, node("x").settings).await,
+        world.store.node_administration_set(nowhere, Administration::Open).await,
+    ];
+    for result in results {
+        assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
+    }
+    let twin = Node { id: world.here, ..node("twin") };
+    let refused = world.store.node_put(&twin).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn offers_are_listed_from_small_to_large_and_written_over() {
+    let world = World::new().await;
+    let large = Offer { name: "large".to_owned(), size: Size { vcpus: Vcpus(8), ..SMALL } };
+    let small = Offer { name: "small".to_owned(), size: SMALL };
+    world.store.offer_put(&large).await.unwrap();
+    world.store.offer_put(&small).await.unwrap();
+    assert_eq!(world.store.offer_list().await.unwrap(), [small.clone(), large.clone()]);
+    let smaller = Offer { size: Size { vcpus: Vcpus(1), ..SMALL }, ..large };
+    world.store.offer_put(&smaller).await.unwrap();
+    assert_eq!(world.store.offer_list().await.unwrap(), [smaller, small.clone()]);
+    let nothing = Offer { size: Size { vcpus: Vcpus(0), ..SMALL }, ..small };
+    let refused = world.store.offer_put(&nothing).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_module_is_known_by_its_last_key_only() {
+    let world = World::new().await;
+    let store = &world.store;
+    store.utility_key_put(world.here, "first", NOW).await.unwrap();
+    store.utility_key_put(world.there, "other", NOW).await.unwrap();
+    assert_eq!(store.utility_key_find("first").await.unwrap(), Some(world.here));
+    store.utility_key_put(world.here, "second", NOW).await.unwrap();
+    assert_eq!(store.utility_key_find("first").await.unwrap(), None);
+    assert_eq!(store.utility_key_find("second").await.unwrap(), Some(world.here));
+    assert_eq!(store.utility_key_find("other").await.unwrap(), Some(world.there));
+}
+
+#[tokio::test]
+async fn a_token_is_taken_once_and_not_after_its_time() {
+    let world = World::new().await;
+    let store = &world.store;
+    store.utility_token_put(world.here, "good", UnixMillis(100)).await.unwrap();
+    store.utility_token_put(world.here, "late", UnixMillis(50)).await.unwrap();
+    assert_eq!(store.utility_token_take("late", UnixMillis(50)).await.unwrap(), None);
+    assert_eq!(store.utility_token_take("unknown", UnixMillis(50)).await.unwrap(), None);
+    assert_eq!(store.utility_token_take("good", UnixMillis(99)).await.unwrap(), Some(world.here));
+    assert_eq!(store.utility_token_take("good", UnixMillis(99)).await.unwrap(), None);
+    let nowhere = store.utility_token_put(NodeId(Uuid::new_v4()), "lost", UnixMillis(100)).await;
+    assert!(matches!(nowhere, Err(StoreError::Conflict(_))), "{nowhere:?}");
+}

@@ -1,0 +1,114 @@
+//! What only SQLite's store promises: its files, its versions, and that its statements use their indexes.
+
+use super::SqliteStore;
+use crate::store::{AccountStore, StoreError};
+use sqlx::Row;
+use std::os::unix::fs::PermissionsExt;
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["hostgrid.db", "history.db"] {
+        let store = SqliteStore::open(directory.path()).await.unwrap();
+        let url = directory.path().join(file);
+        drop(store);
+        change(&url, "INSERT INTO _sqlx_migrations VALUES (9001, 'later', '2030-01-01', TRUE, x'00', 1)").await;
+        let error = SqliteStore::open(directory.path()).await.unwrap_err();
+        assert!(matches!(&error, StoreError::Schema(text) if text.contains("9001")), "{error}");
+        assert!(error.to_string().contains("newer program"), "{error}");
+        change(&url, "DELETE FROM _sqlx_migrations WHERE version = 9001").await;
+    }
+    SqliteStore::open(directory.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_database_with_another_migration_is_not_opened() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(directory.path()).await.unwrap());
+    change(&directory.path().join("hostgrid.db"), "UPDATE _sqlx_migrations SET checksum = x'00' WHERE version = 2")
+        .await;
+    let error = SqliteStore::open(directory.path()).await.unwrap_err();
+    assert!(matches!(&error, StoreError::Schema(text) if text.contains('2')), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_not_opened_and_not_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hostgrid.db");
+    let text = "somebody's letters, long enough to be a page of a database if one looked no closer\n".repeat(100);
+    std::fs::write(&file, &text).unwrap();
+    assert!(matches!(SqliteStore::open(directory.path()).await, Err(StoreError::Database(_))));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text);
+}
+
+#[tokio::test]
+async fn two_programs_that_start_at_once_both_find_the_store_ready() {
+    let directory = tempfile::tempdir().unwrap();
+    let (first, second) = tokio::join!(SqliteStore::open(directory.path()), SqliteStore::open(directory.path()));
+    first.unwrap().audit_list(1).await.unwrap();
+    second.unwrap().audit_list(1).await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_the_stores_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let inner = directory.path().join("state/store");
+    SqliteStore::open(&inner).await.unwrap();
+    assert_eq!(std::fs::metadata(&inner).unwrap().permissions().mode() & 0o777, 0o700);
+}
+
+#[tokio::test]
+async fn a_temporary_store_goes_when_it_is_dropped() {
+    let store = SqliteStore::open_temporary().await.unwrap();
+    let file = store.readers.connect_options().get_filename().to_owned();
+    assert!(file.exists());
+    drop(store);
+    assert!(!file.parent().unwrap().exists());
+}
+
+#[tokio::test]
+async fn the_writer_is_durable_and_checks_references() {
+    let store = SqliteStore::open_temporary().await.unwrap();
+    let mut writer = store.writer.lock().await;
+    for (pragma, expected) in [("synchronous", 2_i64), ("foreign_keys", 1)] {
+        let query = sqlx::AssertSqlSafe(format!("PRAGMA {pragma}"));
+        let value: i64 = sqlx::query_scalar(query).fetch_one(&mut *writer).await.unwrap();
+        assert_eq!(value, expected, "{pragma}");
+    }
+    let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *writer).await.unwrap();
+    assert_eq!(mode, "wal");
+}
+
+#[tokio::test]
+async fn sums_and_lists_are_answered_from_indexes() {
+    let store = SqliteStore::open_temporary().await.unwrap();
+    for (query, index) in [
+        (
+            "SELECT SUM(committed_vcpus), SUM(committed_disk_mib) FROM vm WHERE node = 'x'",
+            "COVERING INDEX vm_commitment",
+        ),
+        ("SELECT SUM(vcpus) FROM reservation WHERE node = 'x'", "USING PRIMARY KEY"),
+        ("SELECT SUM(vcpus) FROM vm WHERE tenant = 'x' AND state <> 'failed'", "COVERING INDEX vm_quota"),
+        ("SELECT id FROM operation WHERE vm = 'x' AND ended_ms IS NULL", "INDEX operation_working"),
+        ("SELECT SUM(quota_vcpus) FROM operation WHERE tenant = 'x' AND ended_ms IS NULL", "INDEX operation_holding"),
+        ("SELECT * FROM operation WHERE TRUE ORDER BY created_ms DESC, id DESC LIMIT 9", "INDEX operation_by_time"),
+        (
+            "SELECT * FROM operation WHERE TRUE AND tenant = 'x' ORDER BY created_ms DESC, id DESC LIMIT 9",
+            "INDEX operation_of_tenant",
+        ),
+    ] {
+        let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
+        let rows = sqlx::query(plan).fetch_all(&store.readers).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().any(|line| line.contains(index)), "{query}: {plan:?}");
+        assert!(!plan.iter().any(|line| line.contains("TEMP B-TREE")), "{query}: {plan:?}");
+    }
+}
+
+/// Changes a database by hand, as nobody should.
+async fn change(file: &std::path::Path, statement: &'static str) {
+    use sqlx::{ConnectOptions, Connection};
+    let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(file).connect().await.unwrap();
+    sqlx::query(statement).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
