@@ -82,7 +82,8 @@ pub struct Definition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub state: DomainState,
-    /// Of the running domain, by `<current>` and the disk's capacity; `None` where it is off.
+    /// Of the running domain, by `<current>` and the disk's capacity; `None` where it is off. After a start the memory
+    /// that is plugged is there only when the guest has booted so far.
     pub live: Option<Size>,
     /// Of the persistent configuration; `None` where it is transient.
     pub persistent: Option<Size>,

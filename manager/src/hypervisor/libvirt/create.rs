@@ -17,6 +17,8 @@ pub(super) const POOL: &str = "hostgrid";
 pub(super) const CUSTOMERS_BRIDGE: &str = "vmbr0";
 /// The bridge of the management network on every node; only utility modules are on it.
 pub(super) const MANAGEMENT_BRIDGE: &str = "hgmgmt";
+/// The first program of every root image.
+const CONTAINER_INIT: &str = "/init";
 /// Users and groups of a container, from 0 on, are these of the node.
 const ID_MAP_TARGET: u32 = 100_000;
 const ID_MAP_COUNT: u32 = 65_536;
@@ -80,7 +82,7 @@ fn describe_machine(domain: &mut Element, traits: &Traits, machine: &str) {
 
 fn describe_container(domain: &mut Element) {
     domain.push(
-        Element::new("os").child(Element::new("type").text("exe")).child(Element::new("init").text("/sbin/init")),
+        Element::new("os").child(Element::new("type").text("exe")).child(Element::new("init").text(CONTAINER_INIT)),
     );
     domain.push(Element::new("features").child(Element::new("privnet")));
     let map = |name: &str| {
@@ -114,7 +116,11 @@ fn devices(traits: &Traits, definition: &Definition) -> Element {
             devices.push(
                 mount(&in_pool(&format!("seeds/{vm}")), "/var/lib/cloud/seed/nocloud").child(Element::new("readonly")),
             );
-            devices.push(interface(CUSTOMERS_BRIDGE, Some(&definition.mac), traits).child(anti_spoofing(definition)));
+            let interface = interface(CUSTOMERS_BRIDGE, Some(&definition.mac), traits)
+                .child(Element::new("target").with("dev", interface_name(vm)))
+                .child(Element::new("guest").with("dev", "eth0"))
+                .child(anti_spoofing(definition));
+            devices.push(interface);
             devices.push(Element::new("console").with("type", "pty"));
         }
     }
@@ -154,6 +160,11 @@ pub(super) fn interface(bridge: &str, mac: Option<&str>, traits: &Traits) -> Ele
         interface.push(Element::new("model").with("type", model));
     }
     interface
+}
+
+/// A container's interface as the node sees it: the filter needs it named beforehand, in 15 characters.
+fn interface_name(vm: VmId) -> String {
+    format!("hg{}", &vm.0.simple().to_string()[..12])
 }
 
 /// libvirt's own filter: frames leave with this MAC and this address only.

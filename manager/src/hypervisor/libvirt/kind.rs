@@ -59,7 +59,7 @@ pub(super) struct Traits {
     pub(super) cpu_model: CpuModel,
     pub(super) memory: Memory,
     pub(super) cpu: Cpu,
-    /// Whether a running guest's vCPUs can be taken away. QEMU 7.2 dies of it under emulation.
+    /// Whether a running guest's vCPUs can be taken away.
     pub(super) unplugs_vcpus: bool,
     /// Whether all domains' statistics come by one call.
     pub(super) bulk: bool,
@@ -82,7 +82,7 @@ const KVM: Traits = Traits {
     cpu_model: CpuModel::HostModel,
     memory: Memory::VirtioMem,
     cpu: Cpu::HotPlug,
-    unplugs_vcpus: true,
+    unplugs_vcpus: HypervisorKind::Kvm.unplugs_vcpus(),
     bulk: true,
     grows_disk_live: true,
     shutdown: &[virt_sys::VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN],
@@ -93,7 +93,7 @@ const KVM: Traits = Traits {
 const QEMU: Traits = Traits {
     domain_type: "qemu",
     cpu_model: CpuModel::Named("qemu64"),
-    unplugs_vcpus: false,
+    unplugs_vcpus: HypervisorKind::Qemu.unplugs_vcpus(),
     limit_slack_mib: 640,
     ..KVM
 };

@@ -15,7 +15,7 @@ use virt_sys as sys;
 
 /// How often a VM that shall shut down is looked at, and asked again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-const ASK_EVERY: Duration = Duration::from_secs(5);
+const ASK_EVERY: Duration = Duration::from_secs(3);
 
 pub(super) fn define(connection: &Connect, xml: &str) -> Result<(), Failure> {
     let domain = connection.define_domain_xml(xml)?;
@@ -78,7 +78,8 @@ pub(super) fn force_off(connection: &Connect, vm: VmId) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks by the kind's own way, and again, until the VM is off or the deadline has come.
+/// Asks by the kind's ways, each in its turn and again, until the VM is off or the deadline has come: a guest that is
+/// still booting hears nothing, and a way may be taken and lead nowhere.
 pub(super) async fn shut_down(
     jobs: &Lane,
     traits: Traits,
@@ -87,9 +88,11 @@ pub(super) async fn shut_down(
 ) -> Result<(), HypervisorError> {
     let end = Instant::now() + deadline;
     let mut ask_at = Instant::now();
+    let mut turn = 0;
     loop {
         if Instant::now() >= ask_at {
-            jobs.call(CHANGE, move |connection| ask_to_shut_down(connection, &traits, vm)).await?;
+            jobs.call(CHANGE, move |connection| ask_to_shut_down(connection, &traits, vm, turn)).await?;
+            turn += 1;
             ask_at = Instant::now() + ASK_EVERY;
         }
         if is_off(jobs, vm).await? {
@@ -110,11 +113,11 @@ async fn is_off(jobs: &Lane, vm: VmId) -> Result<bool, HypervisorError> {
     looked.await
 }
 
-/// A guest that does not listen in the first way is asked in the next. That it ended meanwhile is fine.
-fn ask_to_shut_down(connection: &Connect, traits: &Traits, vm: VmId) -> Result<(), Failure> {
+/// Asks in the way whose turn it is, or in the next where that is not possible. That it ended meanwhile is fine.
+fn ask_to_shut_down(connection: &Connect, traits: &Traits, vm: VmId, turn: usize) -> Result<(), Failure> {
     let domain = lookup::get(connection, vm)?;
     let mut last = Ok(());
-    for way in traits.shutdown {
+    for way in traits.shutdown.iter().cycle().skip(turn % traits.shutdown.len()).take(traits.shutdown.len()) {
         if !domain.is_active()? {
             return Ok(());
         }

@@ -1,0 +1,79 @@
+//! What goes wrong with real nodes: hung, dead, unreachable; and that others don't feel it.
+
+use super::ground::Ground;
+use grid::node::Node;
+use manager::hypervisor::HypervisorError;
+use manager::hypervisor::directory::Directory;
+use std::time::{Duration, Instant};
+
+/// Longer than any deadline of a sample, shorter than patience.
+const BY_DEADLINE: Duration = Duration::from_secs(7);
+
+async fn answers(ground: &Ground, node: usize) -> bool {
+    for _ in 0..60 {
+        if ground.hypervisors[node].sample().await.is_ok() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hung_node_answers_by_its_deadline_delays_no_other_and_comes_back() {
+    let ground = Ground::alone().await;
+    let name = ground.nodes[0].name.clone();
+    for node in 0..ground.nodes.len() {
+        assert!(answers(&ground, node).await);
+    }
+    ground.lab().run("hang", &name, &[]);
+    let begin = Instant::now();
+    let first = ground.hypervisors[0].sample().await;
+    let (first_took, again) = (begin.elapsed(), Instant::now());
+    let second = ground.hypervisors[0].sample().await;
+    let second_took = again.elapsed();
+    let others = Instant::now();
+    let mut fine = true;
+    for hypervisor in &ground.hypervisors[1..] {
+        fine &= hypervisor.sample().await.is_ok();
+    }
+    let others_took = others.elapsed();
+    ground.lab().run("unhang", &name, &[]);
+    assert_eq!(first, Err(HypervisorError::Deadline));
+    assert!(first_took < BY_DEADLINE, "{first_took:?}");
+    assert!(second.is_err() && second_took < Duration::from_secs(1), "{second:?} after {second_took:?}");
+    assert!(fine && others_took < Duration::from_secs(4), "{others_took:?}");
+    assert!(answers(&ground, 0).await, "it answers again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_node_is_unreachable_and_answers_after_it_was_started_again() {
+    let ground = Ground::alone().await;
+    let last = ground.nodes.len() - 1;
+    let name = ground.nodes[last].name.clone();
+    assert!(answers(&ground, last).await);
+    ground.lab().run("kill", &name, &[]);
+    let begin = Instant::now();
+    let mut dead = ground.hypervisors[last].sample().await;
+    let took = begin.elapsed();
+    for _ in 0..40 {
+        if matches!(dead, Err(HypervisorError::Unreachable(_) | HypervisorError::Deadline)) {
+            break;
+        }
+        dead = ground.hypervisors[last].sample().await;
+    }
+    ground.lab().run("start", &name, &[]);
+    assert!(dead.is_err() && took < BY_DEADLINE, "{dead:?} after {took:?}");
+    assert!(answers(&ground, last).await, "it answers again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_never_was_is_unreachable_by_the_deadline() {
+    let ground = Ground::machines().await;
+    let (address, port) = ("127.0.0.1", 1);
+    let nowhere = Node { uri: format!("qemu+tcp://{address}:{port}/system"), ..ground.nodes[0].clone() };
+    let begin = Instant::now();
+    let answer = Directory::default().connect(&nowhere).unwrap().sample().await;
+    assert!(matches!(answer, Err(HypervisorError::Unreachable(_))), "{answer:?}");
+    assert!(begin.elapsed() < BY_DEADLINE);
+}

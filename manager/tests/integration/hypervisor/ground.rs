@@ -1,0 +1,245 @@
+//! Where a story takes place: two nodes of one kind, simulated or real, and what a utility module would do there.
+
+use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::vm::Maxima;
+use grid::{Gib, HypervisorKind, Mib, NodeId, Resources, Size, Vcpus, VmId};
+use manager::hypervisor::directory::Directory;
+use manager::hypervisor::simulated::{Hardware, SimulatedGrid};
+use manager::hypervisor::{Definition, Hypervisor};
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use uuid::Uuid;
+
+/// A test that hurts a node has the lab for itself.
+static LAB: RwLock<()> = RwLock::const_new(());
+
+pub(crate) struct Ground {
+    pub(crate) kind: HypervisorKind,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) hypervisors: Vec<Arc<dyn Hypervisor>>,
+    lab: Option<Lab>,
+    simulated: Option<SimulatedGrid>,
+    _shared: Option<RwLockReadGuard<'static, ()>>,
+    _alone: Option<RwLockWriteGuard<'static, ()>>,
+}
+
+#[derive(Clone, serde::Deserialize)]
+struct LabFile {
+    name: String,
+    index: u32,
+    nodes: Vec<LabNode>,
+}
+
+#[derive(Clone, serde::Deserialize)]
+pub(crate) struct LabNode {
+    pub(crate) name: String,
+    kind: String,
+    uri: String,
+    pub(crate) utility_address: String,
+}
+
+/// The lab that `HOSTGRID_LAB` names.
+#[derive(Clone)]
+pub(crate) struct Lab {
+    file: LabFile,
+    directory: PathBuf,
+}
+
+impl Lab {
+    pub(crate) fn open() -> Self {
+        let path = std::env::var("HOSTGRID_LAB")
+            .expect("HOSTGRID_LAB must name the nodes.json of a running lab (`lab/lab up`; `make test` does it)");
+        let path = PathBuf::from(path);
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let file = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        Self { file, directory: path.parent().map(Path::to_owned).unwrap_or_default() }
+    }
+
+    pub(crate) fn node(&self, name: &str) -> &LabNode {
+        self.file.nodes.iter().find(|node| node.name == name).expect("a node of the lab")
+    }
+
+    /// The images that `make setup` built, beside the lab's directory.
+    pub(crate) fn image(&self, name: &str) -> PathBuf {
+        self.directory.join("../images").join(name)
+    }
+
+    /// `lab COMMAND NODE`, with what follows.
+    pub(crate) fn run(&self, command: &str, node: &str, rest: &[&str]) -> String {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../lab/lab");
+        let mut line = Command::new(script);
+        line.args([command, node, "--name", &self.file.name, "--index", &self.file.index.to_string(), "--dir"]);
+        line.arg(&self.directory);
+        if !rest.is_empty() {
+            line.arg("--").args(rest);
+        }
+        let output = line.output().expect("lab/lab can be run");
+        assert!(output.status.success(), "lab {command} {node} {rest:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A shell's line, run inside a node.
+    pub(crate) fn inside(&self, node: &str, script: &str) -> String {
+        self.run("exec", node, &["sh", "-c", script])
+    }
+}
+
+fn node(name: &str, kind: HypervisorKind, uri: &str) -> Node {
+    Node {
+        id: NodeId(Uuid::new_v4()),
+        name: name.into(),
+        kind,
+        region: "north".into(),
+        uri: uri.into(),
+        settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+        administration: Administration::Open,
+    }
+}
+
+pub(crate) fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
+    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
+}
+
+impl Ground {
+    pub(crate) fn simulated(kind: HypervisorKind) -> Self {
+        let grid = SimulatedGrid::new();
+        let nodes = ["a", "b"].map(|name| node(name, kind, &format!("simulated:///{name}"))).to_vec();
+        for node in &nodes {
+            grid.add(node, Hardware::new(8, 16_384, 102_400));
+        }
+        let directory = Directory::new(grid.clone());
+        let hypervisors = nodes.iter().map(|node| directory.connect(node).unwrap()).collect();
+        Self { kind, nodes, hypervisors, lab: None, simulated: Some(grid), _shared: None, _alone: None }
+    }
+
+    pub(crate) async fn machines() -> Self {
+        let shared = LAB.read().await;
+        Self { _shared: Some(shared), ..Self::real(|kind| !kind.is_container()) }
+    }
+
+    pub(crate) async fn containers() -> Self {
+        let shared = LAB.read().await;
+        Self { _shared: Some(shared), ..Self::real(HypervisorKind::is_container) }
+    }
+
+    /// All nodes of the lab, and nobody else on it.
+    pub(crate) async fn alone() -> Self {
+        let alone = LAB.write().await;
+        Self { _alone: Some(alone), ..Self::real(|_| true) }
+    }
+
+    fn real(wanted: impl Fn(HypervisorKind) -> bool) -> Self {
+        let lab = Lab::open();
+        let all = lab.file.nodes.iter().map(|it| node(&it.name, it.kind.parse().unwrap(), &it.uri));
+        let nodes: Vec<Node> = all.filter(|node| wanted(node.kind)).collect();
+        assert!(nodes.len() >= 2, "the lab has too few nodes");
+        let directory = Directory::default();
+        let hypervisors = nodes.iter().map(|node| directory.connect(node).unwrap()).collect();
+        Self { kind: nodes[0].kind, nodes, hypervisors, lab: Some(lab), simulated: None, _shared: None, _alone: None }
+    }
+
+    pub(crate) fn lab(&self) -> &Lab {
+        self.lab.as_ref().expect("a real lab")
+    }
+
+    pub(crate) fn is_real(&self) -> bool {
+        self.lab.is_some()
+    }
+
+    /// A VM that does not exist yet.
+    pub(crate) fn definition(&self, size: Size, maxima: Size) -> Definition {
+        let vm = VmId(Uuid::new_v4());
+        let bytes = vm.0.as_bytes();
+        Definition {
+            vm,
+            title: "web".into(),
+            size,
+            maxima: Maxima { vcpus: maxima.vcpus, memory: maxima.memory },
+            mac: format!("52:54:00:{:02x}:{:02x}:{:02x}", bytes[0], bytes[1], bytes[2]),
+            address: Ipv4Addr::new(10, 77, 200, bytes[3]),
+        }
+    }
+
+    /// Puts a disk of this size and a seed into a node's pool, as a utility module does.
+    pub(crate) fn prepare(&self, node: usize, vm: VmId, disk: Gib) {
+        let pool = "/var/lib/hostgrid/pool";
+        let Some(lab) = &self.lab else {
+            self.simulated.as_ref().expect("a grid").disk_put(self.nodes[node].id, vm, disk.bytes());
+            return;
+        };
+        let container = self.nodes[node].kind.is_container();
+        let image = lab.image(if container { "root/tiny-container.raw" } else { "disk/tiny.raw" });
+        let seed =
+            if container { format!("mkdir -p {pool}/seeds/{vm}") } else { format!("truncate -s 1M {pool}/{vm}.seed") };
+        let disk = format!(
+            "cp --sparse=always {} {pool}/{vm}.raw && truncate -s {}G {pool}/{vm}.raw",
+            image.display(),
+            disk.0
+        );
+        lab.inside(&self.nodes[node].name, &format!("{disk} && {seed}"));
+    }
+
+    /// An empty disk for a move to fill, and the seed.
+    pub(crate) fn prepare_empty(&self, node: usize, vm: VmId, disk: Gib) {
+        match &self.lab {
+            None => self.prepare(node, vm, disk),
+            Some(lab) => {
+                let file = format!("/var/lib/hostgrid/pool/{vm}");
+                let script = format!("truncate -s {}G {file}.raw && truncate -s 1M {file}.seed", disk.0);
+                lab.inside(&self.nodes[node].name, &script);
+            }
+        }
+    }
+
+    /// What the guest says that it has: its last heartbeat, key by key. Simulated guests say nothing.
+    pub(crate) async fn guest(&self, node: usize, vm: VmId) -> Option<BTreeMap<String, String>> {
+        let lab = self.lab.as_ref()?;
+        let script = if self.nodes[node].kind.is_container() {
+            format!("tail -n 1 /var/lib/hostgrid/pool/roots/{vm}/data/heartbeat")
+        } else {
+            format!(
+                "tail -c 4096 /var/log/libvirt/vm-{vm}.console.log | tr -d '\\r' | grep '^hostgrid-guest.*seq=' | tail -n 1"
+            )
+        };
+        for _ in 0..60 {
+            let line = lab.inside(&self.nodes[node].name, &format!("{script} || true"));
+            if line.contains(" seq=") {
+                let pairs = line.split_whitespace().filter_map(|word| word.split_once('='));
+                return Some(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        panic!("no heartbeat of {vm} on {}", self.nodes[node].name);
+    }
+
+    /// Waits until the guest sees this value.
+    pub(crate) async fn guest_sees(&self, node: usize, vm: VmId, key: &str, value: &str) {
+        let mut last = String::new();
+        for _ in 0..40 {
+            let Some(seen) = self.guest(node, vm).await else { return };
+            last = seen.get(key).cloned().unwrap_or_default();
+            if last == value {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        }
+        panic!("the guest sees {key}={last}, not {value}");
+    }
+
+    /// Leaves nothing of the VM anywhere.
+    pub(crate) async fn clean(&self, vm: VmId) {
+        for (node, hypervisor) in self.nodes.iter().zip(&self.hypervisors) {
+            let _ = hypervisor.force_off(vm).await;
+            hypervisor.undefine(vm).await.unwrap();
+            assert_eq!(hypervisor.observe(vm).await, Ok(None));
+            if let Some(lab) = &self.lab {
+                let pool = "/var/lib/hostgrid/pool";
+                lab.inside(&node.name, &format!("rm -rf {pool}/{vm}.raw {pool}/{vm}.seed {pool}/seeds/{vm}"));
+            }
+        }
+    }
+}

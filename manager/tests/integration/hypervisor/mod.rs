@@ -1,0 +1,61 @@
+//! What every hypervisor promises, told once and run on simulated nodes and on the lab's real ones.
+
+mod failures;
+mod ground;
+mod story;
+mod utility;
+
+use grid::HypervisorKind;
+use ground::Ground;
+
+#[tokio::test]
+async fn a_simulated_machine_lives_its_life() {
+    story::life(&Ground::simulated(HypervisorKind::Qemu)).await;
+}
+
+#[tokio::test]
+async fn a_simulated_container_lives_its_life() {
+    story::life(&Ground::simulated(HypervisorKind::Lxc)).await;
+}
+
+#[tokio::test]
+async fn a_simulated_machine_grows_and_shrinks_while_it_runs() {
+    story::resize_live(&Ground::simulated(HypervisorKind::Qemu)).await;
+}
+
+#[tokio::test]
+async fn a_simulated_machine_moves_while_it_runs() {
+    story::migrate(&Ground::simulated(HypervisorKind::Qemu)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_lives_its_life() {
+    story::life(&Ground::machines().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_lives_its_life() {
+    story::life(&Ground::containers().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_grows_and_shrinks_while_it_runs() {
+    story::resize_live(&Ground::machines().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_container_grows_and_shrinks_while_it_runs() {
+    story::resize_live(&Ground::containers().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_moves_while_it_runs() {
+    story::migrate(&Ground::machines().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_can_be_changed_while_it_is_off() {
+    for ground in [Ground::machines().await, Ground::containers().await] {
+        story::redefine(&ground).await;
+    }
+}

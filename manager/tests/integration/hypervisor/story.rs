@@ -1,0 +1,186 @@
+//! The stories: each holds on every kind of ground.
+
+use super::ground::{Ground, size};
+use grid::sample::DomainState;
+use grid::vm::Maxima;
+use grid::{Gib, Mib, Vcpus, VmId};
+use manager::hypervisor::{Destination, HypervisorError, Observation};
+use std::sync::Mutex;
+use std::time::Duration;
+use uuid::Uuid;
+
+async fn seen(ground: &Ground, node: usize, vm: VmId) -> Observation {
+    ground.hypervisors[node].observe(vm).await.unwrap().expect("the VM is there")
+}
+
+/// Define, start, look, sample, shut down, start again, force off, undefine: each twice.
+pub(crate) async fn life(ground: &Ground) {
+    let it = &ground.hypervisors[0];
+    let wanted = ground.definition(size(1, 256, 1), size(2, 512, 1));
+    let vm = wanted.vm;
+    assert_eq!(it.observe(vm).await, Ok(None));
+    assert_eq!(it.start(vm).await, Err(HypervisorError::NoSuchVm));
+    it.undefine(vm).await.unwrap();
+
+    ground.prepare(0, vm, Gib(1));
+    it.define(&wanted).await.unwrap();
+    it.define(&wanted).await.unwrap();
+    let off = seen(ground, 0, vm).await;
+    assert_eq!((off.state, off.live, off.persistent), (DomainState::ShutOff, None, Some(wanted.size)));
+    assert_eq!((off.maxima, off.mac.as_str()), (wanted.maxima, wanted.mac.as_str()));
+
+    it.start(vm).await.unwrap();
+    it.start(vm).await.unwrap();
+    let on = seen(ground, 0, vm).await;
+    assert_eq!((on.state, on.live, on.persistent), (DomainState::Running, Some(wanted.size), Some(wanted.size)));
+    assert!(matches!(it.undefine(vm).await, Err(HypervisorError::Refused(_))));
+    ground.guest_sees(0, vm, "vcpus", "1").await;
+    ground.guest_sees(0, vm, "memory_mib", "256").await;
+    ground.guest_sees(0, vm, "disk_gib", "1").await;
+    sampled(ground, vm).await;
+
+    it.shut_down(vm, Duration::from_secs(30)).await.unwrap();
+    it.shut_down(vm, Duration::from_secs(30)).await.unwrap();
+    assert_eq!(seen(ground, 0, vm).await.state, DomainState::ShutOff);
+    it.start(vm).await.unwrap();
+    it.force_off(vm).await.unwrap();
+    it.force_off(vm).await.unwrap();
+    it.undefine(vm).await.unwrap();
+    assert_eq!(it.observe(vm).await, Ok(None));
+    ground.clean(vm).await;
+}
+
+/// The sample tells the node and the VM as they are.
+async fn sampled(ground: &Ground, vm: VmId) {
+    let sample = ground.hypervisors[0].sample().await.unwrap();
+    assert!(sample.domain_kinds.contains(&ground.kind), "{:?}", sample.domain_kinds);
+    assert!(sample.cpus > 0 && sample.memory_total_mib > sample.memory_free_mib && sample.memory_free_mib > 0);
+    assert!(!sample.numa_cells.is_empty() && sample.library_version > 1_000_000 && sample.hypervisor_version > 1_000);
+    assert!(sample.cpu_busy_ns.is_some() && sample.cpu_idle_ns.is_some());
+    assert_eq!(sample.compatibility.machine_types.is_empty(), ground.is_real() && ground.kind.is_container());
+    let pool = sample.pool.expect("a pool");
+    assert!(pool.capacity_mib >= pool.free_mib && pool.free_mib > 0);
+    let domain = sample.domains.iter().find(|domain| domain.id == vm).expect("the VM in the sample");
+    assert_eq!((domain.name.as_str(), domain.state), (format!("vm-{vm}").as_str(), DomainState::Running));
+    assert_eq!((domain.vcpus_current, domain.vcpus_maximum), (1, 2));
+    assert_eq!((domain.memory_current_mib, domain.memory_maximum_mib), (256, 512));
+    assert_eq!(domain.disk_capacity_mib, 1024);
+    if ground.is_real() {
+        assert!(domain.cpu_time_ns > 0);
+        assert!(domain.memory_resident_mib.is_some_and(|mib| mib > 0 && mib < 2048));
+    }
+}
+
+/// Up and down, within the maxima and no further; the persistent configuration goes along.
+pub(crate) async fn resize_live(ground: &Ground) {
+    let it = &ground.hypervisors[0];
+    let wanted = ground.definition(size(1, 512, 1), size(4, 1024, 1));
+    let vm = wanted.vm;
+    ground.prepare(0, vm, Gib(1));
+    it.define(&wanted).await.unwrap();
+    assert!(it.set_vcpus(vm, Vcpus(2)).await.is_err(), "it does not run");
+    it.start(vm).await.unwrap();
+    ground.guest(0, vm).await;
+
+    it.set_vcpus(vm, Vcpus(3)).await.unwrap();
+    it.set_vcpus(vm, Vcpus(3)).await.unwrap();
+    it.set_memory(vm, Mib(1024)).await.unwrap();
+    let grown = seen(ground, 0, vm).await;
+    assert_eq!((grown.live, grown.persistent), (Some(size(3, 1024, 1)), Some(size(3, 1024, 1))));
+    ground.guest_sees(0, vm, "vcpus", "3").await;
+    ground.guest_sees(0, vm, "memory_mib", "1024").await;
+
+    it.set_memory(vm, Mib(300)).await.unwrap();
+    ground.guest_sees(0, vm, "memory_mib", "300").await;
+    let shrunk = seen(ground, 0, vm).await;
+    assert_eq!((shrunk.live, shrunk.persistent), (Some(size(3, 300, 1)), Some(size(3, 300, 1))));
+
+    assert!(matches!(it.set_vcpus(vm, Vcpus(5)).await, Err(HypervisorError::Refused(_))));
+    assert!(matches!(it.set_vcpus(vm, Vcpus(0)).await, Err(HypervisorError::Refused(_))));
+    assert!(matches!(it.set_memory(vm, Mib(2048)).await, Err(HypervisorError::Refused(_))));
+    if ground.kind.is_container() {
+        assert!(matches!(it.grow_disk(vm, Gib(2)).await, Err(HypervisorError::Unsupported(_))));
+        it.set_vcpus(vm, Vcpus(2)).await.unwrap();
+        ground.guest_sees(0, vm, "vcpus", "2").await;
+    } else {
+        it.grow_disk(vm, Gib(2)).await.unwrap();
+        it.grow_disk(vm, Gib(2)).await.unwrap();
+        ground.guest_sees(0, vm, "disk_gib", "2").await;
+        assert!(matches!(it.grow_disk(vm, Gib(1)).await, Err(HypervisorError::Refused(_))));
+    }
+    let before = seen(ground, 0, vm).await;
+    it.force_off(vm).await.unwrap();
+    it.start(vm).await.unwrap();
+    // What is plugged memory is there when the guest has booted so far.
+    let mut after = seen(ground, 0, vm).await;
+    for _ in 0..60 {
+        if after.live == before.live {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        after = seen(ground, 0, vm).await;
+    }
+    assert_eq!((after.live, after.persistent), (before.live, before.live), "it survives power-off and start");
+    ground.clean(vm).await;
+}
+
+/// Off, any size can be written, the maxima too; what runs keeps its own.
+pub(crate) async fn redefine(ground: &Ground) {
+    let it = &ground.hypervisors[0];
+    let wanted = ground.definition(size(1, 256, 1), size(2, 512, 1));
+    let vm = wanted.vm;
+    ground.prepare(0, vm, Gib(1));
+    it.define(&wanted).await.unwrap();
+    let maxima = Maxima { vcpus: Vcpus(6), memory: Mib(2048) };
+    it.redefine(vm, size(3, 768, 1), maxima).await.unwrap();
+    it.redefine(vm, size(3, 768, 1), maxima).await.unwrap();
+    let off = seen(ground, 0, vm).await;
+    assert_eq!((off.live, off.persistent, off.maxima), (None, Some(size(3, 768, 1)), maxima));
+    assert_eq!(off.mac, wanted.mac);
+    it.start(vm).await.unwrap();
+    ground.guest_sees(0, vm, "vcpus", "3").await;
+    ground.guest_sees(0, vm, "memory_mib", "768").await;
+    it.redefine(vm, size(1, 256, 1), Maxima { vcpus: Vcpus(1), memory: Mib(256) }).await.unwrap();
+    let on = seen(ground, 0, vm).await;
+    assert_eq!((on.live, on.persistent), (Some(size(3, 768, 1)), Some(size(1, 256, 1))));
+    let nobody = VmId(Uuid::new_v4());
+    assert_eq!(it.redefine(nobody, size(1, 256, 1), maxima).await, Err(HypervisorError::NoSuchVm));
+    ground.clean(vm).await;
+}
+
+/// There and grown there; the boot stays; the source has a definition that is off.
+pub(crate) async fn migrate(ground: &Ground) {
+    let (here, there) = (&ground.hypervisors[0], &ground.hypervisors[1]);
+    let wanted = ground.definition(size(1, 256, 1), size(3, 1024, 1));
+    let vm = wanted.vm;
+    ground.prepare(0, vm, Gib(1));
+    ground.prepare_empty(1, vm, Gib(1));
+    here.define(&wanted).await.unwrap();
+    let destination = Destination { uri: ground.nodes[1].uri.clone() };
+    assert!(here.migrate(vm, &destination, &|_| {}).await.is_err(), "it does not run");
+    here.migrate_abort(vm).await.unwrap();
+    here.start(vm).await.unwrap();
+    let before = ground.guest(0, vm).await;
+    here.set_vcpus(vm, Vcpus(2)).await.unwrap();
+
+    let told = Mutex::new(0);
+    let migrated = here.migrate(vm, &destination, &|_| *told.lock().unwrap() += 1).await.unwrap();
+    assert!(migrated.downtime_ms < 10_000, "{migrated:?}");
+    assert!(*told.lock().unwrap() > 0, "its progress was told");
+    let left = seen(ground, 0, vm).await;
+    assert_eq!((left.state, left.live), (DomainState::ShutOff, None));
+    let arrived = seen(ground, 1, vm).await;
+    assert_eq!((arrived.state, arrived.live), (DomainState::Running, Some(size(2, 256, 1))));
+    assert_eq!((arrived.persistent, arrived.maxima), (Some(size(2, 256, 1)), wanted.maxima));
+    assert_eq!(arrived.mac, wanted.mac);
+    here.undefine(vm).await.unwrap();
+
+    there.set_memory(vm, Mib(768)).await.unwrap();
+    there.set_vcpus(vm, Vcpus(3)).await.unwrap();
+    ground.guest_sees(1, vm, "memory_mib", "768").await;
+    ground.guest_sees(1, vm, "vcpus", "3").await;
+    let after = ground.guest(1, vm).await;
+    assert_eq!(after.map(|it| it["boot_id"].clone()), before.map(|it| it["boot_id"].clone()));
+    assert_eq!(seen(ground, 1, vm).await.persistent, Some(size(3, 768, 1)));
+    ground.clean(vm).await;
+}
