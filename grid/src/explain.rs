@@ -38,7 +38,7 @@ pub fn explain_plan(plan: &Plan) -> String {
 /// Why not, and what would fit, for the customer.
 pub fn explain_refusal(refusal: &Refusal) -> String {
     match refusal.largest {
-        Some(largest) => format!("{} The largest size that fits now: {largest}.", refusal.reason),
+        Some(largest) => format!("{} What would fit now: {largest}.", refusal.reason),
         None => refusal.reason.to_string(),
     }
 }

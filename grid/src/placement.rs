@@ -4,7 +4,7 @@
 //! measured less busy, then the one with the lower id. The same map and request always give the same answer.
 
 use crate::map::{Condition, MapNode, ResourceMap};
-use crate::wording::{Amount, Grouped};
+use crate::wording::Grouped;
 use crate::{HypervisorKind, NodeId, Resource, Resources};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -186,13 +186,14 @@ impl fmt::Display for Rejection {
             Self::Excluded => formatter.write_str("excluded from the search"),
             Self::OtherKind { has } => write!(formatter, "another hypervisor kind: {has}"),
             Self::OtherRegion { region } => write!(formatter, "another region: {region}"),
-            Self::NoRoom { resource: Resource::Vcpus, asked, available, reserved } => {
-                let [asked, free, reserved] = [*asked, *available, *reserved].map(Grouped);
-                write!(formatter, "vCPUs: asked {asked}, free {free}, reserved {reserved}")
-            }
             Self::NoRoom { resource, asked, available, reserved } => {
-                let [asked, free, reserved] = [*asked, *available, *reserved].map(|amount| Amount(*resource, amount));
-                write!(formatter, "{}: asked {asked}, free {free}, reserved {reserved}", resource.as_str())
+                let [asked, free, reserved] = [*asked, *available, *reserved].map(Grouped);
+                let unit = match resource {
+                    Resource::Vcpus => "",
+                    Resource::Memory | Resource::Disk => " MiB",
+                };
+                let name = resource.as_str();
+                write!(formatter, "{name}: asked {asked}{unit}, free {free}{unit}, reserved {reserved}{unit}")
             }
             Self::NotReady { condition } => write!(formatter, "{condition}"),
             Self::Incompatible { missing } => {

@@ -179,7 +179,7 @@ impl fmt::Display for RefusalReason {
             Self::OutOfLimits { resource, asked, least, most } => {
                 let [asked, least, most] = [asked, least, most].map(|amount| Amount(resource, amount));
                 let name = resource.as_str();
-                write!(formatter, "A VM can have {least} to {most} of {name}; asked {asked}.")
+                write!(formatter, "No VM has so much or so little {name}: asked {asked}, it can be {least} to {most}.")
             }
         }
     }

@@ -1,10 +1,13 @@
 //! Placement: the policy, and a named reason for every node that is rejected.
 
+use crate::any;
 use crate::fixture::*;
 use grid::map::{Condition, MapNode};
 use grid::node::Administration;
 use grid::placement::{Placement, Rejection, Request, place};
+use grid::vm::commitment;
 use grid::{HypervisorKind, NodeId, Resource, Resources};
+use proptest::prelude::*;
 
 const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
 
@@ -101,4 +104,64 @@ fn more_features_and_machine_types_are_no_obstacle() {
 fn an_empty_map_places_nothing() {
     let placement = place(&map_of([]), &request(amounts(1, 64, 64)));
     assert_eq!(placement, Placement { chosen: None, runners_up: Vec::new(), rejected: Vec::new() });
+}
+
+proptest! {
+    #[test]
+    fn what_is_chosen_can_take_it_and_what_is_rejected_cannot(
+        grid in any::grid(),
+        kind in any::kind(),
+        asked in any::any_size(),
+        live in prop::bool::ANY,
+        excluded in prop::option::of(1_u128..6),
+    ) {
+        let map = grid.map();
+        let request = Request {
+            kind,
+            region: Some("north".to_owned()),
+            resources: commitment(kind, asked),
+            excluded: excluded.into_iter().map(node_id).collect(),
+            live_from: live.then(|| node_id(1)),
+        };
+        let placement = place(&map, &request);
+        let candidates = order(&placement);
+        prop_assert_eq!(candidates.len() + placement.rejected.len(), map.nodes.len());
+        for id in &candidates {
+            let node = map.get(*id).unwrap();
+            prop_assert_eq!((node.kind(), node.condition), (kind, Condition::Ready));
+            prop_assert_eq!(node.node.region.as_str(), "north");
+            prop_assert!(!request.excluded.contains(id));
+            prop_assert!(node.usable.covers(&node.committed.plus(node.reserved).plus(request.resources)));
+            prop_assert!(!live || node.compatibility() == map.get(node_id(1)).unwrap().compatibility());
+        }
+        for node in &placement.rejected {
+            prop_assert!(!node.reasons.is_empty());
+            for reason in &node.reasons {
+                prop_assert!(is_true(reason, map.get(node.node).unwrap(), &request), "{}", reason);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_in_which_nodes_came_changes_nothing(grid in any::grid(), kind in any::kind(), asked in any::any_size()) {
+        let turned = map_of(grid.nodes.iter().rev().cloned());
+        let request = Request { kind, ..request(commitment(kind, asked)) };
+        prop_assert_eq!(place(&grid.map(), &request), place(&turned, &request));
+    }
+}
+
+fn is_true(reason: &Rejection, node: &MapNode, request: &Request) -> bool {
+    match reason {
+        Rejection::Excluded => request.excluded.contains(&node.node.id),
+        Rejection::OtherKind { has } => *has == node.kind() && *has != request.kind,
+        Rejection::OtherRegion { region } => request.region.as_ref() != Some(region),
+        Rejection::NoRoom { resource, asked, available, reserved } => {
+            asked > available
+                && *available == node.available().get(*resource)
+                && *asked == request.resources.get(*resource)
+                && *reserved == node.reserved.get(*resource)
+        }
+        Rejection::NotReady { condition } => *condition == node.condition && *condition != Condition::Ready,
+        Rejection::Incompatible { missing } => request.live_from.is_some() && !missing.is_empty(),
+    }
 }
