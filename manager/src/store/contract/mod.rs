@@ -2,6 +2,7 @@
 //! it is.
 
 mod accounts;
+mod begin;
 mod history;
 mod kills;
 mod nodes;

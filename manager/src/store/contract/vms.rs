@@ -1,13 +1,11 @@
 //! VMs: what they take of their node while they are deployed, settled, moved and removed.
 
 use super::super::{Begun, StoreError};
-use super::world::{MAXIMA, PLENTY, SMALL, World};
+use super::world::{LARGE, MAXIMA, PLENTY, SMALL, World};
 use grid::operation::OperationState;
 use grid::vm::{Maxima, VmState, commitment};
-use grid::{Gib, HypervisorKind, Mib, Resources, Size, TenantId, Vcpus, VmId};
+use grid::{HypervisorKind, Mib, Resources, Size, TenantId, Vcpus, VmId};
 use uuid::Uuid;
-
-const LARGE: Size = Size { vcpus: Vcpus(4), memory: Mib(4096), disk: Gib(8) };
 
 fn takes(size: Size) -> Resources {
     commitment(HypervisorKind::Qemu, size)

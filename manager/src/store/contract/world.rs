@@ -19,6 +19,9 @@ pub(super) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 /// 2 vCPUs, 1 GiB of memory, 4 GiB of disk.
 pub(super) const SMALL: Size = Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(4) };
 
+/// 4 vCPUs, 4 GiB of memory, 8 GiB of disk.
+pub(super) const LARGE: Size = Size { vcpus: Vcpus(4), memory: Mib(4096), disk: Gib(8) };
+
 pub(super) const MAXIMA: Maxima = Maxima { vcpus: Vcpus(8), memory: Mib(8192) };
 
 /// Enough for anything.

@@ -2,7 +2,7 @@
 
 use super::accounts::{audit, quota, usage};
 use super::columns::{Columns, stored_resources};
-use super::operations::Holding;
+use super::holding::Holding;
 use super::{SqliteStore, begin, constraint, database, vms};
 use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
 use crate::store::{Begun, StoreError};

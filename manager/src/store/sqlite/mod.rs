@@ -8,9 +8,12 @@
 mod accounts;
 mod begin;
 mod columns;
+mod end;
 mod history;
+mod holding;
 mod nodes;
 mod open;
+mod operation_rows;
 mod operations;
 mod vms;
 

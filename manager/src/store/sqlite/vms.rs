@@ -1,7 +1,7 @@
 //! VMs in SQLite.
 
 use super::columns::{Columns, stored, stored_resources};
-use super::operations::{Holding, holding_of};
+use super::holding::{Holding, holding_of};
 use super::{SqliteStore, begin, constraint, database};
 use crate::store::{StoreError, VmStore};
 use async_trait::async_trait;

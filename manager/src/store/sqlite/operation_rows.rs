@@ -1,0 +1,66 @@
+//! Operations as their rows say, with their steps.
+
+use super::columns::Columns;
+use super::database;
+use crate::store::StoreError;
+use grid::OperationId;
+use grid::operation::{Operation, OperationStep};
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::collections::HashMap;
+
+fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
+    let columns = Columns(row);
+    let body = columns.text("body")?;
+    Ok(Operation {
+        id: columns.parsed("id")?,
+        kind: serde_json::from_str(&body).map_err(|error| StoreError::Corrupt(format!("body: {error}")))?,
+        tenant: columns.parsed("tenant")?,
+        actor: columns.parsed("actor")?,
+        state: columns.operation_state("state")?,
+        reason: columns.text_or_none("reason")?,
+        detail: columns.text_or_none("detail")?,
+        created_at: columns.time("created_ms")?,
+        ended_at: columns.time_or_none("ended_ms")?,
+        downtime_ms: columns.amount_or_none("downtime_ms")?,
+        called_ms: columns.amount("called_ms")?,
+        steps: Vec::new(),
+    })
+}
+
+fn step(row: &SqliteRow) -> Result<OperationStep, StoreError> {
+    let columns = Columns(row);
+    Ok(OperationStep {
+        position: columns.count("position")?,
+        name: columns.text("name")?,
+        state: columns.step_state("state")?,
+        started_at: columns.time_or_none("started_ms")?,
+        ended_at: columns.time_or_none("ended_ms")?,
+        note: columns.text_or_none("note")?,
+    })
+}
+
+/// The operations of these rows in their order, with the steps of all of them by one more query.
+pub(super) async fn with_steps(
+    connection: &mut SqliteConnection,
+    rows: &[SqliteRow],
+) -> Result<Vec<Operation>, StoreError> {
+    let mut operations = rows.iter().map(operation).collect::<Result<Vec<_>, _>>()?;
+    let ids: Vec<String> = operations.iter().map(|operation| operation.id.to_string()).collect();
+    let ids = serde_json::to_string(&ids).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    let steps = sqlx::query(
+        "SELECT operation, position, name, state, started_ms, ended_ms, note FROM operation_step
+         WHERE operation IN (SELECT value FROM json_each(?)) ORDER BY operation, position",
+    )
+    .bind(ids)
+    .fetch_all(connection)
+    .await
+    .map_err(database)?;
+    let mut by_operation: HashMap<OperationId, Vec<OperationStep>> = HashMap::with_capacity(operations.len());
+    for row in &steps {
+        by_operation.entry(Columns(row).parsed("operation")?).or_default().push(step(row)?);
+    }
+    for operation in &mut operations {
+        operation.steps = by_operation.remove(&operation.id).unwrap_or_default();
+    }
+    Ok(operations)
+}
