@@ -4,6 +4,7 @@ mod configuration;
 mod observe;
 mod seed;
 mod serve;
+mod simulated;
 
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;

@@ -6,12 +6,15 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Json, Router};
 use manager::Manager;
+use manager::store::Store;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
+use std::sync::Arc;
 
 #[derive(Clone)]
 struct Observed {
     manager: Manager,
+    store: Arc<dyn Store>,
     metrics: PrometheusHandle,
 }
 
@@ -22,12 +25,12 @@ pub(crate) fn recorder() -> Result<PrometheusHandle, metrics_exporter_prometheus
 }
 
 /// `/healthz`: the process answers. `/readyz`: the store answers and the map is being made. `/metrics`: Prometheus text.
-pub(crate) fn router(manager: Manager, metrics: PrometheusHandle) -> Router {
+pub(crate) fn router(manager: Manager, store: Arc<dyn Store>, metrics: PrometheusHandle) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(render))
-        .with_state(Observed { manager, metrics })
+        .with_state(Observed { manager, store, metrics })
 }
 
 #[derive(Serialize)]
@@ -39,7 +42,7 @@ struct Readiness {
 }
 
 async fn ready(State(observed): State<Observed>) -> impl IntoResponse {
-    let store = observed.manager.store_answers().await;
+    let store = observed.store.node_list().await.is_ok();
     let map = observed.manager.map();
     let ready = store && map.version > 0;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

@@ -1,21 +1,27 @@
 //! Start and stop: opens what the configuration names, binds two listeners (pages for people, a narrow door for
 //! utility modules), and stops in the opposite order.
 
-use crate::configuration::{Configuration, ConfigurationError};
-use crate::{observe, seed};
+use crate::configuration::{Configuration, ConfigurationError, Web};
+use crate::{observe, seed, simulated};
 use axum::Router;
 use grid::node::Node;
 use grid::{Mib, NodeId};
-use manager::hypervisor::{Hypervisor, HypervisorError, UtilityImages};
+use leptos::config::LeptosOptions;
+use manager::hypervisor::{HypervisorError, UtilityImages, libvirt};
 use manager::store::sqlite::SqliteStore;
 use manager::store::{Store, StoreError};
 use manager::utility::{ImageLibrary, UtilityHub};
+use manager::utility_keys::StoreKeys;
 use manager::{Manager, ManagerOptions, NetworkOptions, Pace, UtilityOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::net::TcpListener;
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArguments {
@@ -39,6 +45,8 @@ pub(crate) enum ServeError {
     Store(#[from] StoreError),
     #[error("node {0}: {1}")]
     Node(String, HypervisorError),
+    #[error("the simulated grid: {0}")]
+    SimulatedGrid(std::io::Error),
     #[error("images: {0}")]
     Images(std::io::Error),
     #[error("{0} can't be listened on: {1}")]
@@ -63,20 +71,28 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
     let metrics = observe::recorder()?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&configuration.storage.directory).await?);
     let nodes = record_nodes(&store, configuration).await?;
-    let manager = open(configuration, &store, &nodes).await?;
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let manager = open(configuration, &store, &nodes, &stop, &tasks).await?;
 
-    let pages = app::router(app::AppState { manager: manager.clone(), ..app_state(configuration) })
-        .merge(observe::router(manager.clone(), metrics));
+    let pages = app::router(app::AppState {
+        manager: manager.clone(),
+        store: Arc::clone(&store),
+        leptos_options: leptos_options(&configuration.web),
+        secure_cookies: configuration.web.url.starts_with("https:"),
+        stopping: stop.clone(),
+    })
+    .merge(observe::router(manager.clone(), Arc::clone(&store), metrics));
     let pages_at = bind(configuration.web.address).await?;
     let modules_at = bind(configuration.utility.address).await?;
-    let modules = manager.utility_router();
-
-    let stop = CancellationToken::new();
-    let tasks = tokio_util::task::TaskTracker::new();
-    let pages = tasks.spawn(listen(pages_at, pages, stop.clone()));
-    let modules = tasks.spawn(listen(modules_at, modules, stop.clone()));
+    let mut pages = tasks.spawn(listen(pages_at, pages, stop.clone()));
+    let mut modules = tasks.spawn(listen(modules_at, manager.utility_router(), stop.clone()));
     manager.start();
-    tracing::info!(pages = %configuration.web.address, modules = %configuration.utility.address, nodes = nodes.len(), "started");
+    tracing::info!(
+        pages = %configuration.web.address,
+        modules = %configuration.utility.address,
+        nodes = nodes.len(),
+        "started"
+    );
 
     let seeding = async {
         if let (Some(seed), Some(lab)) = (&arguments.seed, &arguments.lab_file) {
@@ -87,13 +103,27 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
     let ended = tokio::select! {
         () = told_to_stop() => Ok(()),
         ended = seeding => ended,
-        ended = pages => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
-        ended = modules => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
+        ended = &mut pages => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
+        ended = &mut modules => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
     };
     tracing::info!("stopping");
     stop.cancel();
     manager.stop().await;
+    tasks.close();
+    // Long polls and streams end by themselves; whoever doesn't is left behind.
+    if tokio::time::timeout(STOP_PATIENCE, tasks.wait()).await.is_err() {
+        tracing::warn!("some connections did not end in time");
+    }
     ended
+}
+
+fn leptos_options(web: &Web) -> LeptosOptions {
+    LeptosOptions::builder()
+        .output_name("hostgrid")
+        .site_root(web.site.to_string_lossy().into_owned())
+        .site_pkg_dir("pkg")
+        .site_addr(web.address)
+        .build()
 }
 
 /// Each configured node in the store; those that are there keep their ids and what the admin set.
@@ -103,4 +133,67 @@ async fn record_nodes(store: &Arc<dyn Store>, configuration: &Configuration) -> 
         nodes.push(store.node_put(&entry.to_node(NodeId(uuid::Uuid::now_v7()))).await?);
     }
     Ok(nodes)
+}
+
+/// What the manager is made of, and what must be kept beside it while it runs.
+async fn open(
+    configuration: &Configuration,
+    store: &Arc<dyn Store>,
+    nodes: &[Node],
+    stop: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<Manager, ServeError> {
+    let images = ImageLibrary::open(configuration.images.directory.clone()).await.map_err(ServeError::Images)?;
+    let files = images.utility_files();
+    let hub = UtilityHub::new(Arc::new(StoreKeys(Arc::clone(store))));
+    let hypervisors = if configuration.is_simulated() {
+        simulated::hypervisors(configuration, store, nodes, &hub, stop, tasks).await?
+    } else {
+        let connect = |node: &Node| libvirt::connect(node).map_err(|error| ServeError::Node(node.name.clone(), error));
+        nodes.iter().map(connect).collect::<Result<_, _>>()?
+    };
+    let addresses =
+        configuration.nodes.iter().map(|node| (node.name.clone(), node.utility_address.clone())).collect();
+    let network = &configuration.network;
+    Ok(Manager::open(ManagerOptions {
+        store: Arc::clone(store),
+        hypervisors,
+        hub,
+        images: Arc::new(images),
+        utility: UtilityOptions {
+            manager: format!("http://{}", configuration.utility.address),
+            memory: Mib(configuration.utility.memory_mib),
+            images: UtilityImages { kernel: files.kernel, initrd: files.initrd, root: files.root },
+            addresses,
+        },
+        network: NetworkOptions {
+            first: network.first,
+            last: network.last,
+            prefix_length: network.prefix_length,
+            gateway: network.gateway,
+        },
+        simulated: configuration.is_simulated(),
+        pace: Pace::default(),
+    })
+    .await?)
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address).await.map_err(|error| ServeError::Bind(address, error))
+}
+
+async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) -> std::io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await
+}
+
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        // Without the handler, the signal ends the process by itself.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
 }

@@ -11,6 +11,7 @@ use manager::utility::UtilityHub;
 use manager::utility::simulated::SimulatedTransfers;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// Each node has 8 CPUs, 16 GiB and a pool of 4 GiB.
@@ -25,6 +26,7 @@ pub(crate) async fn hypervisors(
     store: &Arc<dyn Store>,
     nodes: &[Node],
     hub: &Arc<UtilityHub>,
+    stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<Vec<Arc<dyn Hypervisor>>, ServeError> {
     let kept = configuration.storage.directory.join("simulated-grid.json");
@@ -36,7 +38,8 @@ pub(crate) async fn hypervisors(
     for node in nodes {
         let hardware = Hardware::new(HARDWARE.0, HARDWARE.1, HARDWARE.2);
         let (hypervisor, module) = simulation::add_node(&grid, hub, &transfers, node, hardware, &vms);
-        tasks.spawn(module.report_for_ever(Arc::clone(hub), REPORT_EVERY));
+        let reporting = module.report_for_ever(Arc::clone(hub), REPORT_EVERY);
+        tasks.spawn(stop.clone().run_until_cancelled_owned(reporting));
         hypervisors.push(hypervisor);
     }
     Ok(hypervisors)
