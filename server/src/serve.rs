@@ -7,7 +7,8 @@ use axum::Router;
 use grid::node::Node;
 use grid::{Mib, NodeId};
 use leptos::config::LeptosOptions;
-use manager::hypervisor::{HypervisorError, UtilityImages, libvirt};
+use manager::hypervisor::directory::Directory;
+use manager::hypervisor::{HypervisorError, UtilityImages};
 use manager::store::sqlite::SqliteStore;
 use manager::store::{Store, StoreError};
 use manager::utility::{ImageLibrary, UtilityHub};
@@ -149,7 +150,8 @@ async fn open(
     let hypervisors = if configuration.is_simulated() {
         simulated::hypervisors(configuration, store, nodes, &hub, stop, tasks).await?
     } else {
-        let connect = |node: &Node| libvirt::connect(node).map_err(|error| ServeError::Node(node.name.clone(), error));
+        let directory = Directory::default();
+        let connect = |node: &Node| directory.connect(node).map_err(|error| ServeError::Node(node.name.clone(), error));
         nodes.iter().map(connect).collect::<Result<_, _>>()?
     };
     let addresses =
