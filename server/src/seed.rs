@@ -6,7 +6,9 @@
 use crate::configuration::Configuration;
 use grid::node::Node;
 use grid::offer::{Offer, Quota};
-use grid::{Gib, Mib, Resources, Size, TenantId, Vcpus};
+use grid::operation::OperationState;
+use grid::vm::VmState;
+use grid::{Gib, Mib, OperationId, Resources, Size, TenantId, Vcpus};
 use manager::Manager;
 use manager::accounts::{NewAccount, Principal, Role};
 use manager::store::Store;
@@ -127,8 +129,8 @@ pub(crate) enum SeedError {
     NotReady(u64, String),
     #[error("the VM {0} names an unknown owner")]
     UnknownOwner(String),
-    #[error("the VM {name} was not deployed: {reason}")]
-    NotDeployed { name: String, reason: String },
+    #[error("the VM {name} is not as it should be: {reason}")]
+    NotDone { name: String, reason: String },
 }
 
 fn in_file(path: &Path) -> impl FnOnce(String) -> SeedError + '_ {
@@ -150,10 +152,9 @@ pub(crate) async fn seed(
         .build()
         .and_then(config::Config::try_deserialize)
         .map_err(|error| in_file(seed_path)(error.to_string()))?;
-    let before: Option<LabFile> =
-        std::fs::read_to_string(lab_path).ok().and_then(|text| serde_json::from_str(&text).ok());
-
-    let people = seed_people(manager, store, &file, before.as_ref()).await?;
+    // Beside the lab file, which is written when all is there: a seed that was cut short must not lose a password.
+    let sign_ins = lab_path.with_file_name("sign-ins.json");
+    let people = seed_people(manager, store, &file, &sign_ins).await?;
     for offer in &file.offers {
         store.offer_put(&Offer { name: offer.name.clone(), size: offer.size.into() }).await?;
     }
@@ -184,8 +185,11 @@ async fn seed_people(
     manager: &Manager,
     store: &Arc<dyn Store>,
     file: &SeedFile,
-    before: Option<&LabFile>,
+    sign_ins: &Path,
 ) -> Result<People, SeedError> {
+    let before = std::fs::read_to_string(sign_ins).ok();
+    let mut kept: BTreeMap<String, String> =
+        before.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
     let mut people = People::new();
     for user in &file.users {
         let tenant = tenant_id(&user.tenant);
@@ -194,11 +198,12 @@ async fn seed_people(
         store.tenant_put(tenant, &user.tenant, quota.into()).await?;
         let known = store.user_by_email(&user.email).await?;
         let (id, password) = if let Some(row) = known {
-            let kept = before.and_then(|lab| lab.users.iter().find(|kept| kept.email == user.email));
-            // Only its hash is in the store; without the lab file nobody knows it any more.
-            (row.id, kept.map(|kept| kept.password.clone()).unwrap_or_default())
+            // Only its hash is in the store; without the file nobody knows it any more.
+            (row.id, kept.get(&user.email).cloned().unwrap_or_default())
         } else {
             let password = random_password();
+            kept.insert(user.email.clone(), password.clone());
+            write_private(sign_ins, &kept)?;
             let account = NewAccount { email: user.email.clone(), password: password.clone(), tenant, role: user.role };
             let id = manager
                 .accounts()
@@ -249,8 +254,14 @@ async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), SeedErr
 async fn seed_vm(manager: &Manager, owner: &Principal, vm: &VmEntry) -> Result<(), SeedError> {
     let failed = |error| SeedError::Manager { what: vm.name.clone(), error };
     let there = manager.vm_list(owner).await.map_err(failed)?;
-    if there.iter().any(|view| view.vm.name == vm.name) {
-        return Ok(());
+    if let Some(view) = there.iter().find(|view| view.vm.name == vm.name) {
+        if view.vm.state != VmState::Failed {
+            return Ok(());
+        }
+        // Left by a start that went wrong.
+        let key = format!("seed-remove-{}", view.vm.id);
+        let removal = manager.vm_delete(owner, view.vm.id, &key).await.map_err(failed)?;
+        wait_for(manager, owner, removal, &vm.name).await?;
     }
     println!("hostgrid: deploying {} ({}, {})", vm.name, vm.image, vm.offer);
     let region = manager.region_list(owner).await.map_err(failed)?.into_iter().next().map(|(region, _)| region);
@@ -260,27 +271,32 @@ async fn seed_vm(manager: &Manager, owner: &Principal, vm: &VmEntry) -> Result<(
         offer: vm.offer.clone(),
         region: region.unwrap_or_default(),
         keys: String::new(),
-        idempotency_key: format!("seed-{}", vm.name),
+        idempotency_key: format!("seed-{}", uuid::Uuid::new_v4()),
     };
     let (_, operation) = manager.vm_deploy(owner, request).await.map_err(failed)?;
+    wait_for(manager, owner, operation, &vm.name).await
+}
+
+async fn wait_for(
+    manager: &Manager,
+    principal: &Principal,
+    operation: OperationId,
+    name: &str,
+) -> Result<(), SeedError> {
+    let not_done = |reason| SeedError::NotDone { name: name.to_owned(), reason };
     let begun = Instant::now();
-    loop {
-        let view = manager.operation_get(owner, operation).await.map_err(failed)?;
-        if view.operation.state.is_over() {
-            return if view.operation.state == grid::operation::OperationState::Succeeded {
-                Ok(())
-            } else {
-                Err(SeedError::NotDeployed {
-                    name: vm.name.clone(),
-                    reason: view.operation.reason.unwrap_or_else(|| view.operation.state.as_str().to_owned()),
-                })
-            };
+    while begun.elapsed() < PATIENCE {
+        let view = manager.operation_get(principal, operation).await;
+        let view = view.map_err(|error| SeedError::Manager { what: name.to_owned(), error })?.operation;
+        if view.state == OperationState::Succeeded {
+            return Ok(());
         }
-        if begun.elapsed() > PATIENCE {
-            return Err(SeedError::NotDeployed { name: vm.name.clone(), reason: "it takes too long".to_owned() });
+        if view.state.is_over() {
+            return Err(not_done(view.reason.unwrap_or_else(|| view.state.as_str().to_owned())));
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
+    Err(not_done("it takes too long".to_owned()))
 }
 
 async fn lab_vms(store: &Arc<dyn Store>, nodes: &[Node]) -> Result<Vec<LabVm>, SeedError> {
@@ -293,12 +309,12 @@ async fn lab_vms(store: &Arc<dyn Store>, nodes: &[Node]) -> Result<Vec<LabVm>, S
     Ok(vms)
 }
 
-/// The lab file holds passwords: only its owner may read it. Written whole or not at all.
-fn write_private(path: &Path, lab: &LabFile) -> Result<(), SeedError> {
+/// What holds passwords: only its owner may read it. Written whole or not at all.
+fn write_private(path: &Path, what: &impl Serialize) -> Result<(), SeedError> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let new = path.with_extension("json.new");
-    let text = serde_json::to_string_pretty(lab).map_err(|error| in_file(path)(error.to_string()))?;
+    let text = serde_json::to_string_pretty(what).map_err(|error| in_file(path)(error.to_string()))?;
     std::fs::OpenOptions::new()
         .write(true)
         .create(true)
