@@ -1,0 +1,36 @@
+//! States as words with a colour; the word always says it, the colour helps.
+
+use crate::view::node::Tone;
+use crate::view::operation;
+use grid::operation::OperationState;
+use grid::vm::VmState;
+use leptos::prelude::*;
+
+#[component]
+pub fn Badge(tone: Tone, #[prop(into)] text: String) -> impl IntoView {
+    view! { <span class=format!("badge badge-{}", tone.class())>{text}</span> }
+}
+
+#[component]
+pub fn VmStateBadge(state: VmState) -> impl IntoView {
+    let (tone, text) = match state {
+        VmState::Running => (Tone::Good, "Running"),
+        VmState::Stopped => (Tone::Neutral, "Stopped"),
+        VmState::Deploying => (Tone::Warning, "Deploying"),
+        VmState::Deleting => (Tone::Warning, "Deleting"),
+        VmState::Unknown => (Tone::Bad, "Unknown"),
+        VmState::Failed => (Tone::Bad, "Failed"),
+    };
+    view! { <Badge tone text/> }
+}
+
+#[component]
+pub fn OperationBadge(state: OperationState) -> impl IntoView {
+    let tone = match state {
+        OperationState::Succeeded => Tone::Good,
+        OperationState::Failed => Tone::Bad,
+        OperationState::Undoing | OperationState::Undone => Tone::Warning,
+        OperationState::Pending | OperationState::Running => Tone::Neutral,
+    };
+    view! { <Badge tone text=operation::state_word(state)/> }
+}

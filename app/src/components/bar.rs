@@ -1,0 +1,120 @@
+//! A bar of capacity: committed, reserved and available of what is usable, with a mark at what is measured.
+//!
+//! Drawn as SVG, whose geometry needs no inline styles.
+
+use crate::view::amounts;
+use crate::view::capacity::Figures;
+use grid::Resource;
+use leptos::prelude::*;
+
+/// Thousandths of the whole, at most 1000.
+fn part(amount: u64, whole: u64) -> u64 {
+    if whole == 0 { 0 } else { (u128::from(amount) * 1000 / u128::from(whole)).min(1000).try_into().unwrap_or(1000) }
+}
+
+/// One resource's bar with its numbers in words.
+#[component]
+pub fn CapacityBar(resource: Resource, figures: Figures) -> impl IntoView {
+    let usable = figures.usable.get(resource);
+    let committed = figures.committed.get(resource);
+    let whole = usable.max(committed.saturating_add(figures.reserved.get(resource)));
+    let committed_part = part(committed, whole);
+    let reserved_part = part(figures.reserved.get(resource), whole).min(1000 - committed_part);
+    let measured_part = part(figures.measured.get(resource), whole).min(996);
+    let words = format!(
+        "{}: {} committed, {} reserved, {} available of {} usable; {} measured",
+        resource.as_str(),
+        amounts::bare(resource, committed),
+        amounts::bare(resource, figures.reserved.get(resource)),
+        amounts::bare(resource, figures.available.get(resource)),
+        amounts::bare(resource, usable),
+        amounts::bare(resource, figures.measured.get(resource)),
+    );
+    view! {
+        <svg class="bar" viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label=words>
+            <rect class="bar-usable" x="0" y="0" width="1000" height="16"></rect>
+            <rect class="bar-committed" x="0" y="0" width=committed_part height="16"></rect>
+            <rect class="bar-reserved" x=committed_part y="0" width=reserved_part height="16"></rect>
+            <rect class="bar-measured" x=measured_part y="0" width="4" height="16"></rect>
+        </svg>
+    }
+}
+
+/// A bar of used and limit.
+#[component]
+pub fn UsedBar(used: u64, limit: u64, #[prop(into)] label: String) -> impl IntoView {
+    view! {
+        <svg class="bar" viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label=label>
+            <rect class="bar-usable" x="0" y="0" width="1000" height="16"></rect>
+            <rect class="bar-committed" x="0" y="0" width=part(used, limit) height="16"></rect>
+        </svg>
+    }
+}
+
+/// The six numbers of each resource, as bars and as a table.
+#[component]
+pub fn FiguresTable(figures: Figures) -> impl IntoView {
+    let rows = Resource::ALL
+        .into_iter()
+        .map(|resource| {
+            let cell = |resources: grid::Resources| amounts::bare(resource, resources.get(resource));
+            view! {
+                <tr>
+                    <th scope="row">
+                        <span class="figures-name">{resource.as_str()}</span>
+                        <CapacityBar resource figures/>
+                    </th>
+                    <td data-label="Physical">{cell(figures.physical)}</td>
+                    <td data-label="Usable">{cell(figures.usable)}</td>
+                    <td data-label="Committed">{cell(figures.committed)}</td>
+                    <td data-label="Reserved">{cell(figures.reserved)}</td>
+                    <td data-label="Available" class="figures-available">{cell(figures.available)}</td>
+                    <td data-label="Measured">{cell(figures.measured)}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="table-scroll">
+            <table class="figures">
+                <thead>
+                    <tr>
+                        <th scope="col">"Resource"</th>
+                        <th scope="col">"Physical"</th>
+                        <th scope="col">"Usable"</th>
+                        <th scope="col">"Committed"</th>
+                        <th scope="col">"Reserved"</th>
+                        <th scope="col">"Available"</th>
+                        <th scope="col">"Measured"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+/// What the bars' colours mean.
+#[component]
+pub fn BarLegend() -> impl IntoView {
+    view! {
+        <ul class="bar-legend" aria-hidden="true">
+            <li class="bar-legend-committed">"Committed"</li>
+            <li class="bar-legend-reserved">"Reserved"</li>
+            <li class="bar-legend-available">"Available"</li>
+            <li class="bar-legend-measured">"Measured"</li>
+        </ul>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn a_part_is_never_more_than_the_whole() {
+        assert_eq!(part(1, 0), 0);
+        assert_eq!(part(5, 10), 500);
+        assert_eq!(part(u64::MAX, 1), 1000);
+    }
+}

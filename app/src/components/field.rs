@@ -1,0 +1,149 @@
+//! A labelled field with its hint and with what is wrong with what was typed.
+
+use crate::AppError;
+use crate::form::{self, FormReply, Problem};
+use leptos::prelude::*;
+
+/// The problems of a form: those of the last answer of its door, else those that came back without scripts.
+pub fn problems(
+    reply: impl Fn() -> Option<Result<FormReply, AppError>> + Send + Sync + 'static,
+    flash: Vec<Problem>,
+) -> Signal<Vec<Problem>> {
+    Signal::derive(move || match reply() {
+        Some(Ok(reply)) => reply.problems,
+        Some(Err(error)) => vec![Problem::whole(error.to_string())],
+        None => flash.clone(),
+    })
+}
+
+/// What is wrong with the form as a whole, and with fields that it doesn't show.
+#[component]
+pub fn FormProblems(problems: Signal<Vec<Problem>>, fields: &'static [&'static str]) -> impl IntoView {
+    view! {
+        <div class="form-problems" role="alert">
+            {move || {
+                form::others(&problems.get(), fields)
+                    .into_iter()
+                    .map(|message| view! { <p>{message}</p> })
+                    .collect_view()
+            }}
+        </div>
+    }
+}
+
+/// What is wrong with one field.
+#[component]
+fn FieldProblems(problems: Signal<Vec<Problem>>, field: &'static str) -> impl IntoView {
+    view! {
+        <div class="field-problems" id=format!("{field}-problems")>
+            {move || {
+                form::messages(&problems.get(), field)
+                    .into_iter()
+                    .map(|message| view! { <p>{message}</p> })
+                    .collect_view()
+            }}
+        </div>
+    }
+}
+
+/// A line of text.
+#[component]
+pub fn Field(
+    label: &'static str,
+    name: &'static str,
+    #[prop(into)] value: String,
+    #[prop(optional)] kind: Option<&'static str>,
+    #[prop(optional, into)] hint: String,
+    #[prop(optional)] autocomplete: Option<&'static str>,
+    /// `numeric` brings up digits on a phone.
+    #[prop(optional)]
+    input_mode: Option<&'static str>,
+    #[prop(into)] problems: Signal<Vec<Problem>>,
+) -> impl IntoView {
+    let is_wrong = move || !form::messages(&problems.get(), name).is_empty();
+    view! {
+        <div class="field" class:field-wrong=is_wrong>
+            <label for=name>{label}</label>
+            <input
+                id=name
+                name=name
+                type=kind.unwrap_or("text")
+                value=value
+                autocomplete=autocomplete.unwrap_or("off")
+                inputmode=input_mode
+                aria-invalid=move || is_wrong().then_some("true")
+                aria-describedby=format!("{name}-hint {name}-problems")
+            />
+            <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
+            <FieldProblems problems field=name/>
+        </div>
+    }
+}
+
+/// Several lines of text.
+#[component]
+pub fn TextField(
+    label: &'static str,
+    name: &'static str,
+    #[prop(into)] value: String,
+    #[prop(optional, into)] hint: String,
+    #[prop(into)] problems: Signal<Vec<Problem>>,
+) -> impl IntoView {
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <textarea
+                id=name
+                name=name
+                rows="4"
+                spellcheck="false"
+                autocomplete="off"
+                aria-describedby=format!("{name}-hint {name}-problems")
+            >
+                {value}
+            </textarea>
+            <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
+            <FieldProblems problems field=name/>
+        </div>
+    }
+}
+
+/// One of several. Each choice is its value and what is shown.
+#[component]
+pub fn SelectField(
+    label: &'static str,
+    name: &'static str,
+    #[prop(into)] value: String,
+    choices: Vec<(String, String)>,
+    #[prop(optional, into)] hint: String,
+    #[prop(into)] problems: Signal<Vec<Problem>>,
+) -> impl IntoView {
+    let choices = choices
+        .into_iter()
+        .map(|(choice, text)| {
+            let is_chosen = choice == value;
+            view! { <option value=choice selected=is_chosen>{text}</option> }
+        })
+        .collect_view();
+    view! {
+        <div class="field">
+            <label for=name>{label}</label>
+            <select id=name name=name aria-describedby=format!("{name}-hint {name}-problems")>
+                {choices}
+            </select>
+            <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
+            <FieldProblems problems field=name/>
+        </div>
+    }
+}
+
+/// A tick.
+#[component]
+pub fn TickField(label: &'static str, name: &'static str, #[prop(optional)] is_ticked: bool) -> impl IntoView {
+    view! {
+        <label class="tick">
+            <input type="checkbox" name=name value="true" checked=is_ticked/>
+            <span>{label}</span>
+        </label>
+    }
+}

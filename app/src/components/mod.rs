@@ -1,0 +1,13 @@
+//! What pages are made of.
+
+pub mod as_of;
+pub mod badge;
+pub mod bar;
+pub mod chart;
+pub mod error_panel;
+pub mod field;
+pub mod icon;
+pub mod layout;
+pub mod loaded;
+pub mod operation_table;
+pub mod quota;

@@ -1,0 +1,130 @@
+//! Amounts as people read them. Pure, so that server and browser write the same.
+
+use grid::{Resource, Resources, Size};
+
+/// `512 MiB`, `1.5 GiB`, `2 TiB`: the largest unit of which there is at least one, two decimals at most.
+pub fn mib(amount: u64) -> String {
+    const GIB: u64 = 1 << 10;
+    const TIB: u64 = 1 << 20;
+    match amount {
+        0..GIB => format!("{amount} MiB"),
+        GIB..TIB => format!("{} GiB", fraction(amount, GIB)),
+        _ => format!("{} TiB", fraction(amount, TIB)),
+    }
+}
+
+/// Bytes in the unit that suits them.
+pub fn bytes(amount: u64) -> String {
+    const KIB: u64 = 1 << 10;
+    const MIB: u64 = 1 << 20;
+    match amount {
+        0..KIB => format!("{amount} B"),
+        KIB..MIB => format!("{} KiB", fraction(amount, KIB)),
+        _ => mib(amount / MIB),
+    }
+}
+
+/// `amount / unit` with at most two decimals, cut off, without trailing zeros.
+fn fraction(amount: u64, unit: u64) -> String {
+    let whole = amount / unit;
+    let hundredths = (amount % unit) * 100 / unit;
+    match (hundredths / 10, hundredths % 10) {
+        (0, 0) => whole.to_string(),
+        (tenths, 0) => format!("{whole}.{tenths}"),
+        _ => format!("{whole}.{hundredths:02}"),
+    }
+}
+
+/// `1 vCPU`, `4 vCPUs`.
+pub fn vcpus(count: u64) -> String {
+    if count == 1 { "1 vCPU".to_owned() } else { format!("{count} vCPUs") }
+}
+
+/// An amount of one resource, with its unit, as [`Resources`] holds it.
+pub fn of(resource: Resource, amount: u64) -> String {
+    match resource {
+        Resource::Vcpus => vcpus(amount),
+        Resource::Memory | Resource::Disk => mib(amount),
+    }
+}
+
+/// The same where the resource is named beside it: a bare count for vCPUs.
+pub fn bare(resource: Resource, amount: u64) -> String {
+    match resource {
+        Resource::Vcpus => amount.to_string(),
+        Resource::Memory | Resource::Disk => mib(amount),
+    }
+}
+
+/// `2 vCPUs · 1 GiB memory · 10 GiB disk`.
+pub fn size(size: Size) -> String {
+    let amounts = Resources::from(size);
+    format!("{} · {} memory · {} disk", vcpus(amounts.vcpus), mib(amounts.memory_mib), mib(amounts.disk_mib))
+}
+
+/// A length of time: `340 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+pub fn duration(milliseconds: u64) -> String {
+    let seconds = milliseconds / 1000;
+    match seconds {
+        0 => format!("{milliseconds} ms"),
+        1..10 if milliseconds % 1000 >= 100 => format!("{seconds}.{} s", milliseconds % 1000 / 100),
+        1..60 => format!("{seconds} s"),
+        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+    }
+}
+
+/// An expected length of time, in whole seconds rounded up; `none` where there is none.
+pub fn expected(milliseconds: u64) -> String {
+    match milliseconds {
+        0 => "none".to_owned(),
+        1..1000 => "under a second".to_owned(),
+        _ => format!("about {}", duration(milliseconds.div_ceil(1000).saturating_mul(1000))),
+    }
+}
+
+fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
+}
+
+/// Thousandths as per cent, one decimal: `12.5 %`.
+pub fn permille(value: u64) -> String {
+    if value % 10 == 0 { format!("{} %", value / 10) } else { format!("{}.{} %", value / 10, value % 10) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_take_the_largest_unit_with_at_most_two_decimals() {
+        assert_eq!(mib(0), "0 MiB");
+        assert_eq!(mib(1023), "1023 MiB");
+        assert_eq!(mib(1024), "1 GiB");
+        assert_eq!(mib(1536), "1.5 GiB");
+        assert_eq!(mib(1280), "1.25 GiB");
+        assert_eq!(mib(1034), "1 GiB");
+        assert_eq!(mib(2 << 20), "2 TiB");
+        assert_eq!(bytes(2048), "2 KiB");
+    }
+
+    #[test]
+    fn times_are_short_and_never_longer_than_two_units() {
+        assert_eq!(duration(340), "340 ms");
+        assert_eq!(duration(4_250), "4.2 s");
+        assert_eq!(duration(12_900), "12 s");
+        assert_eq!(duration(200_000), "3 min 20 s");
+        assert_eq!(duration(3_600_000), "1 h");
+        assert_eq!(expected(0), "none");
+        assert_eq!(expected(900), "under a second");
+        assert_eq!(expected(12_001), "about 13 s");
+    }
+
+    #[test]
+    fn the_largest_numbers_are_written_without_a_panic() {
+        assert!(mib(u64::MAX).ends_with("TiB"));
+        assert!(duration(u64::MAX).contains('d'));
+        assert!(expected(u64::MAX).contains('d'));
+    }
+}

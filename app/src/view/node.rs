@@ -1,0 +1,98 @@
+//! Nodes as an admin sees them.
+
+use super::capacity::Figures;
+use super::chart::ChartView;
+use super::operation::OperationLine;
+use grid::node::Administration;
+use serde::{Deserialize, Serialize};
+
+/// How a condition is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tone {
+    Good,
+    Neutral,
+    Warning,
+    Bad,
+}
+
+impl Tone {
+    /// Its class in the style sheets.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Neutral => "neutral",
+            Self::Warning => "warning",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// A node in a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeLine {
+    pub name: String,
+    pub kind: String,
+    pub region: String,
+    pub condition: String,
+    pub tone: Tone,
+    pub figures: Figures,
+    pub vms: u32,
+    pub disagreements: u32,
+    /// Age of the last word from each source at `as_of`; none where nothing was heard.
+    pub hypervisor_age: Option<String>,
+    pub utility_age: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeListView {
+    pub nodes: Vec<NodeLine>,
+    pub as_of: String,
+}
+
+/// One fact, as each source tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FactView {
+    pub fact: String,
+    pub hypervisor: Option<String>,
+    pub utility: Option<String>,
+    /// Where they disagree: the word of the source that counts.
+    pub counted: Option<String>,
+}
+
+/// A VM on the node: its recorded size, and what each source says of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeVmView {
+    /// None for a stranger and for the utility VM.
+    pub id: Option<String>,
+    pub name: String,
+    pub state: String,
+    pub recorded: Option<String>,
+    pub hypervisor: Option<String>,
+    pub utility: Option<String>,
+    pub differs: bool,
+}
+
+/// The settings' form, as texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsView {
+    pub reserve_vcpus: String,
+    pub reserve_memory_mib: String,
+    pub reserve_disk_mib: String,
+    /// How many times over each is sold: `1`, `1.5`.
+    pub overcommit_vcpus: String,
+    pub overcommit_memory: String,
+    pub overcommit_disk: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodePageView {
+    pub line: NodeLine,
+    pub uri: String,
+    pub administration: Administration,
+    pub facts: Vec<FactView>,
+    pub vms: Vec<NodeVmView>,
+    pub settings: SettingsView,
+    pub charts: Vec<ChartView>,
+    pub operations: Vec<OperationLine>,
+    pub as_of: String,
+}

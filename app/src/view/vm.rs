@@ -1,0 +1,72 @@
+//! VMs as pages show them.
+
+use super::catalogue::QuotaView;
+use super::chart::ChartView;
+use super::operation::OperationLine;
+use grid::Size;
+use grid::vm::VmState;
+use serde::{Deserialize, Serialize};
+
+/// A VM in a list, and the head of its page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmCard {
+    pub id: String,
+    pub name: String,
+    pub state: VmState,
+    pub size: Size,
+    /// The kind's word.
+    pub kind: String,
+    pub region: String,
+    pub address: String,
+    pub image: String,
+    /// Admins see whose it is and where it is.
+    pub owner: Option<String>,
+    pub node: Option<String>,
+    /// What is being done to it now.
+    pub operation: Option<OperationLine>,
+    /// Of its vCPUs, in thousandths.
+    pub cpu_permille: Option<u64>,
+    pub memory_resident_mib: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmListView {
+    pub vms: Vec<VmCard>,
+    pub quota: QuotaView,
+    /// Whether the list is of all tenants.
+    pub is_admin: bool,
+    pub as_of: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VmPageView {
+    pub vm: VmCard,
+    pub mac: String,
+    pub created_at: String,
+    /// What it can grow to without a restart.
+    pub maximum_vcpus: u32,
+    pub maximum_memory_mib: u64,
+    pub charts: Vec<ChartView>,
+    pub operations: Vec<OperationLine>,
+    pub idempotency_key: String,
+    pub as_of: String,
+}
+
+impl VmCard {
+    /// Nothing else is being done to it, and it is in a state from which it can be started.
+    pub fn can_start(&self) -> bool {
+        self.operation.is_none() && self.state == VmState::Stopped
+    }
+
+    pub fn can_stop(&self) -> bool {
+        self.operation.is_none() && self.state == VmState::Running
+    }
+
+    pub fn can_resize(&self) -> bool {
+        self.operation.is_none() && matches!(self.state, VmState::Running | VmState::Stopped)
+    }
+
+    pub fn can_delete(&self) -> bool {
+        self.operation.is_none() && matches!(self.state, VmState::Running | VmState::Stopped | VmState::Failed)
+    }
+}
