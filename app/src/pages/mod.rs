@@ -1,0 +1,16 @@
+//! The pages, one file each: the doors that it needs, and what it shows. A page is wiring.
+
+pub mod admin;
+pub mod admin_node;
+pub mod admin_nodes;
+pub mod admin_operations;
+pub mod home;
+pub mod login;
+pub mod not_found;
+pub mod operation;
+pub mod session;
+pub mod vm;
+pub mod vm_delete;
+pub mod vm_new;
+pub mod vm_resize;
+pub mod vms;

@@ -1,0 +1,184 @@
+//! `/vms/{id}`: a VM: state, size, usage, what was done to it, start and stop.
+
+use super::session::flash_take;
+use crate::AppError;
+use crate::components::as_of::AsOf;
+use crate::components::badge::VmStateBadge;
+use crate::components::chart::Chart;
+use crate::components::field::{FormProblems, TickField, problems};
+use crate::components::loaded::loaded;
+use crate::components::operation_table::OperationTable;
+use crate::form::FormReply;
+use crate::live::{Live, LiveEvent};
+use crate::view::amounts;
+use crate::view::operation::{OperationLine, state_word};
+use crate::view::vm::{VmCard, VmPageView};
+use grid::Resources;
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+#[server(endpoint = "vm_get")]
+pub async fn vm_get(id: String) -> Result<VmPageView, AppError> {
+    use crate::server_side::{door::Door, present};
+    let door = Door::open().await?;
+    present::vm::page(&door, door.id(&id)?).await
+}
+
+#[server(endpoint = "vm_start")]
+pub async fn vm_start(#[server(default)] id: String, #[server(default)] key: String) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    let vm = door.id(&id)?;
+    let started = door.manager.vm_start(&door.principal, vm, key).await;
+    door.reply_operation(started, "vm", &format!("/vms/{vm}"), &[]).await
+}
+
+#[server(endpoint = "vm_stop")]
+pub async fn vm_stop(
+    #[server(default)] id: String,
+    #[server(default)] force: bool,
+    #[server(default)] key: String,
+) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    let vm = door.id(&id)?;
+    let started = door.manager.vm_stop(&door.principal, vm, force, key).await;
+    door.reply_operation(started, "vm", &format!("/vms/{vm}"), &[]).await
+}
+
+#[component]
+pub fn VmPage() -> impl IntoView {
+    let params = use_params_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let version = expect_context::<Live>().version(move |event| match event {
+        LiveEvent::Vm(vm) => id.with_untracked(|id| id == vm),
+        _ => true,
+    });
+    let vm = Resource::new(move || (id.get(), version.get()), |(id, _)| vm_get(id));
+    let flash = Resource::new(|| (), |()| flash_take("vm".to_owned()));
+    let start = ServerAction::<VmStart>::new();
+    let stop = ServerAction::<VmStop>::new();
+    let reply = move || start.value().get().or_else(|| stop.value().get());
+    view! {
+        {loaded(flash, move |flash| {
+            let problems = problems(reply, flash.problems);
+            view! { <FormProblems problems fields=&[]/> }
+        })}
+        {loaded(vm, move |view| view! { <VmView view start stop/> })}
+    }
+}
+
+#[component]
+fn VmView(view: VmPageView, start: ServerAction<VmStart>, stop: ServerAction<VmStop>) -> impl IntoView {
+    let VmPageView { vm, charts, operations, as_of, idempotency_key, .. } = view.clone();
+    let charts = charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
+    view! {
+        <Title text=vm.name.clone()/>
+        <div class="page-head">
+            <div>
+                <p class="crumbs"><a href="/vms">"VMs"</a></p>
+                <h1>{vm.name.clone()} <VmStateBadge state=vm.state/></h1>
+                <AsOf at=as_of/>
+            </div>
+        </div>
+        {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+        <div class="columns">
+            <VmFacts view/>
+            <VmActions vm key=idempotency_key start stop/>
+        </div>
+        <section>
+            <h2>"Usage"</h2>
+            <div class="charts">{charts}</div>
+        </section>
+        <section>
+            <h2>"History"</h2>
+            <div class="card card-table"><OperationTable operations/></div>
+        </section>
+    }
+}
+
+/// What is being done to it now.
+#[component]
+pub fn RunningOperation(line: OperationLine) -> impl IntoView {
+    view! {
+        <p class="notice">
+            <span class="spinner" aria-hidden="true"></span>
+            <a href=format!("/operations/{}", line.id)>{line.title}</a>
+            <span>{state_word(line.state).to_lowercase()}</span>
+        </p>
+    }
+}
+
+#[component]
+fn VmFacts(view: VmPageView) -> impl IntoView {
+    let vm = view.vm;
+    let size = Resources::from(vm.size);
+    let growth = format!(
+        "{} and {} of memory without a restart",
+        amounts::vcpus(view.maximum_vcpus.into()),
+        amounts::mib(view.maximum_memory_mib)
+    );
+    view! {
+        <section class="card facts">
+            <h2>"Size and place"</h2>
+            <ul class="size-tiles">
+                <li><strong>{size.vcpus}</strong> <span>"vCPUs"</span></li>
+                <li><strong>{amounts::mib(size.memory_mib)}</strong> <span>"memory"</span></li>
+                <li><strong>{amounts::mib(size.disk_mib)}</strong> <span>"disk"</span></li>
+            </ul>
+            <dl>
+                <dt>"Grows to"</dt>
+                <dd>{growth}</dd>
+                <dt>"Address"</dt>
+                <dd class="mono">{vm.address}</dd>
+                <dt>"MAC"</dt>
+                <dd class="mono">{view.mac}</dd>
+                <dt>"Region"</dt>
+                <dd>{format!("{} · {}", vm.region, vm.kind)}</dd>
+                <dt>"Image"</dt>
+                <dd>{vm.image}</dd>
+                <dt>"Deployed"</dt>
+                <dd><time>{view.created_at}</time></dd>
+                {vm.owner.map(|owner| view! { <dt>"Owner"</dt><dd>{owner}</dd> })}
+                {vm.node.map(|node| {
+                    view! { <dt>"Node"</dt><dd><a href=format!("/admin/nodes/{node}")>{node.clone()}</a></dd> }
+                })}
+                <dt>"Id"</dt>
+                <dd class="mono">{vm.id}</dd>
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn VmActions(vm: VmCard, key: String, start: ServerAction<VmStart>, stop: ServerAction<VmStop>) -> impl IntoView {
+    let is_pending = move || start.pending().get() || stop.pending().get();
+    let (cannot_start, cannot_stop) = (!vm.can_start(), !vm.can_stop());
+    let resize = vm.can_resize().then(|| {
+        view! { <a class="button button-main" href=format!("/vms/{}/resize", vm.id)>"Change its size"</a> }
+    });
+    let busy = vm.operation.is_some().then(|| {
+        view! { <p class="field-hint">"Something is being done to it; wait until that is over."</p> }
+    });
+    view! {
+        <section class="card actions">
+            <h2>"Actions"</h2>
+            {busy}
+            {resize}
+            <ActionForm action=start>
+                <input type="hidden" name="id" value=vm.id.clone()/>
+                <input type="hidden" name="key" value=format!("{key}-start")/>
+                <button type="submit" class="button" disabled=move || cannot_start || is_pending()>"Start"</button>
+            </ActionForm>
+            <ActionForm action=stop>
+                <input type="hidden" name="id" value=vm.id.clone()/>
+                <input type="hidden" name="key" value=format!("{key}-stop")/>
+                <button type="submit" class="button" disabled=move || cannot_stop || is_pending()>"Stop"</button>
+                <TickField label="Force off if the guest does not shut down in time" name="force"/>
+            </ActionForm>
+            <form method="get" action=format!("/vms/{}/delete", vm.id)>
+                <button type="submit" class="button button-danger" disabled=!vm.can_delete()>"Delete"</button>
+            </form>
+        </section>
+    }
+}
