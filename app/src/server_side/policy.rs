@@ -1,0 +1,105 @@
+//! What a browser may do with our pages, and from where it may change something.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use leptos::nonce::use_nonce;
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+
+/// What goes with every answer that doesn't say otherwise.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'",
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (header::CACHE_CONTROL, "no-store"),
+];
+
+/// Lets the page that is being rendered run our own scripts, those with this answer's nonce, and WebAssembly.
+pub(super) fn allow_nonce() {
+    let (Some(response), Some(nonce)) = (use_context::<ResponseOptions>(), use_nonce()) else { return };
+    let policy = format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self' 'nonce-{nonce}'; \
+         img-src 'self'; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+         frame-ancestors 'none'"
+    );
+    if let Ok(value) = HeaderValue::from_str(&policy) {
+        response.insert_header(header::CONTENT_SECURITY_POLICY, value);
+    }
+}
+
+/// Adds [`HEADERS`] where the answer has none of the name. Files may be kept if they are asked for again each time.
+pub(super) async fn headers(request: Request<Body>, next: Next) -> Response {
+    let is_file = request.uri().path().starts_with("/pkg/") || request.uri().path() == "/favicon.svg";
+    let mut response = next.run(request).await;
+    if is_file {
+        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    for (name, value) in HEADERS {
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// Refuses to change anything on behalf of another site's page.
+pub(super) async fn same_origin(request: Request<Body>, next: Next) -> Response {
+    let is_reading = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if is_reading || comes_from_here(request.headers()) {
+        return next.run(request).await;
+    }
+    tracing::warn!(path = request.uri().path(), "a request from another origin was refused");
+    (StatusCode::FORBIDDEN, "This request came from another site, so it was refused.\n").into_response()
+}
+
+/// By what the browser says of the page that asks: `Sec-Fetch-Site`, or else `Origin` against `Host`. A client that
+/// says neither is no browser, and carries nobody's cookies by accident.
+fn comes_from_here(headers: &HeaderMap) -> bool {
+    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
+        return site == "same-origin";
+    }
+    match text(header::ORIGIN) {
+        None => true,
+        Some(origin) => {
+            let host = text(header::HOST).unwrap_or("");
+            let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+            !host.is_empty() && authority.eq_ignore_ascii_case(host)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from(pairs: &[(&'static str, &'static str)]) -> bool {
+        let pair = |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
+        comes_from_here(&pairs.iter().map(pair).collect())
+    }
+
+    #[test]
+    fn a_page_of_ours_may_change_things() {
+        assert!(from(&[("sec-fetch-site", "same-origin"), ("origin", "http://other")]));
+        assert!(from(&[("origin", "http://grid.example:3000"), ("host", "grid.example:3000")]));
+        assert!(from(&[("host", "grid.example")]));
+    }
+
+    #[test]
+    fn another_sites_page_may_not() {
+        assert!(!from(&[("sec-fetch-site", "cross-site")]));
+        assert!(!from(&[("sec-fetch-site", "same-site")]));
+        assert!(!from(&[("origin", "https://evil.example"), ("host", "grid.example")]));
+        assert!(!from(&[("origin", "null"), ("host", "grid.example")]));
+        assert!(!from(&[("origin", "http://grid.example:3001"), ("host", "grid.example:3000")]));
+    }
+}

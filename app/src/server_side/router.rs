@@ -1,0 +1,75 @@
+//! The router of everything that people's browsers ask for: pages, doors, files, the stream of changes.
+
+use super::{events, policy, refusals, shell};
+use crate::App;
+use axum::Router;
+use axum::http::header;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use leptos::prelude::{LeptosOptions, provide_context};
+use leptos_axum::{LeptosRoutes, generate_route_list};
+use manager::Manager;
+use manager::accounts::sessions::StoreSessions;
+use manager::store::Store;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tower_http::compression::{CompressionLayer, CompressionLevel};
+use tower_http::limit::RequestBodyLimitLayer;
+use tower_http::services::ServeDir;
+use tower_sessions::SessionManagerLayer;
+use tower_sessions::cookie::SameSite;
+
+/// More than any form has.
+const LARGEST_BODY: usize = 256 * 1024;
+
+/// What the pages need from the server around them.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pub manager: Manager,
+    /// Keeps the sessions.
+    pub store: Arc<dyn Store>,
+    /// Where the site's files are.
+    pub leptos_options: LeptosOptions,
+    /// Whether people come by HTTPS only; their cookie is then never sent otherwise.
+    pub secure_cookies: bool,
+    /// Ends the open streams when the server stops.
+    pub stopping: CancellationToken,
+}
+
+/// Pages, doors, files and the stream, with sessions, same-origin check, security headers and compression.
+pub fn router(state: AppState) -> Router {
+    let options = state.leptos_options.clone();
+    let manager = state.manager.clone();
+    let files = ServeDir::new(format!("{}/{}", options.site_root, options.site_pkg_dir));
+    let sessions = SessionManagerLayer::new(StoreSessions::new(Arc::clone(&state.store)))
+        .with_name("hostgrid")
+        .with_same_site(SameSite::Lax)
+        .with_secure(state.secure_cookies);
+    let pages: Router = Router::new()
+        .leptos_routes_with_context(
+            &options,
+            generate_route_list(App),
+            move || provide_context(manager.clone()),
+            {
+                let options = options.clone();
+                move || shell::shell(options.clone())
+            },
+        )
+        .with_state(options.clone());
+    let stream: Router = Router::new().route("/events", get(events::events)).with_state(state);
+    pages
+        .merge(stream)
+        .layer(middleware::from_fn(refusals::speak_plainly))
+        .layer(middleware::from_fn(policy::same_origin))
+        .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(sessions)
+        .nest_service(&format!("/{}", options.site_pkg_dir), files)
+        .route("/favicon.svg", get(favicon))
+        .layer(middleware::from_fn(policy::headers))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+}
+
+async fn favicon() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("../../assets/favicon.svg"))
+}
