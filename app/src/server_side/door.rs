@@ -43,6 +43,11 @@ impl Door {
         self.principal.role == Role::Admin
     }
 
+    /// Refuses the page of an admin to everybody else.
+    pub fn admin_only(&self) -> Result<(), AppError> {
+        if self.is_admin() { Ok(()) } else { Err(refuse(AppError::Forbidden)) }
+    }
+
     /// An id out of an address; what can't be one names nothing.
     pub fn id<T: FromStr>(&self, text: &str) -> Result<T, AppError> {
         text.parse().map_err(|_| refuse(AppError::NotFound))

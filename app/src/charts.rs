@@ -1,0 +1,215 @@
+//! Charts over time, drawn by plotters as SVG on the server.
+//!
+//! Colours are left to the style sheets: plotters draws with marker colours, which become classes here, so that a
+//! chart follows light and dark. Nothing in the drawing needs an inline style.
+
+use crate::server_side::present::time;
+use crate::view::amounts;
+use crate::view::chart::ChartView;
+use grid::UnixMillis;
+use plotters::prelude::*;
+
+/// Drawn size; the page scales it.
+const WIDTH: u32 = 560;
+const HEIGHT: u32 = 200;
+
+/// Rows of the table behind a chart.
+const ROWS: usize = 12;
+
+/// The marker colours: what is drawn with one gets the class.
+const TEXT: RGBColor = RGBColor(1, 0, 1);
+const GRID: RGBColor = RGBColor(1, 0, 2);
+const LINES: [RGBColor; 5] =
+    [RGBColor(2, 0, 1), RGBColor(2, 0, 2), RGBColor(2, 0, 3), RGBColor(2, 0, 4), RGBColor(2, 0, 5)];
+const CLASSES: [(&str, &str); 7] = [
+    ("#010001", "chart-text"),
+    ("#010002", "chart-grid"),
+    ("#020001", "chart-line chart-line-1"),
+    ("#020002", "chart-line chart-line-2"),
+    ("#020003", "chart-line chart-line-3"),
+    ("#020004", "chart-line chart-line-4"),
+    ("#020005", "chart-line chart-line-5"),
+];
+
+/// What the numbers of a chart are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Count,
+    Mib,
+    Permille,
+    BytesPerSecond,
+}
+
+impl Unit {
+    fn text(self, value: f64) -> String {
+        let whole = whole(value);
+        match self {
+            // Half a vCPU in use is worth telling.
+            Self::Count if value.fract() != 0.0 => format!("{value:.1}"),
+            Self::Count => whole.to_string(),
+            Self::Mib => amounts::mib(whole),
+            Self::Permille => amounts::permille(whole),
+            Self::BytesPerSecond => format!("{}/s", amounts::bytes(whole)),
+        }
+    }
+
+    /// The axis reaches at least this far, so that noise around nothing looks like nothing.
+    const fn at_least(self) -> f64 {
+        match self {
+            Self::Count => 2.0,
+            Self::Mib => 64.0,
+            Self::Permille => 100.0,
+            Self::BytesPerSecond => 4096.0,
+        }
+    }
+}
+
+/// The nearest whole number that is not negative.
+fn whole(value: f64) -> u64 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the conversion saturates, NaN is 0")]
+    let whole = value.round() as u64;
+    whole
+}
+
+/// One line: its word and its points, oldest first.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub name: String,
+    pub points: Vec<(UnixMillis, f64)>,
+}
+
+/// Draws the lines over `range` and puts their newest numbers behind them. Empty where there is no point at all, or
+/// where the drawing failed (which is logged).
+pub fn chart(title: &str, unit: Unit, lines: &[Line], range: (UnixMillis, UnixMillis)) -> ChartView {
+    let svg = if lines.iter().all(|line| line.points.is_empty()) {
+        String::new()
+    } else {
+        draw(title, unit, lines, range).map(|svg| dressed(&svg, title)).unwrap_or_else(|error| {
+            tracing::error!(%error, title, "a chart could not be drawn");
+            String::new()
+        })
+    };
+    ChartView {
+        title: title.to_owned(),
+        legend: lines.iter().map(|line| line.name.clone()).collect(),
+        svg,
+        rows: rows(unit, lines),
+    }
+}
+
+fn draw(
+    title: &str,
+    unit: Unit,
+    lines: &[Line],
+    (from, to): (UnixMillis, UnixMillis),
+) -> Result<String, DrawingAreaErrorKind<std::io::Error>> {
+    let _ = title;
+    let highest = lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value).fold(0.0, f64::max);
+    let top = (highest * 1.08).max(unit.at_least());
+    let mut svg = String::new();
+    {
+        let root = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
+        let mut chart = ChartBuilder::on(&root)
+            .margin(6)
+            .x_label_area_size(22)
+            .y_label_area_size(70)
+            .build_cartesian_2d(from.0..to.0.max(from.0 + 1), 0.0..top)
+            .map_err(sized)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID)
+            .axis_style(GRID)
+            .x_labels(5)
+            .y_labels(4)
+            .label_style(("sans-serif", 12).into_font().color(&TEXT))
+            .x_label_formatter(&|at| time::of_day(UnixMillis(*at)))
+            .y_label_formatter(&|value| unit.text(*value))
+            .draw()
+            .map_err(sized)?;
+        for (line, colour) in lines.iter().zip(LINES) {
+            let points = line.points.iter().map(|(at, value)| (at.0, value.max(0.0)));
+            chart.draw_series(LineSeries::new(points, colour.stroke_width(2))).map_err(sized)?;
+        }
+        root.present().map_err(sized)?;
+    }
+    Ok(svg)
+}
+
+/// The SVG backend writes into memory; its error says no more than that.
+fn sized<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -> DrawingAreaErrorKind<std::io::Error> {
+    DrawingAreaErrorKind::BackendError(plotters_backend_error(&error.to_string()))
+}
+
+fn plotters_backend_error(text: &str) -> DrawingErrorKind<std::io::Error> {
+    DrawingErrorKind::DrawingError(std::io::Error::other(text.to_owned()))
+}
+
+/// The drawing with classes for its colours, a size that the page decides, and a name.
+fn dressed(svg: &str, title: &str) -> String {
+    let mut dressed = svg.to_owned();
+    for (colour, class) in CLASSES {
+        for attribute in ["fill", "stroke"] {
+            dressed = dressed.replace(&format!("{attribute}=\"{colour}\""), &format!("class=\"{class}\""));
+        }
+    }
+    let size = format!("width=\"{WIDTH}\" height=\"{HEIGHT}\" ");
+    dressed.replacen(&size, &format!("role=\"img\" aria-label=\"{title} over the last hour\" "), 1)
+}
+
+/// The newest points at which the longest line has one, and what each line has at that time or last before it.
+fn rows(unit: Unit, lines: &[Line]) -> Vec<(String, Vec<String>)> {
+    let Some(longest) = lines.iter().max_by_key(|line| line.points.len()) else { return Vec::new() };
+    let step = longest.points.len().div_ceil(ROWS).max(1);
+    let times = longest.points.iter().rev().step_by(step).map(|(at, _)| *at);
+    let at_time = |line: &Line, at: UnixMillis| {
+        let before = line.points.iter().rev().find(|(time, _)| *time <= at);
+        before.map_or_else(|| "–".to_owned(), |(_, value)| unit.text(*value))
+    };
+    times.map(|at| (time::short(at), lines.iter().map(|line| at_time(line, at)).collect())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(values: &[f64]) -> Line {
+        let at = |index: usize| UnixMillis(1_790_000_000_000 + 60_000 * i64::try_from(index).unwrap());
+        Line { name: "x".into(), points: values.iter().enumerate().map(|(index, value)| (at(index), *value)).collect() }
+    }
+
+    fn drawn(values: &[f64]) -> ChartView {
+        let range = (UnixMillis(1_790_000_000_000), UnixMillis(1_790_003_600_000));
+        chart("CPU", Unit::Permille, &[line(values)], range)
+    }
+
+    #[test]
+    fn a_chart_has_classes_and_no_colour_or_style_of_its_own() {
+        let svg = drawn(&[10.0, 500.0, 20.0]).svg;
+        assert!(svg.contains("chart-line chart-line-1"), "{svg}");
+        assert!(svg.contains("chart-text"), "{svg}");
+        assert!(!svg.contains("style="), "{svg}");
+        assert!(!svg.contains("=\"#"), "{svg}");
+        assert!(svg.contains("role=\"img\""), "{svg}");
+    }
+
+    #[test]
+    fn without_points_nothing_is_drawn() {
+        let chart = drawn(&[]);
+        assert_eq!((chart.svg.as_str(), chart.rows.len()), ("", 0));
+    }
+
+    #[test]
+    fn the_table_has_the_newest_numbers_first_and_few_of_them() {
+        let values: Vec<f64> = (0..100_u32).map(f64::from).collect();
+        let rows = drawn(&values).rows;
+        assert!(rows.len() <= ROWS);
+        assert_eq!(rows[0].1, ["9.9 %"]);
+    }
+
+    #[test]
+    fn absurd_numbers_are_drawn_without_a_panic() {
+        drawn(&[f64::NAN, f64::INFINITY, -1.0, f64::MAX]);
+    }
+}

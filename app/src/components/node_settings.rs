@@ -1,0 +1,79 @@
+//! What an admin decides about a node: its settings, and whether it takes new VMs.
+
+use crate::components::field::{Field, problems};
+use crate::form::Flash;
+use crate::pages::admin_node::{NodeAdministrationSet, NodeSettingsSet};
+use crate::view::node::SettingsView;
+use grid::node::Administration;
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+
+/// The settings' fields, as the form names them.
+pub const FIELDS: &[&str] = &[
+    "settings[reserve_vcpus]",
+    "settings[reserve_memory_mib]",
+    "settings[reserve_disk_mib]",
+    "settings[overcommit_vcpus]",
+    "settings[overcommit_memory]",
+    "settings[overcommit_disk]",
+];
+
+#[component]
+pub fn Settings(
+    name: String,
+    settings: SettingsView,
+    typed: Signal<Flash>,
+    action: ServerAction<NodeSettingsSet>,
+) -> impl IntoView {
+    let flash = typed.get();
+    let problems = problems(move || action.value().get(), flash.problems.clone());
+    let is_pending = action.pending();
+    let field = |label: &'static str, index: usize, now: String| {
+        let field = FIELDS[index];
+        let value = flash.value_or(field, &now);
+        view! { <Field label name=field value problems/> }
+    };
+    view! {
+        <section class="card">
+            <h2>"Settings"</h2>
+            <p class="field-hint">"Usable = (physical − reserve) × overcommit."</p>
+            <ActionForm action>
+                <input type="hidden" name="name" value=name/>
+                <div class="settings-fields">
+                    {field("Reserve vCPUs", 0, settings.reserve_vcpus)}
+                    {field("Reserve memory (MiB)", 1, settings.reserve_memory_mib)}
+                    {field("Reserve disk (MiB)", 2, settings.reserve_disk_mib)}
+                    {field("Overcommit vCPUs", 3, settings.overcommit_vcpus)}
+                    {field("Overcommit memory", 4, settings.overcommit_memory)}
+                    {field("Overcommit disk", 5, settings.overcommit_disk)}
+                </div>
+                <button type="submit" class="button" disabled=move || is_pending.get()>"Save"</button>
+            </ActionForm>
+        </section>
+    }
+}
+
+#[component]
+pub fn Administer(
+    name: String,
+    administration: Administration,
+    action: ServerAction<NodeAdministrationSet>,
+) -> impl IntoView {
+    let (said, to, button) = match administration {
+        Administration::Open => ("It takes new VMs when it is ready.", "cordoned", "Cordon"),
+        Administration::Cordoned => ("It is cordoned: it takes no new VM; what is there stays.", "open", "Uncordon"),
+        Administration::Draining => ("It is being emptied and takes no new VM.", "open", "Stop draining"),
+    };
+    let is_pending = action.pending();
+    view! {
+        <section class="card">
+            <h2>"New VMs"</h2>
+            <p>{said}</p>
+            <ActionForm action>
+                <input type="hidden" name="name" value=name/>
+                <input type="hidden" name="to" value=to/>
+                <button type="submit" class="button" disabled=move || is_pending.get()>{button}</button>
+            </ActionForm>
+        </section>
+    }
+}

@@ -1,0 +1,88 @@
+//! `/admin`: capacity, by hypervisor kind and by node.
+
+use crate::AppError;
+use crate::components::as_of::AsOf;
+use crate::components::bar::{BarLegend, FiguresTable};
+use crate::components::chart::Chart;
+use crate::components::loaded::loaded;
+use crate::components::node_table::NodeTable;
+use crate::components::operation_table::OperationTable;
+use crate::live::Live;
+use crate::view::amounts;
+use crate::view::capacity::{DashboardView, KindView};
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+#[server(endpoint = "capacity_get")]
+pub async fn capacity_get() -> Result<DashboardView, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::capacity::dashboard(&door).await
+}
+
+#[component]
+pub fn AdminPage() -> impl IntoView {
+    let version = expect_context::<Live>().version(|_| true);
+    let capacity = Resource::new(move || version.get(), |_| capacity_get());
+    view! {
+        <Title text="Capacity"/>
+        {loaded(capacity, |view| view! { <Dashboard view/> })}
+    }
+}
+
+#[component]
+fn Dashboard(view: DashboardView) -> impl IntoView {
+    let kinds = view.kinds.into_iter().map(|kind| view! { <Kind kind/> }).collect_view();
+    view! {
+        <div class="page-head">
+            <div>
+                <h1>"Capacity"</h1>
+                <AsOf at=view.as_of/>
+            </div>
+            <BarLegend/>
+        </div>
+        {kinds}
+        <section>
+            <h2>"Recent operations"</h2>
+            <div class="card card-table"><OperationTable operations=view.operations with_vm=true/></div>
+        </section>
+    }
+}
+
+#[component]
+fn Kind(kind: KindView) -> impl IntoView {
+    let charts = kind.charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
+    let offers = kind
+        .offers
+        .into_iter()
+        .map(|(name, size, count)| {
+            view! {
+                <tr>
+                    <th scope="row">{name}<span class="cell-note">{amounts::size(size)}</span></th>
+                    <td class="offers-count">{count}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let largest = kind.largest.map_or_else(|| "nothing fits now".to_owned(), amounts::size);
+    view! {
+        <section class="kind" data-kind=kind.kind.clone()>
+            <h2 class="kind-name">{kind.kind}</h2>
+            <div class="columns columns-wide">
+                <div class="card">
+                    <h3>"All nodes of this kind"</h3>
+                    <FiguresTable figures=kind.figures/>
+                </div>
+                <div class="card">
+                    <h3>"What still fits"</h3>
+                    <p class="largest">"The largest VM: " <strong>{largest}</strong></p>
+                    <table class="offers">
+                        <thead><tr><th scope="col">"Offer"</th><th scope="col">"More of it"</th></tr></thead>
+                        <tbody>{offers}</tbody>
+                    </table>
+                </div>
+            </div>
+            <div class="card card-table"><NodeTable nodes=kind.nodes/></div>
+            <div class="charts">{charts}</div>
+        </section>
+    }
+}

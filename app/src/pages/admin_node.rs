@@ -1,0 +1,108 @@
+//! `/admin/nodes/{name}`: a node: both sets of statistics side by side, its VMs, and what an admin decides about it.
+
+use super::session::flash_take;
+use crate::AppError;
+use crate::components::as_of::AsOf;
+use crate::components::badge::Badge;
+use crate::components::bar::{BarLegend, FiguresTable};
+use crate::components::chart::Chart;
+use crate::components::field::{FormProblems, problems};
+use crate::components::loaded::loaded;
+use crate::components::node_facts::{NodeFacts, NodeVms};
+use crate::components::node_settings::{Administer, Settings};
+use crate::components::operation_table::OperationTable;
+use crate::form::{Flash, FormReply};
+use crate::live::{Live, LiveEvent};
+use crate::view::node::{NodePageView, SettingsView};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+#[server(endpoint = "node_get")]
+pub async fn node_get(name: String) -> Result<NodePageView, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::node::page(&door, &name).await
+}
+
+#[server(endpoint = "node_settings_set")]
+pub async fn node_settings_set(
+    #[server(default)] name: String,
+    #[server(default)] settings: SettingsView,
+) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::node::settings_set(&door, &name, settings).await
+}
+
+/// `to` is `open` or `cordoned`.
+#[server(endpoint = "node_administration_set")]
+pub async fn node_administration_set(
+    #[server(default)] name: String,
+    #[server(default)] to: String,
+) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::node::administration_set(&door, &name, &to).await
+}
+
+#[component]
+pub fn AdminNodePage() -> impl IntoView {
+    let params = use_params_map();
+    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let settings = ServerAction::<NodeSettingsSet>::new();
+    let administer = ServerAction::<NodeAdministrationSet>::new();
+    let version = expect_context::<Live>().version(|event| !matches!(event, LiveEvent::Vm(_)));
+    let node = Resource::new(
+        move || (name.get(), version.get(), settings.version().get(), administer.version().get()),
+        |(name, ..)| node_get(name),
+    );
+    let flash = Resource::new(|| (), |()| flash_take("node".to_owned()));
+    let typed = Signal::derive(move || flash.get().and_then(Result::ok).unwrap_or_default());
+    let reply = move || administer.value().get();
+    view! {
+        <Title text=move || name.get()/>
+        {loaded(flash, move |flash: Flash| {
+            let problems = problems(reply, flash.problems);
+            view! { <FormProblems problems fields=crate::components::node_settings::FIELDS/> }
+        })}
+        {loaded(node, move |view| view! { <NodeView view typed settings administer/> })}
+    }
+}
+
+#[component]
+fn NodeView(
+    view: NodePageView,
+    typed: Signal<Flash>,
+    settings: ServerAction<NodeSettingsSet>,
+    administer: ServerAction<NodeAdministrationSet>,
+) -> impl IntoView {
+    let line = view.line;
+    let charts = view.charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
+    view! {
+        <div class="page-head">
+            <div>
+                <p class="crumbs"><a href="/admin/nodes">"Nodes"</a></p>
+                <h1>{line.name.clone()} <Badge tone=line.tone text=line.condition/></h1>
+                <p class="page-note">{format!("{} · {} · ", line.kind, line.region)}<code>{view.uri}</code></p>
+                <AsOf at=view.as_of/>
+            </div>
+            <BarLegend/>
+        </div>
+        <section class="card">
+            <h2>"Capacity"</h2>
+            <FiguresTable figures=line.figures/>
+        </section>
+        <NodeFacts facts=view.facts/>
+        <NodeVms vms=view.vms/>
+        <section>
+            <h2>"Over the last hour"</h2>
+            <div class="charts">{charts}</div>
+        </section>
+        <div class="columns">
+            <Settings name=line.name.clone() settings=view.settings typed action=settings/>
+            <Administer name=line.name administration=view.administration action=administer/>
+        </div>
+        <section>
+            <h2>"Recent operations"</h2>
+            <div class="card card-table"><OperationTable operations=view.operations with_vm=true/></div>
+        </section>
+    }
+}

@@ -1,0 +1,125 @@
+//! `/vms/{id}/resize`: what shall change, and the plan or the refusal before anything is agreed to.
+//!
+//! The preview is a GET form: its query says it all, so it can be linked and works without scripts.
+
+use super::session::flash_take;
+use super::vm::RunningOperation;
+use crate::AppError;
+use crate::components::field::{FormProblems, problems};
+use crate::components::loaded::loaded;
+use crate::components::resize_form::ResizeForm;
+use crate::components::resize_preview::Preview;
+use crate::form::FormReply;
+use crate::live::Live;
+use crate::view::plan::{PreviewView, ResizeFormView, Typed};
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::{use_params_map, use_query_map};
+
+#[server(endpoint = "vm_resize_form")]
+pub async fn vm_resize_form(id: String) -> Result<ResizeFormView, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::plan::form(&door, door.id(&id)?).await
+}
+
+/// None where nothing was asked yet.
+#[server(endpoint = "vm_resize_preview")]
+pub async fn vm_resize_preview(id: String, typed: Option<Typed>) -> Result<Option<PreviewView>, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    match typed {
+        Some(typed) => crate::server_side::present::plan::preview(&door, door.id(&id)?, &typed).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Carries out the plan that was seen; asks again where it no longer holds.
+#[server(endpoint = "vm_resize")]
+pub async fn vm_resize(
+    #[server(default)] id: String,
+    #[server(default)] plan: String,
+    #[server(default)] force_off: bool,
+    #[server(default)] key: String,
+) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    let vm = door.id(&id)?;
+    crate::server_side::present::plan::agree(&door, vm, &plan, force_off, key).await
+}
+
+/// What the query asks for; nothing where it asks nothing.
+fn typed_of(get: impl Fn(&str) -> Option<String>) -> Option<Typed> {
+    let (vcpus, memory_mib, disk_gib) = (get("vcpus"), get("memory_mib"), get("disk_gib"));
+    if vcpus.is_none() && memory_mib.is_none() && disk_gib.is_none() {
+        return None;
+    }
+    Some(Typed {
+        vcpus: vcpus.unwrap_or_default(),
+        memory_mib: memory_mib.unwrap_or_default(),
+        disk_gib: disk_gib.unwrap_or_default(),
+    })
+}
+
+#[component]
+pub fn VmResizePage() -> impl IntoView {
+    let params = use_params_map();
+    let query = use_query_map();
+    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let typed = Memo::new(move |_| query.with(|query| typed_of(|name| query.get(name))));
+    // Says that the plan agreed to no longer held; a new word each time, so that the preview is fetched again.
+    let changed = Memo::new(move |_| query.with(|query| query.get("changed")));
+    let version = expect_context::<Live>().version(|_| true);
+
+    let form = Resource::new(move || id.get(), vm_resize_form);
+    let preview = Resource::new(
+        move || (id.get(), typed.get(), changed.get(), version.get()),
+        |(id, typed, _, _)| vm_resize_preview(id, typed),
+    );
+    let flash = Resource::new(|| (), |()| flash_take("resize".to_owned()));
+    let agree = ServerAction::<VmResize>::new();
+    let found = Signal::derive(move || match preview.get() {
+        Some(Ok(Some(PreviewView::Unreadable { problems }))) => problems,
+        _ => Vec::new(),
+    });
+    view! {
+        <Title text="Change its size"/>
+        {loaded(form, move |view| {
+            let start = typed.get_untracked().unwrap_or_else(|| view.vm.size.into());
+            view! {
+                <div class="page-head">
+                    <div>
+                        <p class="crumbs">
+                            <a href="/vms">"VMs"</a>
+                            <a href=format!("/vms/{}", view.vm.id)>{view.vm.name.clone()}</a>
+                        </p>
+                        <h1>"Change its size"</h1>
+                    </div>
+                </div>
+                {view.vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+                <Transition>
+                    <ResizeForm view=view.clone() start=start.clone() problems=found/>
+                </Transition>
+            }
+        })}
+        {loaded(flash, move |flash| {
+            let problems = problems(move || agree.value().get(), flash.problems);
+            view! { <FormProblems problems fields=&[]/> }
+        })}
+        <p class="notice notice-warning" hidden=move || changed.get().is_none()>
+            "The grid changed since you looked, so nothing was started. This is the plan now: agree to it again."
+        </p>
+        {loaded(preview, move |preview| {
+            view! { <Preview preview id=id.get_untracked() agree/> }
+        })}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::typed_of;
+
+    #[test]
+    fn a_query_without_sizes_asks_nothing_and_a_part_of_one_asks() {
+        assert!(typed_of(|_| None).is_none());
+        let typed = typed_of(|name| (name == "vcpus").then(|| "２".to_owned()));
+        assert_eq!(typed.map(|typed| (typed.vcpus, typed.disk_gib)), Some(("２".to_owned(), String::new())));
+    }
+}

@@ -1,0 +1,45 @@
+//! What can be chosen, and the quota, in words.
+
+use crate::AppError;
+use crate::server_side::door::Door;
+use crate::server_side::session;
+use crate::view::catalogue::{DeployView, OfferView, QuotaLine, QuotaView, RegionView};
+use grid::{HypervisorKind, Resource};
+
+/// Everything that the deploy page offers.
+pub async fn deploy(door: &Door) -> Result<DeployView, AppError> {
+    let (manager, principal) = (&door.manager, &door.principal);
+    let offers = door.pass(manager.offer_list(principal).await)?;
+    let regions = door.pass(manager.region_list(principal).await)?;
+    Ok(DeployView {
+        images: door.pass(manager.image_list(principal).await)?,
+        offers: offers.into_iter().map(|offer| OfferView { name: offer.name, size: offer.size }).collect(),
+        regions: regions.into_iter().map(region).collect(),
+        quota: quota(door.pass(manager.quota(principal).await)?),
+        idempotency_key: key(),
+        flash: session::flash_take("deploy").await?,
+    })
+}
+
+fn region((name, kinds): (String, Vec<HypervisorKind>)) -> RegionView {
+    RegionView { name, kinds: kinds.into_iter().map(|kind| kind.as_str().to_owned()).collect() }
+}
+
+/// What a tenant holds of what it may hold.
+pub fn quota(quota: manager::catalogue::QuotaView) -> QuotaView {
+    let line = |resource| QuotaLine {
+        resource,
+        used: quota.used.get(resource),
+        limit: quota.quota.limit.get(resource),
+    };
+    QuotaView {
+        lines: Resource::ALL.into_iter().map(line).collect(),
+        vms_used: quota.used_vms,
+        vms_limit: quota.quota.vms,
+    }
+}
+
+/// A form's own key: posted twice, it is one operation.
+pub fn key() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

@@ -1,0 +1,9 @@
+//! The making of view models out of what the manager answers. No decisions: what is here is put into words.
+
+pub mod capacity;
+pub mod catalogue;
+pub mod node;
+pub mod operation;
+pub mod plan;
+pub mod time;
+pub mod vm;

@@ -1,0 +1,119 @@
+//! Nodes in words: both sets of statistics, fact by fact.
+
+use super::{capacity, operation, time};
+use crate::AppError;
+use crate::charts::{self, Line, Unit};
+use crate::server_side::door::{Door, OperationFilter};
+use crate::view::amounts;
+use crate::view::chart::ChartView;
+use crate::view::node::{NodeLine, NodePageView, SettingsView, Tone};
+use grid::UnixMillis;
+use grid::map::{Condition, Holder, MapNode};
+use grid::node::NodeSettings;
+
+mod change;
+mod facts;
+mod sizes;
+
+pub use change::{administration_set, settings_set};
+
+/// Operations on a node's page.
+const OPERATIONS: u32 = 15;
+
+/// A node in a list, its ages as they were at `as_of`.
+pub fn line(node: &MapNode, as_of: UnixMillis) -> NodeLine {
+    let age = |at: Option<UnixMillis>| at.map(|at| amounts::duration(as_of.since(at)));
+    let vms = node.commitments.iter().filter(|commitment| matches!(commitment.holder, Holder::Vm(_))).count();
+    NodeLine {
+        name: node.node.name.clone(),
+        kind: node.kind().as_str().to_owned(),
+        region: node.node.region.clone(),
+        condition: node.condition.to_string(),
+        tone: match node.condition {
+            Condition::Ready => Tone::Good,
+            Condition::Cordoned | Condition::Draining => Tone::Warning,
+            Condition::Silent { .. } | Condition::Stale { .. } | Condition::Contradicting => Tone::Bad,
+        },
+        figures: capacity::figures(node),
+        vms: u32::try_from(vms).unwrap_or(u32::MAX),
+        disagreements: u32::try_from(node.disagreements.len()).unwrap_or(u32::MAX),
+        hypervisor_age: age(node.hypervisor.as_ref().map(|reading| reading.at)),
+        utility_age: age(node.utility.as_ref().map(|reading| reading.at)),
+    }
+}
+
+/// The page of one node.
+pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
+    let (manager, principal) = (&door.manager, &door.principal);
+    let node = door.pass(manager.node_get(principal, name).await)?;
+    let vms = door.pass(manager.node_vms(principal, name).await)?;
+    let as_of = time::now();
+    let filter = OperationFilter { node: Some(node.node.id), limit: OPERATIONS, ..OperationFilter::default() };
+    Ok(NodePageView {
+        line: line(&node, as_of),
+        uri: node.node.uri.clone(),
+        administration: node.node.administration,
+        facts: facts::facts(&node, as_of),
+        vms: sizes::vms(&node, &vms),
+        settings: settings(node.node.settings),
+        charts: history(door, name).await?,
+        operations: operation::lines(door, filter).await?,
+        as_of: time::moment(as_of),
+    })
+}
+
+fn settings(settings: NodeSettings) -> SettingsView {
+    SettingsView {
+        reserve_vcpus: settings.reserve.vcpus.to_string(),
+        reserve_memory_mib: settings.reserve.memory_mib.to_string(),
+        reserve_disk_mib: settings.reserve.disk_mib.to_string(),
+        overcommit_vcpus: times(settings.overcommit.vcpus_permille),
+        overcommit_memory: times(settings.overcommit.memory_permille),
+        overcommit_disk: times(settings.overcommit.disk_permille),
+    }
+}
+
+/// Thousandths as a ratio: `1`, `1.5`, `0.125`.
+fn times(permille: u32) -> String {
+    let text = format!("{}.{:03}", permille / 1000, permille % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+async fn history(door: &Door, name: &str) -> Result<Vec<ChartView>, AppError> {
+    let range = capacity::last_hour();
+    let mut drawn = Vec::new();
+    for (title, unit, resource) in capacity::CHARTS {
+        let metrics = capacity::LINES.map(|(what, word)| (format!("{what}_{resource}"), word));
+        drawn.push(chart(door, name, title, unit, &metrics, range).await?);
+    }
+    let pool = [("pool_free_mib/hypervisor", "Hypervisor says"), ("pool_free_mib/utility", "Utility module says")]
+        .map(|(metric, word)| (metric.to_owned(), word));
+    drawn.push(chart(door, name, "Pool, free", Unit::Mib, &pool, range).await?);
+    Ok(drawn)
+}
+
+async fn chart(
+    door: &Door,
+    name: &str,
+    title: &str,
+    unit: Unit,
+    metrics: &[(String, &str)],
+    range: manager::history::HistoryRange,
+) -> Result<ChartView, AppError> {
+    let mut lines = Vec::with_capacity(metrics.len());
+    for (metric, word) in metrics {
+        let points = door.pass(door.manager.node_history(&door.principal, name, metric, range).await)?;
+        lines.push(Line { name: (*word).to_owned(), points });
+    }
+    Ok(charts::chart(title, unit, &lines, (range.from, range.to)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::times;
+
+    #[test]
+    fn a_ratio_is_written_without_needless_zeros() {
+        assert_eq!([1000, 1500, 125, 0, 10_000].map(times), ["1", "1.5", "0.125", "0", "10"]);
+    }
+}

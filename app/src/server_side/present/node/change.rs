@@ -1,0 +1,131 @@
+//! What an admin typed about a node, read and handed on.
+
+use crate::AppError;
+use crate::form::{FormReply, Problem};
+use crate::server_side::door::{Door, refuse};
+use crate::view::node::SettingsView;
+use grid::Resources;
+use grid::node::{Administration, NodeSettings, Overcommit};
+use manager::ManagerError;
+
+/// Sets a node's settings, or says what is wrong with what was typed.
+pub async fn settings_set(door: &Door, name: &str, typed: SettingsView) -> Result<FormReply, AppError> {
+    let page = address(name)?;
+    let values = [
+        ("settings[reserve_vcpus]", typed.reserve_vcpus.clone()),
+        ("settings[reserve_memory_mib]", typed.reserve_memory_mib.clone()),
+        ("settings[reserve_disk_mib]", typed.reserve_disk_mib.clone()),
+        ("settings[overcommit_vcpus]", typed.overcommit_vcpus.clone()),
+        ("settings[overcommit_memory]", typed.overcommit_memory.clone()),
+        ("settings[overcommit_disk]", typed.overcommit_disk.clone()),
+    ];
+    let settings = match read(&typed) {
+        Ok(settings) => settings,
+        Err(problems) => return door.reply_problems(problems, "node", &page, &values).await,
+    };
+    let done = door.manager.node_settings_set(&door.principal, name, settings).await;
+    // The manager speaks of all ratios together; the form shows it beside the first.
+    let done = done.map_err(|error| match error {
+        ManagerError::Invalid { message, .. } => ManagerError::Invalid { field: "settings[overcommit_vcpus]", message },
+        other => other,
+    });
+    door.reply(done.map(|()| page.clone()), "node", &page, &values).await
+}
+
+/// Opens or cordons a node.
+pub async fn administration_set(door: &Door, name: &str, to: &str) -> Result<FormReply, AppError> {
+    let page = address(name)?;
+    let to = match to {
+        "open" => Administration::Open,
+        "cordoned" => Administration::Cordoned,
+        _ => return Err(refuse(AppError::BadRequest)),
+    };
+    let done = door.manager.node_administration_set(&door.principal, name, to).await;
+    door.reply(done.map(|()| page.clone()), "node", &page, &[]).await
+}
+
+/// The node's page; a name that can't stand in an address names nothing.
+fn address(name: &str) -> Result<String, AppError> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || !name.bytes().all(is_plain) {
+        return Err(refuse(AppError::NotFound));
+    }
+    Ok(format!("/admin/nodes/{name}"))
+}
+
+fn read(typed: &SettingsView) -> Result<NodeSettings, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut amount = |field: &str, text: &str| {
+        amount(text).unwrap_or_else(|message| {
+            problems.push(Problem::of(field, message));
+            0
+        })
+    };
+    let reserve = Resources {
+        vcpus: amount("settings[reserve_vcpus]", &typed.reserve_vcpus),
+        memory_mib: amount("settings[reserve_memory_mib]", &typed.reserve_memory_mib),
+        disk_mib: amount("settings[reserve_disk_mib]", &typed.reserve_disk_mib),
+    };
+    let mut ratio = |field: &str, text: &str| {
+        ratio(text).unwrap_or_else(|message| {
+            problems.push(Problem::of(field, message));
+            0
+        })
+    };
+    let overcommit = Overcommit {
+        vcpus_permille: ratio("settings[overcommit_vcpus]", &typed.overcommit_vcpus),
+        memory_permille: ratio("settings[overcommit_memory]", &typed.overcommit_memory),
+        disk_permille: ratio("settings[overcommit_disk]", &typed.overcommit_disk),
+    };
+    if problems.is_empty() { Ok(NodeSettings { reserve, overcommit }) } else { Err(problems) }
+}
+
+fn amount(text: &str) -> Result<u64, &'static str> {
+    let text = text.trim();
+    let is_whole = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_whole {
+        return Err("Enter a whole number, in the digits 0 to 9.");
+    }
+    text.parse().map_err(|_| "This is too much.")
+}
+
+/// `1.5` as 1500 thousandths.
+fn ratio(text: &str) -> Result<u32, &'static str> {
+    let text = text.trim();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) || fraction.len() > 3 {
+        return Err("Enter a number such as 1 or 1.5, with at most three decimals.");
+    }
+    let permille = format!("{whole}{fraction:0<3}").parse().map_err(|_| "This is too much.")?;
+    if permille == 0 { Err("More than nothing must be for sale.") } else { Ok(permille) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ratios_are_read_in_thousandths() {
+        assert_eq!(["1", "1.5", " 0.125 ", "10.25"].map(ratio), [Ok(1000), Ok(1500), Ok(125), Ok(10_250)]);
+        for wrong in ["", "-1", "1,5", "1.", ".5", "1.2345", "０.5", "0", "99999999999"] {
+            assert!(ratio(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_whole_numbers_in_ascii_digits() {
+        assert_eq!(amount(" 12 "), Ok(12));
+        for wrong in ["", "-1", "1.5", "１２", "12 GiB", "99999999999999999999999"] {
+            assert!(amount(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_is_no_page() {
+        assert_eq!(address("qemu-a"), Ok("/admin/nodes/qemu-a".to_owned()));
+        for wrong in ["", "../x", "a/b", "a\r\nb", "ä"] {
+            assert!(address(wrong).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Both sets of statistics of a node, fact by fact, with the source that counts where they disagree.
+
+use crate::view::amounts;
+use crate::view::node::FactView;
+use grid::UnixMillis;
+use grid::map::{Disagreement, Fact, MapNode};
+use grid::sample::{HypervisorSample, UtilitySample};
+
+/// A fact: its name, what each source says, and which disagreement would be about it.
+struct Row {
+    name: &'static str,
+    hypervisor: Option<String>,
+    utility: Option<String>,
+    fact: Option<Fact>,
+}
+
+impl Row {
+    const fn new(name: &'static str, hypervisor: Option<String>, utility: Option<String>) -> Self {
+        Self { name, hypervisor, utility, fact: None }
+    }
+
+    fn about(self, fact: Fact) -> Self {
+        Self { fact: Some(fact), ..self }
+    }
+}
+
+pub(super) fn facts(node: &MapNode, as_of: UnixMillis) -> Vec<FactView> {
+    let age = |at: UnixMillis| format!("{} ago", amounts::duration(as_of.since(at)));
+    let hypervisor = node.hypervisor.as_ref().map(|reading| &reading.sample);
+    let utility = node.utility.as_ref().map(|reading| &reading.sample);
+    let heard = Row::new(
+        "Last heard",
+        node.hypervisor.as_ref().map(|reading| age(reading.at)),
+        node.utility.as_ref().map(|reading| age(reading.at)),
+    );
+    let shared = shared_rows(hypervisor, utility);
+    let only = hypervisor.map(hypervisor_rows).into_iter().chain(utility.map(utility_rows)).flatten();
+    [heard].into_iter().chain(shared).chain(only).map(|row| view(row, &node.disagreements)).collect()
+}
+
+fn view(row: Row, disagreements: &[Disagreement]) -> FactView {
+    let found = row.fact.and_then(|fact| disagreements.iter().find(|each| each.fact == fact));
+    FactView {
+        fact: row.name.to_owned(),
+        hypervisor: row.hypervisor,
+        utility: row.utility,
+        counted: found.map(|disagreement| disagreement.counted.as_str().to_owned()),
+    }
+}
+
+/// What both can tell.
+fn shared_rows(hypervisor: Option<&HypervisorSample>, utility: Option<&UtilitySample>) -> Vec<Row> {
+    let pool = hypervisor.and_then(|sample| sample.pool);
+    let node_seen = utility.filter(|sample| sample.sees_node);
+    vec![
+        Row::new(
+            "Pool, capacity",
+            pool.map(|pool| amounts::mib(pool.capacity_mib)),
+            utility.map(|sample| amounts::mib(sample.pool.capacity_mib)),
+        )
+        .about(Fact::PoolCapacity),
+        Row::new(
+            "Pool, free",
+            pool.map(|pool| amounts::mib(pool.free_mib)),
+            utility.map(|sample| amounts::mib(sample.pool.free_mib)),
+        )
+        .about(Fact::PoolFree),
+        Row::new(
+            "Node's memory",
+            hypervisor.map(|sample| amounts::mib(sample.memory_total_mib)),
+            node_seen.and_then(|sample| sample.node_memory_total_mib).map(amounts::mib),
+        )
+        .about(Fact::NodeMemory),
+        Row::new(
+            "Node's memory, free",
+            hypervisor.map(|sample| amounts::mib(sample.memory_free_mib)),
+            node_seen.and_then(|sample| sample.node_memory_available_mib).map(amounts::mib),
+        ),
+        Row::new(
+            "VMs",
+            hypervisor.map(|sample| format!("{} domains", sample.domains.len())),
+            utility.map(|sample| format!("{} deployed", sample.deployed.len())),
+        ),
+        Row::new("Version", hypervisor.map(versions), utility.map(|sample| sample.version.clone())),
+    ]
+}
+
+fn versions(sample: &HypervisorSample) -> String {
+    format!("libvirt {}, hypervisor {}", version(sample.library_version), version(sample.hypervisor_version))
+}
+
+/// `9_000_000` as `9.0.0`.
+fn version(number: u64) -> String {
+    format!("{}.{}.{}", number / 1_000_000, number / 1000 % 1000, number % 1000)
+}
+
+fn hypervisor_rows(sample: &HypervisorSample) -> Vec<Row> {
+    let only = |name, text: String| Row::new(name, Some(text), None);
+    let kinds: Vec<&str> = sample.domain_kinds.iter().map(|kind| kind.as_str()).collect();
+    let cell = |cell: &grid::sample::NumaCell| {
+        let (memory, free) = (amounts::mib(cell.memory_mib), amounts::mib(cell.free_mib));
+        format!("{}: {} CPUs, {memory}, {free} free", cell.id, cell.cpus)
+    };
+    let cells: Vec<String> = sample.numa_cells.iter().map(cell).collect();
+    let model = &sample.compatibility.cpu_model;
+    vec![
+        only("CPUs", sample.cpus.to_string()),
+        only("CPU model", if model.is_empty() { "–".to_owned() } else { model.clone() }),
+        only("Domain types", kinds.join(", ")),
+        only("NUMA cells", cells.join("; ")),
+    ]
+}
+
+fn utility_rows(sample: &UtilitySample) -> Vec<Row> {
+    let only = |name, text: String| Row::new(name, None, Some(text));
+    let load = format!("{}.{:02}", sample.load_permille / 1000, sample.load_permille % 1000 / 10);
+    let images: Vec<&str> = sample.images.iter().map(|image| image.name.as_str()).collect();
+    let real = sample.disks.iter().fold(0_u64, |sum, disk| sum.saturating_add(disk.real_bytes));
+    vec![
+        only("Write of 4 KiB", format!("{}.{:03} ms", sample.write_latency_us / 1000, sample.write_latency_us % 1000)),
+        only(if sample.sees_node { "Node's load" } else { "Module's own load" }, load),
+        only("CPU time withheld", amounts::permille(sample.steal_permille)),
+        only("Disks, really taken", format!("{} in {} disks", amounts::bytes(real), sample.disks.len())),
+        only("Images held", if images.is_empty() { "none".to_owned() } else { images.join(", ") }),
+        only(
+            "Module's memory",
+            format!(
+                "{} of {} free",
+                amounts::mib(sample.own_memory_available_mib),
+                amounts::mib(sample.own_memory_total_mib)
+            ),
+        ),
+        only("Module's uptime", amounts::duration(sample.uptime_seconds.saturating_mul(1000))),
+        only("Boot id", sample.boot_id.clone()),
+        only("Process namespace", sample.process_namespace.clone()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version;
+
+    #[test]
+    fn a_version_number_is_written_with_points() {
+        assert_eq!(version(9_000_000), "9.0.0");
+        assert_eq!(version(7_002_013), "7.2.13");
+    }
+}

@@ -1,0 +1,111 @@
+//! Operations in words.
+
+use super::time;
+use crate::server_side::door::{Door, OperationFilter};
+use crate::view::amounts;
+use crate::view::operation::{OperationLine, OperationListView, OperationPageView, StepView};
+use crate::AppError;
+use grid::UnixMillis;
+use grid::operation::{Operation, OperationKind, OperationStep};
+use manager::operations::OperationView;
+
+/// The page of one operation.
+pub fn page(view: OperationView) -> OperationPageView {
+    let operation = &view.operation;
+    let plan = match &operation.kind {
+        OperationKind::Resize { plan, .. } => Some(plan),
+        _ => None,
+    };
+    OperationPageView {
+        plan: plan.map(|plan| plan.kind.as_str().to_owned()),
+        expected: plan.map(|plan| {
+            (amounts::expected(plan.estimate.duration_ms), amounts::expected(plan.estimate.downtime_ms))
+        }),
+        reason: operation.reason.clone(),
+        detail: operation.detail.clone(),
+        steps: operation.steps.iter().map(step).collect(),
+        called: amounts::duration(operation.called_ms),
+        ended_at: operation.ended_at.map(time::moment),
+        as_of: time::moment(time::now()),
+        line: line_of_view(&view),
+    }
+}
+
+/// The list of all that the person may see, newest first.
+pub async fn list(door: &Door, limit: u32) -> Result<OperationListView, AppError> {
+    Ok(OperationListView {
+        operations: lines(door, OperationFilter { limit, ..OperationFilter::default() }).await?,
+        as_of: time::moment(time::now()),
+    })
+}
+
+/// The operations that pass the filter, as lines.
+pub async fn lines(door: &Door, filter: OperationFilter) -> Result<Vec<OperationLine>, AppError> {
+    let views = door.pass(door.manager.operation_list(&door.principal, filter).await)?;
+    Ok(views.iter().map(line_of_view).collect())
+}
+
+fn line_of_view(view: &OperationView) -> OperationLine {
+    let way = match (&view.source_name, &view.destination_name) {
+        (Some(source), Some(destination)) => Some(format!("{source} → {destination}")),
+        (None, Some(node)) | (Some(node), None) => Some(format!("on {node}")),
+        (None, None) => None,
+    };
+    let name = view.vm_name.clone().unwrap_or_else(|| "a deleted VM".to_owned());
+    OperationLine { way, ..line(&view.operation, &name) }
+}
+
+/// An operation in one line, without where it happens.
+pub fn line(operation: &Operation, vm_name: &str) -> OperationLine {
+    OperationLine {
+        id: operation.id.to_string(),
+        title: title(&operation.kind),
+        vm_id: operation.kind.vm().to_string(),
+        vm_name: vm_name.to_owned(),
+        state: operation.state,
+        started_at: time::short(operation.created_at),
+        took: operation.ended_at.map(|ended| amounts::duration(ended.since(operation.created_at))),
+        downtime: operation.downtime_ms.map(amounts::duration),
+        way: None,
+    }
+}
+
+fn title(kind: &OperationKind) -> String {
+    match kind {
+        OperationKind::Deploy { size, .. } => format!("Deploy {}", amounts::size(*size)),
+        OperationKind::Start { .. } => "Start".to_owned(),
+        OperationKind::Stop { force: false, .. } => "Stop".to_owned(),
+        OperationKind::Stop { force: true, .. } => "Stop, forced if need be".to_owned(),
+        OperationKind::Delete { .. } => "Delete".to_owned(),
+        OperationKind::Resize { plan, .. } => format!("Resize to {}", amounts::size(plan.to)),
+    }
+}
+
+fn step(step: &OperationStep) -> StepView {
+    let took = |from: UnixMillis| step.ended_at.map(|ended| amounts::duration(ended.since(from)));
+    StepView {
+        title: sentence(&step.name),
+        name: step.name.clone(),
+        state: step.state,
+        took: step.started_at.and_then(took),
+        note: step.note.clone(),
+    }
+}
+
+/// `copy-disk` as `Copy disk`.
+fn sentence(word: &str) -> String {
+    let spaced = word.replace(['-', '_'], " ");
+    let mut letters = spaced.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sentence;
+
+    #[test]
+    fn a_steps_word_becomes_a_sentence() {
+        assert_eq!(sentence("copy-disk"), "Copy disk");
+        assert_eq!(sentence(""), "");
+    }
+}

@@ -1,0 +1,156 @@
+//! Plans and refusals in words. Customers never read a node's name.
+
+use super::{catalogue, time, vm};
+use crate::AppError;
+use crate::form::{FormReply, Problem};
+use crate::server_side::door::{Agreement, Door};
+use crate::view::amounts;
+use crate::view::plan::{PlanView, PreviewView, RefusalView, RejectionView, ResizeFormView, Typed};
+use grid::form::{SizeErrors, parse_size};
+use grid::plan::{Plan, PlanAnswer, PlanKind, Refusal};
+use grid::{NodeId, VmId};
+use manager::ManagerError;
+
+/// What the form starts with.
+pub async fn form(door: &Door, id: VmId) -> Result<ResizeFormView, AppError> {
+    let view = door.pass(door.manager.vm_get(&door.principal, id).await)?;
+    Ok(ResizeFormView {
+        maximum_vcpus: view.vm.maxima.vcpus.0,
+        maximum_memory_mib: view.vm.maxima.memory.0,
+        as_of: time::moment(door.manager.map().as_of),
+        vm: vm::card(door, view),
+    })
+}
+
+/// The answer to what was typed.
+pub async fn preview(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, AppError> {
+    let size = match parse_size(&typed.vcpus, &typed.memory_mib, &typed.disk_gib) {
+        Ok(size) => size,
+        Err(errors) => return Ok(PreviewView::Unreadable { problems: problems(errors) }),
+    };
+    match door.manager.vm_resize_preview(&door.principal, id, size).await {
+        Ok(PlanAnswer::Nothing) => Ok(PreviewView::Nothing),
+        Ok(PlanAnswer::Planned { plan }) => planned(door, &plan),
+        Ok(PlanAnswer::Refused { refusal }) => Ok(refused(door, *refusal)),
+        Err(ManagerError::Refused { refusal }) => Ok(refused(door, *refusal)),
+        Err(ManagerError::Busy { .. }) => {
+            Ok(PreviewView::NotNow { reason: "Another operation is working on this VM. Wait until it is over.".into() })
+        }
+        Err(ManagerError::Unavailable { reason }) => Ok(PreviewView::NotNow { reason }),
+        Err(error) => door.pass(Err(error)),
+    }
+}
+
+fn problems(errors: SizeErrors) -> Vec<Problem> {
+    [("vcpus", errors.vcpus), ("memory_mib", errors.memory), ("disk_gib", errors.disk)]
+        .into_iter()
+        .filter_map(|(field, error)| error.map(|error| Problem::of(field, error.to_string())))
+        .collect()
+}
+
+fn planned(door: &Door, plan: &Plan) -> Result<PreviewView, AppError> {
+    let way = plan
+        .destination
+        .filter(|_| door.is_admin())
+        .map(|destination| (node_name(door, plan.source), node_name(door, destination)));
+    let json = serde_json::to_string(plan).map_err(|error| {
+        tracing::error!(%error, "a plan could not be written");
+        crate::server_side::door::refuse(AppError::Internal)
+    })?;
+    Ok(PreviewView::Planned(Box::new(PlanView {
+        kind: plan.kind,
+        from: plan.from,
+        to: plan.to,
+        title: title(plan).to_owned(),
+        sentences: sentences(plan),
+        duration: amounts::expected(plan.estimate.duration_ms),
+        downtime: amounts::expected(plan.estimate.downtime_ms),
+        restarts: plan.interrupts(),
+        way,
+        json,
+        idempotency_key: catalogue::key(),
+        as_of: time::moment(door.manager.map().as_of),
+    })))
+}
+
+fn refused(door: &Door, refusal: Refusal) -> PreviewView {
+    let refusal = if door.is_admin() { refusal } else { refusal.for_customer() };
+    let rejection = |node: &grid::placement::RejectedNode| RejectionView {
+        node: node_name(door, node.node),
+        reasons: node.reasons.iter().map(ToString::to_string).collect(),
+    };
+    PreviewView::Refused(Box::new(RefusalView {
+        reason: refusal.reason.to_string(),
+        asked: refusal.asked,
+        largest: refusal.largest,
+        nodes: refusal.nodes.iter().map(rejection).collect(),
+        as_of: time::moment(door.manager.map().as_of),
+    }))
+}
+
+fn node_name(door: &Door, id: NodeId) -> String {
+    door.manager.map().get(id).map_or_else(|| "a node that is gone".to_owned(), |node| node.node.name.clone())
+}
+
+const fn title(plan: &Plan) -> &'static str {
+    match (plan.kind, plan.running) {
+        (PlanKind::InPlaceLive, _) => "Changes while it runs",
+        (PlanKind::InPlaceRestart, true) => "Changes with a restart",
+        (PlanKind::InPlaceRestart, false) => "Changes where it is",
+        (PlanKind::MoveLive, _) => "Moves to another server while it runs",
+        (PlanKind::MoveLiveRestart, _) => "Moves while it runs, then restarts",
+        (PlanKind::MoveCold, true) => "Moves to another server, with a restart",
+        (PlanKind::MoveCold, false) => "Moves to another server",
+        (PlanKind::MakeRoom, _) => "Makes room first",
+    }
+}
+
+/// What will happen, in order.
+fn sentences(plan: &Plan) -> Vec<String> {
+    let mut said: Vec<&str> = Vec::new();
+    match (plan.kind, plan.running) {
+        (PlanKind::InPlaceLive, _) => said.push("Its server has the room. It grows where it is and keeps running."),
+        (PlanKind::InPlaceRestart, true) => {
+            said.push("Its server has the room, but this size needs a fresh start.");
+            said.push("The guest is asked to shut down, is given its new size, and is started again.");
+        }
+        (PlanKind::InPlaceRestart, false) => said.push("Its server has the room. It is off and stays off."),
+        (PlanKind::MoveLive, _) => {
+            said.push("Its server has no room for this size, so it moves to another server of the same kind.");
+            said.push("It keeps running while it moves, and grows there.");
+        }
+        (PlanKind::MoveLiveRestart, _) => {
+            said.push("Its server has no room for this size, so it moves to another server of the same kind.");
+            said.push("It keeps running while it moves. Then the guest is asked to shut down and starts at its new size.");
+        }
+        (PlanKind::MoveCold, running) => {
+            said.push("Its server has no room for this size, so it moves to another server of the same kind.");
+            said.push(if running {
+                "The guest is asked to shut down, its disk is carried over, and it starts there at its new size."
+            } else {
+                "Its disk is carried over. It is off and stays off."
+            });
+        }
+        (PlanKind::MakeRoom, _) => said.push("Other VMs move away first, then this one gets its new size."),
+    }
+    if plan.kind.moves() {
+        said.push("Its data, its address and its MAC stay the same.");
+    }
+    said.into_iter().map(ToOwned::to_owned).collect()
+}
+
+/// Agrees to a plan as it came back from the page. What can't be read is no plan; what no longer holds is asked again.
+pub async fn agree(door: &Door, id: VmId, plan: &str, force_off: bool, key: String) -> Result<FormReply, AppError> {
+    let Ok(plan) = serde_json::from_str::<Plan>(plan) else {
+        return Err(crate::server_side::door::refuse(AppError::BadRequest));
+    };
+    let page = format!("/vms/{id}/resize{}", Typed::query(plan.to));
+    let agreement = Agreement { plan, force_off, idempotency_key: key };
+    match door.manager.vm_resize(&door.principal, id, agreement).await {
+        Err(ManagerError::PlanChanged { .. } | ManagerError::Refused { .. }) => {
+            leptos_axum::redirect(&format!("{page}&changed={}", catalogue::key()));
+            Ok(FormReply::default())
+        }
+        started => door.reply_operation(started, "resize", &page, &[]).await,
+    }
+}
