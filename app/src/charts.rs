@@ -84,10 +84,13 @@ pub fn chart(title: &str, unit: Unit, lines: &[Line], range: (UnixMillis, UnixMi
     let svg = if lines.iter().all(|line| line.points.is_empty()) {
         String::new()
     } else {
-        draw(title, unit, lines, range).map(|svg| dressed(&svg, title)).unwrap_or_else(|error| {
-            tracing::error!(%error, title, "a chart could not be drawn");
-            String::new()
-        })
+        match draw(unit, lines, range) {
+            Ok(svg) => dressed(&svg, title),
+            Err(error) => {
+                tracing::error!(%error, title, "a chart could not be drawn");
+                String::new()
+            }
+        }
     };
     ChartView {
         title: title.to_owned(),
@@ -98,12 +101,10 @@ pub fn chart(title: &str, unit: Unit, lines: &[Line], range: (UnixMillis, UnixMi
 }
 
 fn draw(
-    title: &str,
     unit: Unit,
     lines: &[Line],
     (from, to): (UnixMillis, UnixMillis),
-) -> Result<String, DrawingAreaErrorKind<std::io::Error>> {
-    let _ = title;
+) -> Result<String, Box<dyn std::error::Error>> {
     let highest = lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value).fold(0.0, f64::max);
     let top = (highest * 1.08).max(unit.at_least());
     let mut svg = String::new();
@@ -113,8 +114,7 @@ fn draw(
             .margin(6)
             .x_label_area_size(22)
             .y_label_area_size(70)
-            .build_cartesian_2d(from.0..to.0.max(from.0 + 1), 0.0..top)
-            .map_err(sized)?;
+            .build_cartesian_2d(from.0..to.0.max(from.0 + 1), 0.0..top)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -126,24 +126,14 @@ fn draw(
             .label_style(("sans-serif", 12).into_font().color(&TEXT))
             .x_label_formatter(&|at| time::of_day(UnixMillis(*at)))
             .y_label_formatter(&|value| unit.text(*value))
-            .draw()
-            .map_err(sized)?;
+            .draw()?;
         for (line, colour) in lines.iter().zip(LINES) {
             let points = line.points.iter().map(|(at, value)| (at.0, value.max(0.0)));
-            chart.draw_series(LineSeries::new(points, colour.stroke_width(2))).map_err(sized)?;
+            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
         }
-        root.present().map_err(sized)?;
+        root.present()?;
     }
     Ok(svg)
-}
-
-/// The SVG backend writes into memory; its error says no more than that.
-fn sized<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -> DrawingAreaErrorKind<std::io::Error> {
-    DrawingAreaErrorKind::BackendError(plotters_backend_error(&error.to_string()))
-}
-
-fn plotters_backend_error(text: &str) -> DrawingErrorKind<std::io::Error> {
-    DrawingErrorKind::DrawingError(std::io::Error::other(text.to_owned()))
 }
 
 /// The drawing with classes for its colours, a size that the page decides, and a name.

@@ -15,8 +15,7 @@ pub fn Chart(chart: ChartView) -> impl IntoView {
             .collect_view();
         view! { <ul class="chart-legend">{lines}</ul> }
     });
-    let head =
-        chart.legend.iter().map(|word| view! { <th scope="col">{word.clone()}</th> }).collect_view();
+    let head = chart.legend.iter().map(|word| view! { <th scope="col">{word.clone()}</th> }).collect_view();
     let rows = chart
         .rows
         .into_iter()

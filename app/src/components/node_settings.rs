@@ -28,11 +28,19 @@ pub fn Settings(
     let flash = typed.get();
     let problems = problems(move || action.value().get(), flash.problems.clone());
     let is_pending = action.pending();
-    let field = |label: &'static str, index: usize, now: String| {
-        let field = FIELDS[index];
-        let value = flash.value_or(field, &now);
-        view! { <Field label name=field value problems/> }
-    };
+    let now = [
+        ("Reserve vCPUs", settings.reserve_vcpus),
+        ("Reserve memory (MiB)", settings.reserve_memory_mib),
+        ("Reserve disk (MiB)", settings.reserve_disk_mib),
+        ("Overcommit vCPUs", settings.overcommit_vcpus),
+        ("Overcommit memory", settings.overcommit_memory),
+        ("Overcommit disk", settings.overcommit_disk),
+    ];
+    let fields = now
+        .into_iter()
+        .zip(FIELDS)
+        .map(|((label, now), name)| view! { <Field label name=*name value=flash.value_or(name, &now) problems/> })
+        .collect_view();
     view! {
         <section class="card">
             <h2>"Settings"</h2>
@@ -40,12 +48,7 @@ pub fn Settings(
             <ActionForm action>
                 <input type="hidden" name="name" value=name/>
                 <div class="settings-fields">
-                    {field("Reserve vCPUs", 0, settings.reserve_vcpus)}
-                    {field("Reserve memory (MiB)", 1, settings.reserve_memory_mib)}
-                    {field("Reserve disk (MiB)", 2, settings.reserve_disk_mib)}
-                    {field("Overcommit vCPUs", 3, settings.overcommit_vcpus)}
-                    {field("Overcommit memory", 4, settings.overcommit_memory)}
-                    {field("Overcommit disk", 5, settings.overcommit_disk)}
+                    {fields}
                 </div>
                 <button type="submit" class="button" disabled=move || is_pending.get()>"Save"</button>
             </ActionForm>

@@ -28,7 +28,9 @@ pub enum Stream {
     Connecting,
     Open,
     /// Nothing was heard for this many seconds.
-    Lost { silent_s: u64 },
+    Lost {
+        silent_s: u64,
+    },
 }
 
 type Listener = Arc<dyn Fn(&LiveEvent) + Send + Sync>;

@@ -66,7 +66,7 @@ fn Kind(kind: KindView) -> impl IntoView {
     let largest = kind.largest.map_or_else(|| "nothing fits now".to_owned(), amounts::size);
     view! {
         <section class="kind" data-kind=kind.kind.clone()>
-            <h2 class="kind-name">{kind.kind}</h2>
+            <h2 class="kind-name">{kind.kind.clone()}</h2>
             <div class="columns columns-wide">
                 <div class="card">
                     <h3>"All nodes of this kind"</h3>

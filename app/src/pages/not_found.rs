@@ -9,7 +9,7 @@ use leptos_meta::Title;
 /// Says that there is nothing here; sets the status on the way.
 #[server(endpoint = "nothing_get")]
 pub async fn nothing_get() -> Result<(), AppError> {
-    Err(crate::server_side::door::refuse(AppError::NotFound))
+    crate::server_side::door::nothing().await
 }
 
 #[component]

@@ -30,7 +30,7 @@ pub async fn vm_get(id: String) -> Result<VmPageView, AppError> {
 pub async fn vm_start(#[server(default)] id: String, #[server(default)] key: String) -> Result<FormReply, AppError> {
     let door = crate::server_side::door::Door::open().await?;
     let vm = door.id(&id)?;
-    let started = door.manager.vm_start(&door.principal, vm, key).await;
+    let started = door.manager.vm_start(&door.principal, vm, &key).await;
     door.reply_operation(started, "vm", &format!("/vms/{vm}"), &[]).await
 }
 
@@ -42,7 +42,7 @@ pub async fn vm_stop(
 ) -> Result<FormReply, AppError> {
     let door = crate::server_side::door::Door::open().await?;
     let vm = door.id(&id)?;
-    let started = door.manager.vm_stop(&door.principal, vm, force, key).await;
+    let started = door.manager.vm_stop(&door.principal, vm, force, &key).await;
     door.reply_operation(started, "vm", &format!("/vms/{vm}"), &[]).await
 }
 
@@ -154,6 +154,8 @@ fn VmFacts(view: VmPageView) -> impl IntoView {
 fn VmActions(vm: VmCard, key: String, start: ServerAction<VmStart>, stop: ServerAction<VmStop>) -> impl IntoView {
     let is_pending = move || start.pending().get() || stop.pending().get();
     let (cannot_start, cannot_stop) = (!vm.can_start(), !vm.can_stop());
+    let (start_id, stop_id) = (vm.id.clone(), vm.id.clone());
+    let (start_key, stop_key) = (format!("{key}-start"), format!("{key}-stop"));
     let resize = vm.can_resize().then(|| {
         view! { <a class="button button-main" href=format!("/vms/{}/resize", vm.id)>"Change its size"</a> }
     });
@@ -166,13 +168,13 @@ fn VmActions(vm: VmCard, key: String, start: ServerAction<VmStart>, stop: Server
             {busy}
             {resize}
             <ActionForm action=start>
-                <input type="hidden" name="id" value=vm.id.clone()/>
-                <input type="hidden" name="key" value=format!("{key}-start")/>
+                <input type="hidden" name="id" value=start_id/>
+                <input type="hidden" name="key" value=start_key/>
                 <button type="submit" class="button" disabled=move || cannot_start || is_pending()>"Start"</button>
             </ActionForm>
             <ActionForm action=stop>
-                <input type="hidden" name="id" value=vm.id.clone()/>
-                <input type="hidden" name="key" value=format!("{key}-stop")/>
+                <input type="hidden" name="id" value=stop_id/>
+                <input type="hidden" name="key" value=stop_key/>
                 <button type="submit" class="button" disabled=move || cannot_stop || is_pending()>"Stop"</button>
                 <TickField label="Force off if the guest does not shut down in time" name="force"/>
             </ActionForm>

@@ -17,7 +17,7 @@ use leptos_router::hooks::use_params_map;
 pub async fn vm_delete(#[server(default)] id: String, #[server(default)] key: String) -> Result<FormReply, AppError> {
     let door = crate::server_side::door::Door::open().await?;
     let vm = door.id(&id)?;
-    let started = door.manager.vm_delete(&door.principal, vm, key).await;
+    let started = door.manager.vm_delete(&door.principal, vm, &key).await;
     door.reply_operation(started, "vm_delete", &format!("/vms/{vm}/delete"), &[]).await
 }
 

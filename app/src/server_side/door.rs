@@ -143,6 +143,11 @@ pub fn refuse(error: AppError) -> AppError {
     error
 }
 
+/// The answer where there is nothing.
+pub fn nothing() -> std::future::Ready<Result<(), AppError>> {
+    std::future::ready(Err(refuse(AppError::NotFound)))
+}
+
 /// Sends the browser to sign in, and back here afterwards.
 fn signed_out() -> AppError {
     let here = use_context::<Parts>().map(|parts| session::here(&parts)).unwrap_or_default();

@@ -47,15 +47,10 @@ pub fn router(state: AppState) -> Router {
         .with_same_site(SameSite::Lax)
         .with_secure(state.secure_cookies);
     let pages: Router = Router::new()
-        .leptos_routes_with_context(
-            &options,
-            generate_route_list(App),
-            move || provide_context(manager.clone()),
-            {
-                let options = options.clone();
-                move || shell::shell(options.clone())
-            },
-        )
+        .leptos_routes_with_context(&options, generate_route_list(App), move || provide_context(manager.clone()), {
+            let options = options.clone();
+            move || shell::shell(options.clone())
+        })
         .with_state(options.clone());
     let stream: Router = Router::new().route("/events", get(events::events)).with_state(state);
     pages

@@ -9,6 +9,7 @@ use leptos::prelude::use_context;
 use leptos_axum::redirect;
 use manager::ManagerError;
 use manager::accounts::{Role, sessions};
+use std::fmt::Write as _;
 use tower_sessions::Session;
 use tower_sessions::session::Error;
 
@@ -113,7 +114,10 @@ pub(super) fn login_address(next: &str) -> String {
     for byte in next.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => address.push(byte.into()),
-            other => address.push_str(&format!("%{other:02X}")),
+            other => {
+                // Writing into a String doesn't fail.
+                let _ = write!(address, "%{other:02X}");
+            }
         }
     }
     address
@@ -132,7 +136,8 @@ mod tests {
     #[test]
     fn signing_in_leads_to_pages_of_this_site_only() {
         assert!(is_path_of_ours("/vms/1?x=2"));
-        for elsewhere in ["", "vms", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: b"] {
+        for elsewhere in ["", "vms", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: b"]
+        {
             assert!(!is_path_of_ours(elsewhere), "{elsewhere:?}");
         }
     }
@@ -140,6 +145,9 @@ mod tests {
     #[test]
     fn the_way_back_survives_in_the_address() {
         assert_eq!(login_address("/"), "/login");
-        assert_eq!(login_address("/vms/1/resize?vcpus=2&disk_gib=3"), "/login?next=/vms/1/resize%3Fvcpus%3D2%26disk_gib%3D3");
+        assert_eq!(
+            login_address("/vms/1/resize?vcpus=2&disk_gib=3"),
+            "/login?next=/vms/1/resize%3Fvcpus%3D2%26disk_gib%3D3"
+        );
     }
 }

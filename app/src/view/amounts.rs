@@ -90,7 +90,7 @@ fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
 
 /// Thousandths as per cent, one decimal: `12.5 %`.
 pub fn permille(value: u64) -> String {
-    if value % 10 == 0 { format!("{} %", value / 10) } else { format!("{}.{} %", value / 10, value % 10) }
+    if value.is_multiple_of(10) { format!("{} %", value / 10) } else { format!("{}.{} %", value / 10, value % 10) }
 }
 
 #[cfg(test)]

@@ -44,13 +44,17 @@ impl Typed {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PreviewView {
     /// What was typed is no size.
-    Unreadable { problems: Vec<Problem> },
+    Unreadable {
+        problems: Vec<Problem>,
+    },
     /// It is the VM's size already.
     Nothing,
     Planned(Box<PlanView>),
     Refused(Box<RefusalView>),
     /// Not to be planned now: another operation works on it, or its state forbids it.
-    NotNow { reason: String },
+    NotNow {
+        reason: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

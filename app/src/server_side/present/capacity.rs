@@ -46,11 +46,7 @@ pub async fn dashboard(door: &Door) -> Result<DashboardView, AppError> {
         kinds.push(view(kind, lines, charts));
     }
     let filter = OperationFilter { limit: OPERATIONS, ..OperationFilter::default() };
-    Ok(DashboardView {
-        kinds,
-        operations: operation::lines(door, filter).await?,
-        as_of: time::moment(capacity.as_of),
-    })
+    Ok(DashboardView { kinds, operations: operation::lines(door, filter).await?, as_of: time::moment(capacity.as_of) })
 }
 
 fn view(kind: KindCapacity, nodes: Vec<crate::view::node::NodeLine>, charts: Vec<ChartView>) -> KindView {

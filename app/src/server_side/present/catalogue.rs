@@ -27,11 +27,8 @@ fn region((name, kinds): (String, Vec<HypervisorKind>)) -> RegionView {
 
 /// What a tenant holds of what it may hold.
 pub fn quota(quota: manager::catalogue::QuotaView) -> QuotaView {
-    let line = |resource| QuotaLine {
-        resource,
-        used: quota.used.get(resource),
-        limit: quota.quota.limit.get(resource),
-    };
+    let line =
+        |resource| QuotaLine { resource, used: quota.used.get(resource), limit: quota.quota.limit.get(resource) };
     QuotaView {
         lines: Resource::ALL.into_iter().map(line).collect(),
         vms_used: quota.used_vms,

@@ -1,10 +1,10 @@
 //! Operations in words.
 
 use super::time;
+use crate::AppError;
 use crate::server_side::door::{Door, OperationFilter};
 use crate::view::amounts;
 use crate::view::operation::{OperationLine, OperationListView, OperationPageView, StepView};
-use crate::AppError;
 use grid::UnixMillis;
 use grid::operation::{Operation, OperationKind, OperationStep};
 use manager::operations::OperationView;
@@ -18,9 +18,8 @@ pub fn page(view: OperationView) -> OperationPageView {
     };
     OperationPageView {
         plan: plan.map(|plan| plan.kind.as_str().to_owned()),
-        expected: plan.map(|plan| {
-            (amounts::expected(plan.estimate.duration_ms), amounts::expected(plan.estimate.downtime_ms))
-        }),
+        expected: plan
+            .map(|plan| (amounts::expected(plan.estimate.duration_ms), amounts::expected(plan.estimate.downtime_ms))),
         reason: operation.reason.clone(),
         detail: operation.detail.clone(),
         steps: operation.steps.iter().map(step).collect(),

@@ -31,8 +31,7 @@ pub async fn preview(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView
     match door.manager.vm_resize_preview(&door.principal, id, size).await {
         Ok(PlanAnswer::Nothing) => Ok(PreviewView::Nothing),
         Ok(PlanAnswer::Planned { plan }) => planned(door, &plan),
-        Ok(PlanAnswer::Refused { refusal }) => Ok(refused(door, *refusal)),
-        Err(ManagerError::Refused { refusal }) => Ok(refused(door, *refusal)),
+        Ok(PlanAnswer::Refused { refusal }) | Err(ManagerError::Refused { refusal }) => Ok(refused(door, *refusal)),
         Err(ManagerError::Busy { .. }) => {
             Ok(PreviewView::NotNow { reason: "Another operation is working on this VM. Wait until it is over.".into() })
         }
@@ -121,7 +120,9 @@ fn sentences(plan: &Plan) -> Vec<String> {
         }
         (PlanKind::MoveLiveRestart, _) => {
             said.push("Its server has no room for this size, so it moves to another server of the same kind.");
-            said.push("It keeps running while it moves. Then the guest is asked to shut down and starts at its new size.");
+            said.push(
+                "It keeps running while it moves. Then the guest is asked to shut down and starts at its new size.",
+            );
         }
         (PlanKind::MoveCold, running) => {
             said.push("Its server has no room for this size, so it moves to another server of the same kind.");
