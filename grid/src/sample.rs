@@ -23,6 +23,14 @@ impl Source {
             Self::Utility => "utility",
         }
     }
+
+    /// What a person reads.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Hypervisor => "hypervisor",
+            Self::Utility => "utility module",
+        }
+    }
 }
 
 /// The first set: what a node's hypervisor says.

@@ -6,9 +6,11 @@
 //! (firmware and kernel keep some).
 
 use crate::sample::{DomainSample, HypervisorSample, Source, UtilitySample};
+use crate::wording::Grouped;
 use crate::{Resource, Resources, Size, VmId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A VM's memory or disk may differ by this much, in MiB, and still be called the same.
 const SIZE_TOLERANCE_MIB: u64 = 16;
@@ -42,6 +44,33 @@ impl Disagreement {
     pub fn is_contradiction(&self) -> bool {
         let (less, more) = (self.hypervisor.min(self.utility), self.hypervisor.max(self.utility));
         matches!(self.fact, Fact::PoolCapacity | Fact::NodeMemory) && more > less.saturating_mul(2)
+    }
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PoolCapacity => formatter.write_str("pool capacity"),
+            Self::PoolFree => formatter.write_str("pool free"),
+            Self::VmSize { vm, resource } => write!(formatter, "{} of VM {vm}", resource.as_str()),
+            Self::NodeMemory => formatter.write_str("node memory"),
+        }
+    }
+}
+
+/// `pool free: 51,200 MiB by the hypervisor, 40,960 MiB by the utility module, whose word counts`.
+impl fmt::Display for Disagreement {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = match self.fact {
+            Fact::VmSize { resource: Resource::Vcpus, .. } => "",
+            Fact::PoolCapacity | Fact::PoolFree | Fact::NodeMemory | Fact::VmSize { .. } => " MiB",
+        };
+        let (counts, other) = match self.counted {
+            Source::Hypervisor => ((self.hypervisor, Source::Hypervisor), (self.utility, Source::Utility)),
+            Source::Utility => ((self.utility, Source::Utility), (self.hypervisor, Source::Hypervisor)),
+        };
+        let by = |(amount, source): (u64, Source)| format!("{}{unit} by the {}", Grouped(amount), source.in_words());
+        write!(formatter, "{}: {}, {}, whose word counts", self.fact, by(other), by(counts))
     }
 }
 

@@ -87,15 +87,13 @@ impl Condition {
 
 impl fmt::Display for Condition {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let called = |source: Source| match source {
-            Source::Hypervisor => "hypervisor",
-            Source::Utility => "utility module",
-        };
         match *self {
             Self::Ready => formatter.write_str("ready"),
-            Self::Silent { source } => write!(formatter, "silent: nothing was ever heard from its {}", called(source)),
+            Self::Silent { source } => {
+                write!(formatter, "silent: nothing was ever heard from its {}", source.in_words())
+            }
             Self::Stale { source, age_ms } => {
-                write!(formatter, "stale: nothing from its {} for {}", called(source), Seconds(age_ms))
+                write!(formatter, "stale: nothing from its {} for {}", source.in_words(), Seconds(age_ms))
             }
             Self::Contradicting => formatter.write_str("contradicting: its hypervisor and its utility module disagree"),
             Self::Cordoned => formatter.write_str("cordoned: takes no new VM"),

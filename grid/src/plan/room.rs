@@ -5,7 +5,12 @@ use super::planner::Question;
 use crate::map::MapNode;
 use crate::vm::largest_size;
 use crate::{Gib, HypervisorKind, Mib, Resource, Resources, Size, Vcpus};
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
+
+/// How many sizes are tried on the planner, the best first, before the VM's own is taken. Most often the first works;
+/// each is a search over all nodes.
+const TRIED: usize = 64;
 
 impl Question<'_> {
     /// The largest size within `to` and the quota that the VM could have now; its own size where it can't grow, None
@@ -19,11 +24,12 @@ impl Question<'_> {
         let at_home = largest_size(vm.kind, home.available().plus(home.committed_to(vm.id)));
         // What it has it can keep, be it in steps or not.
         let kept = at_home.map(|room| larger(room, vm.size));
-        let sizes: BTreeSet<Size> =
-            rooms.chain(at_home).chain(kept).map(|room| room.smaller(most)).chain([vm.size.smaller(most)]).collect();
+        let own = vm.size.smaller(most);
+        let sizes: BTreeSet<Size> = rooms.chain(at_home).chain(kept).map(|room| room.smaller(most)).collect();
         let mut sizes: Vec<Size> = sizes.into_iter().collect();
-        sizes.sort_by_key(|&size| (shortage(to, size), std::cmp::Reverse(size)));
-        sizes.into_iter().find(|&size| size == vm.size || self.decide(size).is_some())
+        sizes.sort_by_key(|&size| (shortage(to, size), Reverse(size)));
+        let works = |size: &Size| *size == vm.size || self.decide(*size).is_some();
+        sizes.into_iter().take(TRIED).chain([own]).find(works)
     }
 }
 
@@ -34,7 +40,7 @@ pub(super) fn largest_new<'a>(
     nodes: impl Iterator<Item = &'a MapNode>,
 ) -> Option<Size> {
     let sizes = nodes.filter_map(|node| largest_size(kind, node.available())).map(|room| room.smaller(asked));
-    sizes.min_by_key(|&size| (shortage(asked, size), std::cmp::Reverse(size)))
+    sizes.min_by_key(|&size| (shortage(asked, size), Reverse(size)))
 }
 
 /// The resource of which `has` is shortest of `asked`, by share; none where it isn't.

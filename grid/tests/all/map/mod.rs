@@ -1,5 +1,7 @@
 //! The map: what counts, what is compared, when a node takes nothing.
 
+mod capacity;
+
 use crate::fixture::*;
 use grid::map::{Condition, Fact, Holder, MapNode, Reading, how_many_fit, largest_fit};
 use grid::node::Administration;
@@ -47,6 +49,10 @@ fn the_pool_counts_by_its_worse_side() {
     assert_eq!(node.available().disk_mib, 51_200);
     let told: Vec<(Fact, Source)> = node.disagreements.iter().map(|each| (each.fact, each.counted)).collect();
     assert_eq!(told, [(Fact::PoolCapacity, Source::Utility), (Fact::PoolFree, Source::Utility)]);
+    assert_eq!(
+        node.disagreements[0].to_string(),
+        "pool capacity: 102,400 MiB by the hypervisor, 92,160 MiB by the utility module, whose word counts"
+    );
     assert_eq!(node.condition, Condition::Ready);
 }
 
@@ -245,48 +251,6 @@ fn measured_is_what_the_counters_say() {
     inputs.previous = Some(&before);
     inputs.utility.as_mut().unwrap().sample.pool.free_mib = 100_000;
     assert_eq!(MapNode::build(inputs).measured, amounts(4, 2768, 2400));
-}
-
-#[test]
-fn totals_are_summed_by_kind_and_only_ready_nodes_are_available() {
-    let mut cordoned = node(2, HypervisorKind::Qemu);
-    cordoned.administration = Administration::Cordoned;
-    let map = map_of([
-        built(1, HypervisorKind::Qemu, HAS, &[]),
-        MapNode::build(inputs(cordoned, HAS, &[])),
-        built(3, HypervisorKind::Lxc, HAS, &[]),
-    ]);
-    let totals = map.totals();
-    let [first, second] = totals.as_slice() else { panic!("{totals:?}") };
-    assert_eq!((first.kind, first.nodes, first.ready), (HypervisorKind::Qemu, 2, 1));
-    assert_eq!((first.usable, first.available), (HAS.plus(HAS), HAS));
-    assert_eq!((second.kind, second.nodes), (HypervisorKind::Lxc, 1));
-}
-
-#[test]
-fn the_largest_that_fits_really_fits_and_nothing_larger_does() {
-    let map = map_of([
-        built(1, HypervisorKind::Qemu, amounts(32, 4096, 50_000), &[]),
-        built(2, HypervisorKind::Qemu, amounts(8, 16_384, 20_000), &[]),
-        built(3, HypervisorKind::Lxc, amounts(64, 65_536, 200_000), &[]),
-    ]);
-    let largest = largest_fit(&map, HypervisorKind::Qemu, Some("north")).unwrap();
-    assert_eq!(largest, size(8, 16_068, 19));
-    let takes = |memory| commitment(HypervisorKind::Qemu, size(8, memory, 19)).memory_mib;
-    assert!(takes(16_068) <= 16_384 && takes(16_072) > 16_384);
-    assert_eq!(largest_fit(&map, HypervisorKind::Qemu, Some("south")), None);
-    assert_eq!(largest_fit(&map, HypervisorKind::Kvm, None), None);
-}
-
-#[test]
-fn how_many_of_an_offer_fit_is_counted_node_by_node() {
-    let map = map_of([
-        built(1, HypervisorKind::Lxc, amounts(7, 16_384, 200_000), &[]),
-        built(2, HypervisorKind::Lxc, amounts(5, 1032 * 2, 200_000), &[]),
-    ]);
-    let offer = Offer { name: "small".to_owned(), size: size(2, 1024, 10) };
-    // Three by vCPUs on the first, two on the second: not (7 + 5) / 2.
-    assert_eq!(how_many_fit(&map, HypervisorKind::Lxc, None, &offer), 5);
 }
 
 #[test]

@@ -1,0 +1,94 @@
+//! Capacity questions: by an example each, and against placing VMs one by one.
+
+use super::*;
+use crate::any;
+use grid::placement::{Request, place};
+use grid::plan::place_new;
+use grid::vm::largest_size;
+use grid::{Mib, Size};
+use proptest::prelude::*;
+
+#[test]
+fn totals_are_summed_by_kind_and_only_ready_nodes_are_available() {
+    let mut cordoned = node(2, HypervisorKind::Qemu);
+    cordoned.administration = Administration::Cordoned;
+    let map = map_of([
+        built(1, HypervisorKind::Qemu, HAS, &[]),
+        MapNode::build(inputs(cordoned, HAS, &[])),
+        built(3, HypervisorKind::Lxc, HAS, &[]),
+    ]);
+    let totals = map.totals();
+    let [first, second] = totals.as_slice() else { panic!("{totals:?}") };
+    assert_eq!((first.kind, first.nodes, first.ready), (HypervisorKind::Qemu, 2, 1));
+    assert_eq!((first.usable, first.available), (HAS.plus(HAS), HAS));
+    assert_eq!((second.kind, second.nodes), (HypervisorKind::Lxc, 1));
+}
+
+#[test]
+fn the_largest_that_fits_really_fits_and_nothing_larger_does() {
+    let map = map_of([
+        built(1, HypervisorKind::Qemu, amounts(32, 4096, 50_000), &[]),
+        built(2, HypervisorKind::Qemu, amounts(8, 16_384, 20_000), &[]),
+        built(3, HypervisorKind::Lxc, amounts(64, 65_536, 200_000), &[]),
+    ]);
+    let largest = largest_fit(&map, HypervisorKind::Qemu, Some("north")).unwrap();
+    assert_eq!(largest, size(8, 16_068, 19));
+    let takes = |memory| commitment(HypervisorKind::Qemu, size(8, memory, 19)).memory_mib;
+    assert!(takes(16_068) <= 16_384 && takes(16_072) > 16_384);
+    assert_eq!(largest_fit(&map, HypervisorKind::Qemu, Some("south")), None);
+    assert_eq!(largest_fit(&map, HypervisorKind::Kvm, None), None);
+}
+
+#[test]
+fn how_many_of_an_offer_fit_is_counted_node_by_node() {
+    let map = map_of([
+        built(1, HypervisorKind::Lxc, amounts(7, 16_384, 200_000), &[]),
+        built(2, HypervisorKind::Lxc, amounts(5, 1032 * 2, 200_000), &[]),
+    ]);
+    let offer = Offer { name: "small".to_owned(), size: size(2, 1024, 10) };
+    // Three by vCPUs on the first, two on the second: not (7 + 5) / 2.
+    assert_eq!(how_many_fit(&map, HypervisorKind::Lxc, None, &offer), 5);
+}
+
+proptest! {
+    #[test]
+    fn as_many_fit_as_can_be_placed_one_by_one(grid in any::grid(), kind in any::kind(), size in any::any_size()) {
+        let mut map = grid.map();
+        let counted = how_many_fit(&map, kind, None, &Offer { name: "any".to_owned(), size });
+        let resources = commitment(kind, size);
+        let request = Request { kind, region: None, resources, excluded: Vec::new(), live_from: None };
+        let mut placed = 0;
+        while let Some(chosen) = place(&map, &request).chosen {
+            map = map.with_reservation(NOW, chosen.node, resources);
+            placed += 1;
+        }
+        prop_assert_eq!(counted, placed);
+    }
+
+    #[test]
+    fn the_largest_fit_can_be_placed(grid in any::grid(), kind in any::kind()) {
+        let map = grid.map();
+        match largest_fit(&map, kind, None) {
+            Some(size) => prop_assert!(place_new(&map, kind, None, size, None).is_ok()),
+            None => prop_assert!(place_new(&map, kind, None, Size::SMALLEST, None).is_err()),
+        }
+    }
+
+    #[test]
+    fn the_largest_size_fits_and_no_step_more_does(resources in any::absurd_resources(), kind in any::kind()) {
+        let Some(largest) = largest_size(kind, resources) else {
+            prop_assert!(!resources.covers(&commitment(kind, Size::SMALLEST)));
+            return Ok(());
+        };
+        prop_assert!(resources.covers(&commitment(kind, largest)));
+        let steps = [
+            Size { vcpus: grid::Vcpus(largest.vcpus.0 + 1), ..largest },
+            Size { memory: Mib(largest.memory.0 + Size::MEMORY_STEP.0), ..largest },
+            Size { disk: grid::Gib(largest.disk.0 + 1), ..largest },
+        ];
+        for more in steps {
+            let beyond = more.smaller(Size::LARGEST) != more;
+            prop_assert!(beyond || !resources.covers(&commitment(kind, more)));
+        }
+    }
+}
