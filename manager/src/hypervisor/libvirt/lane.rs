@@ -1,6 +1,6 @@
 //! A lane: a few threads to one node for one purpose, started when they are needed.
 //!
-//! A node has three: statistics, jobs, and control (progress and abort of a running job). What hangs in one does not
+//! A node has four: statistics, jobs, moves (which take long), and control (progress and abort of a move). What hangs in one does not
 //! hold up the others, and nothing holds up another node.
 
 use super::errors::Failure;

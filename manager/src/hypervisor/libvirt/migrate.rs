@@ -1,7 +1,8 @@
 //! The live move: peer to peer, with the disk, persistent there, still defined (and off) here.
 //!
 //! The two daemons do it between themselves, so it goes on if the manager dies; what then came of it is seen by
-//! looking at both nodes. The move itself is on the jobs lane; its progress and its abort are on the control lane.
+//! looking at both nodes. Its progress and its abort have connections of
+//! their own.
 
 use super::errors::Failure;
 use super::kind::Traits;
@@ -24,16 +25,23 @@ const FLAGS: sys::virDomainMigrateFlags = sys::VIR_MIGRATE_LIVE
     | sys::VIR_MIGRATE_ABORT_ON_ERROR
     | sys::VIR_MIGRATE_AUTO_CONVERGE;
 
+/// The node's connections that a move needs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lanes<'a> {
+    pub(super) moves: &'a Lane,
+    pub(super) jobs: &'a Lane,
+    pub(super) control: &'a Lane,
+}
+
 pub(super) async fn migrate(
-    jobs: &Lane,
-    control: &Lane,
+    lanes: Lanes<'_>,
     traits: Traits,
     vm: VmId,
     uri: &str,
     progress: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Migrated, HypervisorError> {
     let to = uri.to_owned();
-    let moving = jobs.call(LONGEST, move |connection| carry(connection, &traits, vm, &to));
+    let moving = lanes.moves.call(LONGEST, move |connection| carry(connection, &traits, vm, &to));
     tokio::pin!(moving);
     let mut every = tokio::time::interval(PROGRESS_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -42,7 +50,7 @@ pub(super) async fn migrate(
             moved = &mut moving => break moved,
             _ = every.tick() => {
                 // Before it begins and after it ended there is no job; that is no error.
-                if let Ok(Some(now)) = control.call(LOOK, move |connection| look(connection, vm)).await {
+                if let Ok(Some(now)) = lanes.control.call(LOOK, move |connection| look(connection, vm)).await {
                     progress(now);
                 }
             }
@@ -50,7 +58,7 @@ pub(super) async fn migrate(
     };
     if moved.is_err() {
         // It may run on here, without the limit that was lifted for the move.
-        let again = jobs.call(CHANGE, move |connection| limit::enforce(connection, &traits, vm)).await;
+        let again = lanes.jobs.call(CHANGE, move |connection| limit::enforce(connection, &traits, vm)).await;
         if let Err(error) = again {
             tracing::warn!(%error, %vm, "no memory limit for the VM that did not move");
         }

@@ -1,6 +1,6 @@
 //! libvirt nodes: the only user of `virt`, for every kind that has a row in [`kind`].
 //!
-//! libvirt's calls block, so none is made on an async thread: a node has three [`lane`]s (statistics, jobs, control)
+//! libvirt's calls block, so none is made on an async thread: a node has four [`lane`]s (statistics, jobs, moves, control)
 //! of [`worker`] threads with a [`connection`] each, started when they are needed. Every call has a deadline of ours.
 //! What a file does: `create` and `resize` write XML, `facts` reads it, `xml` is the tree between; `sample` is the
 //! first set of statistics; `power`, `change`, `migrate` and `utility` are the trait's calls.
@@ -45,8 +45,9 @@ const SAMPLE: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_secs(5);
 const CHANGE: Duration = Duration::from_secs(20);
 const START: Duration = Duration::from_mins(1);
-/// Jobs that one node does at the same time.
+/// Jobs that one node does at the same time, and moves away from it.
 const JOBS: usize = 4;
+const MOVES: usize = 4;
 
 /// One libvirt node.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ pub struct LibvirtHypervisor {
     traits: Traits,
     statistics: Lane,
     jobs: Lane,
+    moves: Lane,
     control: Lane,
     known: Arc<Mutex<Known>>,
     directory: Directory,
@@ -78,6 +80,7 @@ impl LibvirtHypervisor {
             traits,
             statistics: lane("statistics", 1),
             jobs: lane("job", JOBS),
+            moves: lane("move", MOVES),
             control: lane("control", 1),
             known: Arc::default(),
             directory,
@@ -155,7 +158,8 @@ impl Hypervisor for LibvirtHypervisor {
         if !self.kind.moves_live() {
             return Err(HypervisorError::Unsupported("containers don't move while they run"));
         }
-        let migrated = migrate::migrate(&self.jobs, &self.control, self.traits, vm, &destination.uri, progress).await?;
+        let lanes = migrate::Lanes { moves: &self.moves, jobs: &self.jobs, control: &self.control };
+        let migrated = migrate::migrate(lanes, self.traits, vm, &destination.uri, progress).await?;
         self.take_over(vm, &destination.uri).await;
         Ok(migrated)
     }

@@ -42,7 +42,7 @@ pub(super) fn take(connection: &Connect, traits: &Traits, known: &Mutex<Known>) 
     let node = connection.node_info()?;
     let memory_free_mib = connection.free_memory().map_or(0, |bytes| bytes >> 20);
     let times = raw::node_cpu_times(connection).unwrap_or_default();
-    let busy = ["kernel", "user", "iowait", "intr"].iter().filter_map(|name| times.get(*name));
+    let busy = ["kernel", "user", "intr"].iter().filter_map(|name| times.get(*name));
     let pool = pool(connection);
     let domains = sample_domains::take(connection, traits, known)?;
     Ok(HypervisorSample {

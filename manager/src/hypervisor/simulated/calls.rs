@@ -15,18 +15,15 @@ use uuid::Uuid;
 
 /// How long a hung node keeps its callers waiting.
 const HUNG: Duration = Duration::from_secs(5);
-/// A migration is told of in this many parts.
-const PARTS: u64 = 10;
-
 /// One simulated node's hypervisor.
 #[derive(Debug)]
 pub struct SimulatedHypervisor {
-    grid: SimulatedGrid,
-    node: NodeId,
-    kind: HypervisorKind,
+    pub(super) grid: SimulatedGrid,
+    pub(super) node: NodeId,
+    pub(super) kind: HypervisorKind,
 }
 
-fn refused(reason: &str) -> HypervisorError {
+pub(super) fn refused(reason: &str) -> HypervisorError {
     HypervisorError::Refused(reason.into())
 }
 
@@ -63,7 +60,7 @@ impl SimulatedHypervisor {
         }
     }
 
-    async fn meet_faults(&self, call: Call) -> Result<Option<(Moment, HypervisorError)>, HypervisorError> {
+    pub(super) async fn meet_faults(&self, call: Call) -> Result<Option<(Moment, HypervisorError)>, HypervisorError> {
         let (delay, silent, hung, failure) = {
             let mut inner = self.grid.lock();
             let faults = inner.faults.entry(self.node).or_default();
@@ -82,7 +79,7 @@ impl SimulatedHypervisor {
         Ok(failure.map(|failure| (failure.moment, failure.error)))
     }
 
-    fn pace(&self) -> Duration {
+    pub(super) fn pace(&self) -> Duration {
         self.grid.lock().pace
     }
 
@@ -90,62 +87,13 @@ impl SimulatedHypervisor {
         self.grid.lock().faults.get(&self.node).is_some_and(|faults| faults.stubborn.contains(&vm))
     }
 
-    fn switch_off(machine: &mut Machine, vm: VmId) -> Result<(), HypervisorError> {
+    pub(super) fn switch_off(machine: &mut Machine, vm: VmId) -> Result<(), HypervisorError> {
         let domain = machine.domain(vm)?;
         domain.live = None;
         domain.state = DomainState::ShutOff;
         if domain.persistent.is_none() {
             machine.domains.remove(&vm);
         }
-        Ok(())
-    }
-
-    /// Looks for the destination and for what a live move needs there.
-    fn destination_of(&self, vm: VmId, uri: &str) -> Result<(NodeId, u64), HypervisorError> {
-        let inner = self.grid.lock();
-        let source = inner.machines.get(&self.node).ok_or(HypervisorError::NoSuchVm)?;
-        let domain = source.domains.get(&vm).ok_or(HypervisorError::NoSuchVm)?;
-        let live = domain.live.ok_or_else(|| refused("the domain is not running"))?;
-        let destination = inner
-            .machines
-            .values()
-            .find(|machine| machine.uri == uri)
-            .ok_or_else(|| HypervisorError::Unreachable("the destination can't be reached".into()))?;
-        if inner.faults.get(&destination.id).is_some_and(|faults| faults.silent || faults.hung) {
-            return Err(HypervisorError::Unreachable("the destination can't be reached".into()));
-        }
-        if destination.kind != source.kind {
-            return Err(refused("the destination is of another hypervisor kind"));
-        }
-        if destination.hardware.cpu_model != source.hardware.cpu_model {
-            return Err(refused("the destination's CPU has not what the guest uses"));
-        }
-        if destination.domains.get(&vm).is_some_and(|domain| domain.live.is_some()) {
-            return Err(refused("the domain runs at the destination"));
-        }
-        let carried = source.disk_bytes(vm);
-        match destination.disks.get(&vm) {
-            Some(bytes) if *bytes != carried => return Err(refused("the destination's disk has another length")),
-            None if destination.pool_free_mib() < carried >> 20 => return Err(HypervisorError::PoolFull),
-            _ => {}
-        }
-        Ok((destination.id, carried.saturating_add(live.size.memory.bytes())))
-    }
-
-    /// The hand-over, at one stroke: off here, running there.
-    fn hand_over(&self, vm: VmId, to: NodeId) -> Result<(), HypervisorError> {
-        let mut inner = self.grid.lock();
-        let source = inner.machines.get_mut(&self.node).ok_or(HypervisorError::NoSuchVm)?;
-        let domain = source.domain(vm)?;
-        if domain.live.is_none() {
-            return Err(refused("the guest ended during its migration"));
-        }
-        let moved = Domain { persistent: domain.live, ..domain.clone() };
-        Self::switch_off(source, vm)?;
-        if let Some(destination) = inner.machines.get_mut(&to) {
-            destination.domains.insert(vm, moved);
-        }
-        inner.keep();
         Ok(())
     }
 }
@@ -186,6 +134,7 @@ impl Hypervisor for SimulatedHypervisor {
                 state: DomainState::ShutOff,
                 live: None,
                 persistent: None,
+                base_memory: Mib(0),
                 boot_id: Uuid::nil(),
                 started_at: now(),
             };
@@ -231,6 +180,7 @@ impl Hypervisor for SimulatedHypervisor {
                 return Err(refused("cannot allocate memory"));
             }
             domain.live = Some(configuration);
+            domain.base_memory = configuration.maxima.floor_memory().min(configuration.size.memory);
             domain.state = DomainState::Running;
             domain.boot_id = Uuid::new_v4();
             domain.started_at = now();
@@ -253,7 +203,14 @@ impl Hypervisor for SimulatedHypervisor {
     }
 
     async fn set_vcpus(&self, vm: VmId, vcpus: Vcpus) -> Result<(), HypervisorError> {
-        self.call(Call::SetVcpus, |machine| change_both(machine.domain(vm)?, |size| size.vcpus = vcpus)).await
+        self.call(Call::SetVcpus, |machine| {
+            let domain = machine.domain(vm)?;
+            if vcpus.0 > 0 && !self.kind.unplugs_vcpus() && domain.live.is_some_and(|live| vcpus < live.size.vcpus) {
+                return Err(HypervisorError::Unsupported("vCPUs are taken away while it is off"));
+            }
+            change_both(domain, |size| size.vcpus = vcpus)
+        })
+        .await
     }
 
     async fn set_memory(&self, vm: VmId, memory: Mib) -> Result<(), HypervisorError> {
@@ -263,6 +220,9 @@ impl Hypervisor for SimulatedHypervisor {
             if stubborn && domain.live.is_some_and(|live| memory < live.size.memory) {
                 return Err(HypervisorError::Guest("it gives no memory back".into()));
             }
+            if !self.kind.is_container() && memory < domain.base_memory {
+                return Err(refused("less memory than it was started with needs a restart"));
+            }
             change_both(domain, |size| size.memory = memory)
         })
         .await
@@ -270,6 +230,9 @@ impl Hypervisor for SimulatedHypervisor {
 
     async fn grow_disk(&self, vm: VmId, disk: Gib) -> Result<(), HypervisorError> {
         self.call(Call::GrowDisk, |machine| {
+            if self.kind.is_container() {
+                return Err(HypervisorError::Unsupported("a container's disk grows while it is off"));
+            }
             let (has, free) = (machine.disk_bytes(vm), machine.pool_free_mib());
             let domain = machine.domain(vm)?;
             if domain.live.is_none() {
@@ -294,30 +257,7 @@ impl Hypervisor for SimulatedHypervisor {
         destination: &Destination,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Migrated, HypervisorError> {
-        let failure = self.meet_faults(Call::Migrate).await?;
-        if let Some((Moment::Before, error)) = failure {
-            return Err(error);
-        }
-        if !self.kind.moves_live() {
-            return Err(HypervisorError::Unsupported("containers don't move while they run"));
-        }
-        let (to, bytes) = self.destination_of(vm, &destination.uri)?;
-        self.grid.lock().aborts.remove(&vm);
-        let pace = self.pace();
-        for part in 0..PARTS {
-            progress(Progress { bytes_done: bytes / PARTS * part, bytes_left: bytes - bytes / PARTS * part });
-            tokio::time::sleep(pace).await;
-            if self.grid.lock().aborts.remove(&vm) {
-                return Err(refused("the migration was aborted"));
-            }
-            self.destination_of(vm, &destination.uri)?;
-        }
-        self.hand_over(vm, to)?;
-        progress(Progress { bytes_done: bytes, bytes_left: 0 });
-        match failure {
-            Some((_, error)) => Err(error),
-            None => Ok(Migrated { downtime_ms: 12, bytes }),
-        }
+        self.carry(vm, destination, progress).await
     }
 
     async fn migrate_abort(&self, vm: VmId) -> Result<(), HypervisorError> {

@@ -3,7 +3,7 @@
 use crate::hypervisor::{HypervisorError, Observation};
 use grid::sample::{Compatibility, DomainSample, DomainState, HypervisorSample, NumaCell, PoolSample, UTILITY_DOMAIN};
 use grid::vm::Maxima;
-use grid::{Gib, HypervisorKind, NodeId, Size, UnixMillis, VmId};
+use grid::{Gib, HypervisorKind, Mib, NodeId, Size, UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -46,6 +46,9 @@ pub(super) struct Domain {
     pub(super) state: DomainState,
     pub(super) live: Option<Configuration>,
     pub(super) persistent: Option<Configuration>,
+    /// What a machine was started with and keeps while it runs.
+    #[serde(default)]
+    pub(super) base_memory: Mib,
     /// One a start; a live move keeps it.
     pub(super) boot_id: Uuid,
     pub(super) started_at: UnixMillis,
@@ -140,8 +143,8 @@ impl Machine {
 
     fn sample_of(&self, vm: VmId, domain: &Domain, now: UnixMillis) -> DomainSample {
         let none = Configuration {
-            size: Size { vcpus: grid::Vcpus(0), memory: grid::Mib(0), disk: Gib(0) },
-            maxima: Maxima { vcpus: grid::Vcpus(0), memory: grid::Mib(0) },
+            size: Size { vcpus: grid::Vcpus(0), memory: Mib(0), disk: Gib(0) },
+            maxima: Maxima { vcpus: grid::Vcpus(0), memory: Mib(0) },
         };
         let configuration = domain.live.or(domain.persistent).unwrap_or(none);
         let running_ms = if domain.live.is_some() { now.since(domain.started_at) } else { 0 };

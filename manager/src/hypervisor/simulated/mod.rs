@@ -9,6 +9,7 @@
 mod calls;
 mod faults;
 mod machine;
+mod migration;
 
 pub use calls::SimulatedHypervisor;
 pub use faults::{Call, Failure, Faults, Moment};

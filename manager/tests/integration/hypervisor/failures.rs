@@ -38,12 +38,25 @@ async fn a_hung_node_answers_by_its_deadline_delays_no_other_and_comes_back() {
         fine &= hypervisor.sample().await.is_ok();
     }
     let others_took = others.elapsed();
+    let freed = given_up(&ground, 0).await;
     ground.lab().run("unhang", &name, &[]);
     assert_eq!(first, Err(HypervisorError::Deadline));
     assert!(first_took < BY_DEADLINE, "{first_took:?}");
     assert!(second.is_err() && second_took < Duration::from_secs(1), "{second:?} after {second_took:?}");
     assert!(fine && others_took < Duration::from_secs(4), "{others_took:?}");
+    assert!(freed, "keepalive ends the call that hung, and the daemon is asked afresh");
     assert!(answers(&ground, 0).await, "it answers again");
+}
+
+/// Whether a hung node's abandoned call comes to its end: the next one then meets a deadline of its own.
+async fn given_up(ground: &Ground, node: usize) -> bool {
+    for _ in 0..60 {
+        if ground.hypervisors[node].sample().await == Err(HypervisorError::Deadline) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    false
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use uuid::Uuid;
 
@@ -22,9 +22,10 @@ pub(crate) struct Ground {
     pub(crate) nodes: Vec<Node>,
     pub(crate) hypervisors: Vec<Arc<dyn Hypervisor>>,
     lab: Option<Lab>,
+    made: Mutex<Vec<VmId>>,
     simulated: Option<SimulatedGrid>,
-    _shared: Option<RwLockReadGuard<'static, ()>>,
-    _alone: Option<RwLockWriteGuard<'static, ()>>,
+    shared: Option<RwLockReadGuard<'static, ()>>,
+    alone: Option<RwLockWriteGuard<'static, ()>>,
 }
 
 #[derive(Clone, serde::Deserialize)]
@@ -113,23 +114,38 @@ impl Ground {
         }
         let directory = Directory::new(grid.clone());
         let hypervisors = nodes.iter().map(|node| directory.connect(node).unwrap()).collect();
-        Self { kind, nodes, hypervisors, lab: None, simulated: Some(grid), _shared: None, _alone: None }
+        Self {
+            kind,
+            nodes,
+            hypervisors,
+            lab: None,
+            made: Mutex::default(),
+            simulated: Some(grid),
+            shared: None,
+            alone: None,
+        }
     }
 
     pub(crate) async fn machines() -> Self {
         let shared = LAB.read().await;
-        Self { _shared: Some(shared), ..Self::real(|kind| !kind.is_container()) }
+        let mut ground = Self::real(|kind| !kind.is_container());
+        ground.shared = Some(shared);
+        ground
     }
 
     pub(crate) async fn containers() -> Self {
         let shared = LAB.read().await;
-        Self { _shared: Some(shared), ..Self::real(HypervisorKind::is_container) }
+        let mut ground = Self::real(HypervisorKind::is_container);
+        ground.shared = Some(shared);
+        ground
     }
 
     /// All nodes of the lab, and nobody else on it.
     pub(crate) async fn alone() -> Self {
         let alone = LAB.write().await;
-        Self { _alone: Some(alone), ..Self::real(|_| true) }
+        let mut ground = Self::real(|_| true);
+        ground.alone = Some(alone);
+        ground
     }
 
     fn real(wanted: impl Fn(HypervisorKind) -> bool) -> Self {
@@ -139,7 +155,16 @@ impl Ground {
         assert!(nodes.len() >= 2, "the lab has too few nodes");
         let directory = Directory::default();
         let hypervisors = nodes.iter().map(|node| directory.connect(node).unwrap()).collect();
-        Self { kind: nodes[0].kind, nodes, hypervisors, lab: Some(lab), simulated: None, _shared: None, _alone: None }
+        Self {
+            kind: nodes[0].kind,
+            nodes,
+            hypervisors,
+            lab: Some(lab),
+            made: Mutex::default(),
+            simulated: None,
+            shared: None,
+            alone: None,
+        }
     }
 
     pub(crate) fn lab(&self) -> &Lab {
@@ -153,6 +178,7 @@ impl Ground {
     /// A VM that does not exist yet.
     pub(crate) fn definition(&self, size: Size, maxima: Size) -> Definition {
         let vm = VmId(Uuid::new_v4());
+        self.made.lock().unwrap().push(vm);
         let bytes = vm.0.as_bytes();
         Definition {
             vm,
@@ -205,7 +231,8 @@ impl Ground {
                 "tail -c 4096 /var/log/libvirt/vm-{vm}.console.log | tr -d '\\r' | grep '^hostgrid-guest.*seq=' | tail -n 1"
             )
         };
-        for _ in 0..60 {
+        // The machine may be busy with a build, and a guest's code is emulated.
+        for _ in 0..240 {
             let line = lab.inside(&self.nodes[node].name, &format!("{script} || true"));
             if line.contains(" seq=") {
                 let pairs = line.split_whitespace().filter_map(|word| word.split_once('='));
@@ -219,7 +246,7 @@ impl Ground {
     /// Waits until the guest sees this value.
     pub(crate) async fn guest_sees(&self, node: usize, vm: VmId, key: &str, value: &str) {
         let mut last = String::new();
-        for _ in 0..40 {
+        for _ in 0..120 {
             let Some(seen) = self.guest(node, vm).await else { return };
             last = seen.get(key).cloned().unwrap_or_default();
             if last == value {
@@ -228,6 +255,28 @@ impl Ground {
             tokio::time::sleep(std::time::Duration::from_millis(500)).await;
         }
         panic!("the guest sees {key}={last}, not {value}");
+    }
+
+    /// The node's control groups let the VM's process have this much memory and little more.
+    pub(crate) fn is_limited_to(&self, node: usize, vm: VmId, mib: u64) {
+        let Some(lab) = &self.lab else { return };
+        let driver = if self.nodes[node].kind.is_container() { "lxc" } else { "qemu" };
+        let script = format!("virsh -c {driver}:///system memtune vm-{vm} --live");
+        let line = lab.inside(&self.nodes[node].name, &script);
+        let limit = line.lines().find_map(|line| line.strip_prefix("hard_limit")).unwrap_or_default();
+        let kib: u64 = limit.trim_matches([' ', ':']).parse().unwrap_or(u64::MAX);
+        assert!((mib..mib + 1024).contains(&(kib / 1024)), "{mib} MiB are limited by {line}");
+    }
+
+    /// Makes a move of the VM take long enough to be stopped.
+    pub(crate) fn slow_down(&self, node: usize, vm: VmId) {
+        match &self.lab {
+            None => self.simulated.as_ref().expect("a grid").set_pace(std::time::Duration::from_millis(50)),
+            Some(lab) => {
+                let script = format!("virsh -c qemu:///system migrate-setspeed vm-{vm} 1");
+                lab.inside(&self.nodes[node].name, &script);
+            }
+        }
     }
 
     /// Leaves nothing of the VM anywhere.
@@ -239,6 +288,22 @@ impl Ground {
             if let Some(lab) = &self.lab {
                 let pool = "/var/lib/hostgrid/pool";
                 lab.inside(&node.name, &format!("rm -rf {pool}/{vm}.raw {pool}/{vm}.seed {pool}/seeds/{vm}"));
+            }
+        }
+    }
+}
+
+/// A story that failed leaves nothing that eats the machine.
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let (true, Some(lab)) = (std::thread::panicking(), &self.lab) else { return };
+        for vm in self.made.lock().unwrap().iter() {
+            for node in &self.nodes {
+                let virsh = format!("virsh -q -c {}:///system", if node.kind.is_container() { "lxc" } else { "qemu" });
+                let files = format!("rm -rf /var/lib/hostgrid/pool/{vm}.raw /var/lib/hostgrid/pool/{vm}.seed");
+                let script =
+                    format!("({virsh} destroy vm-{vm}; {virsh} undefine vm-{vm}; {files}) >/dev/null 2>&1; true");
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lab.inside(&node.name, &script)));
             }
         }
     }

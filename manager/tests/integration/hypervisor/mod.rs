@@ -24,6 +24,16 @@ async fn a_simulated_machine_grows_and_shrinks_while_it_runs() {
 }
 
 #[tokio::test]
+async fn a_simulated_container_grows_and_shrinks_while_it_runs() {
+    story::resize_live(&Ground::simulated(HypervisorKind::Lxc)).await;
+}
+
+#[tokio::test]
+async fn a_simulated_configuration_can_be_changed_while_it_is_off() {
+    story::redefine(&Ground::simulated(HypervisorKind::Qemu)).await;
+}
+
+#[tokio::test]
 async fn a_simulated_machine_moves_while_it_runs() {
     story::migrate(&Ground::simulated(HypervisorKind::Qemu)).await;
 }
@@ -51,6 +61,16 @@ async fn a_container_grows_and_shrinks_while_it_runs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_machine_moves_while_it_runs() {
     story::migrate(&Ground::machines().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_is_stopped_or_cannot_arrive_leaves_the_vm_running_where_it_was() {
+    story::migrate_in_vain(&Ground::machines().await).await;
+}
+
+#[tokio::test]
+async fn a_simulated_move_that_is_stopped_or_cannot_arrive_leaves_the_vm_running_where_it_was() {
+    story::migrate_in_vain(&Ground::simulated(HypervisorKind::Qemu)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

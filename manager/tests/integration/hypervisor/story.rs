@@ -90,7 +90,9 @@ pub(crate) async fn resize_live(ground: &Ground) {
     ground.guest_sees(0, vm, "vcpus", "3").await;
     ground.guest_sees(0, vm, "memory_mib", "1024").await;
 
+    ground.is_limited_to(0, vm, 1024);
     it.set_memory(vm, Mib(300)).await.unwrap();
+    ground.is_limited_to(0, vm, 300);
     ground.guest_sees(0, vm, "memory_mib", "300").await;
     let shrunk = seen(ground, 0, vm).await;
     assert_eq!((shrunk.live, shrunk.persistent), (Some(size(3, 300, 1)), Some(size(3, 300, 1))));
@@ -107,6 +109,8 @@ pub(crate) async fn resize_live(ground: &Ground) {
         it.grow_disk(vm, Gib(2)).await.unwrap();
         ground.guest_sees(0, vm, "disk_gib", "2").await;
         assert!(matches!(it.grow_disk(vm, Gib(1)).await, Err(HypervisorError::Refused(_))));
+        // Less than what it was started with can't be had from it.
+        assert!(matches!(it.set_memory(vm, Mib(200)).await, Err(HypervisorError::Refused(_))));
     }
     let before = seen(ground, 0, vm).await;
     it.force_off(vm).await.unwrap();
@@ -174,6 +178,7 @@ pub(crate) async fn migrate(ground: &Ground) {
     assert_eq!((arrived.persistent, arrived.maxima), (Some(size(2, 256, 1)), wanted.maxima));
     assert_eq!(arrived.mac, wanted.mac);
     here.undefine(vm).await.unwrap();
+    ground.is_limited_to(1, vm, 256);
 
     there.set_memory(vm, Mib(768)).await.unwrap();
     there.set_vcpus(vm, Vcpus(3)).await.unwrap();
@@ -182,5 +187,47 @@ pub(crate) async fn migrate(ground: &Ground) {
     let after = ground.guest(1, vm).await;
     assert_eq!(after.map(|it| it["boot_id"].clone()), before.map(|it| it["boot_id"].clone()));
     assert_eq!(seen(ground, 1, vm).await.persistent, Some(size(3, 768, 1)));
+    ground.clean(vm).await;
+}
+
+/// Aborted on the way, refused at the door, nobody there: it runs on at its source, and its limit is set again.
+pub(crate) async fn migrate_in_vain(ground: &Ground) {
+    let here = &ground.hypervisors[0];
+    let wanted = ground.definition(size(1, 256, 1), size(3, 1024, 1));
+    let vm = wanted.vm;
+    ground.prepare(0, vm, Gib(1));
+    here.define(&wanted).await.unwrap();
+    here.start(vm).await.unwrap();
+    ground.guest(0, vm).await;
+    ground.slow_down(0, vm);
+
+    let nowhere = Destination { uri: "qemu+tcp://127.0.0.1:1/system".into() };
+    assert!(here.migrate(vm, &nowhere, &|_| {}).await.is_err(), "nobody is there");
+    let there = Destination { uri: ground.nodes[1].uri.clone() };
+    if ground.is_real() {
+        let refused = here.migrate(vm, &there, &|_| {}).await;
+        assert!(refused.is_err(), "its seed is not there: {refused:?}");
+    }
+    ground.prepare_empty(1, vm, Gib(1));
+    let abort = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let sampled = tokio::time::timeout(Duration::from_secs(3), here.sample()).await;
+        assert!(matches!(sampled, Ok(Ok(_))), "a move stalls no sample: {sampled:?}");
+        // Asked too early there is nothing to stop: so it is asked until there was.
+        for _ in 0..200 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            here.migrate_abort(vm).await.unwrap();
+        }
+    };
+    let moved = tokio::select! {
+        moved = here.migrate(vm, &there, &|_| {}) => moved,
+        () = abort => panic!("the move neither ended nor could be stopped"),
+    };
+    assert!(moved.is_err(), "it was stopped: {moved:?}");
+    let stayed = seen(ground, 0, vm).await;
+    assert_eq!((stayed.state, stayed.live), (DomainState::Running, Some(wanted.size)));
+    ground.is_limited_to(0, vm, 256);
+    let arrived = ground.hypervisors[1].observe(vm).await.unwrap();
+    assert!(arrived.is_none_or(|it| it.live.is_none()), "nothing of it runs there");
     ground.clean(vm).await;
 }

@@ -29,6 +29,9 @@ async fn starts_twice(ground: &Ground) {
     let domain = sample.domains.iter().find(|domain| domain.name == UTILITY_DOMAIN).expect("it is in the sample");
     assert_eq!((domain.vcpus_current, domain.memory_current_mib), (1, 128));
     assert!(domain.network_transmit_bytes > 0, "it talks: {domain:?}");
+    let driver = if ground.kind.is_container() { "lxc" } else { "qemu" };
+    lab.inside(name, &format!("virsh -c {driver}:///system destroy {UTILITY_DOMAIN}"));
+    assert_eq!(it.utility_state().await, Ok(Some(DomainState::ShutOff)), "that it died is seen");
 }
 
 #[tokio::test(flavor = "multi_thread")]
