@@ -159,6 +159,8 @@ fn limit_memory(connection: &Connect, traits: &Traits, vm: VmId, memory: Mib) ->
         }
         return Err(failure);
     }
+    // The control group has it; this is for the books, where the running domain's memory is told as well.
+    domain.set_memory_flags(kib, LIVE)?;
     limit::set_hard(&domain, kib, CONFIGURATION)?;
     domain.set_memory_flags(kib, CONFIGURATION)?;
     Ok(())

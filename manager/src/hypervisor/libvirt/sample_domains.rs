@@ -66,7 +66,10 @@ fn one(
 ) -> Result<DomainSample, Failure> {
     let (uuid, name) = (domain.uuid()?, domain.name()?);
     let active = domain.is_active()?;
-    let facts = Facts::read(&lookup::xml(domain, active)?, traits, active);
+    let xml = lookup::xml(domain, active)?;
+    let facts = Facts::read(&xml, traits, active);
+    // What a guest has been promised counts before it has plugged it, and what it has to give back until it has.
+    let asked_mib = Facts::read(&xml, traits, false).memory_mib;
     let used = match bulk.get(&uuid) {
         Some(statistics) => used_by_bulk(statistics),
         None => used_one_by_one(connection, traits, domain, &facts, active),
@@ -80,7 +83,7 @@ fn one(
         state: lookup::state(domain)?,
         vcpus_current: facts.vcpus,
         vcpus_maximum: facts.vcpus_maximum,
-        memory_current_mib: facts.memory_mib,
+        memory_current_mib: facts.memory_mib.max(asked_mib),
         memory_maximum_mib: facts.memory_maximum_mib,
         disk_capacity_mib: disk_of(known, uuid, used.disk_bytes) >> 20,
         cpu_time_ns: used.cpu_time_ns,
