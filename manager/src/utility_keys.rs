@@ -32,3 +32,36 @@ impl KeyStore for StoreKeys {
         self.0.utility_token_take(hash, now).await.map_err(failed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+    use grid::HypervisorKind;
+    use grid::node::{Administration, Node, NodeSettings, Overcommit};
+    use uuid::Uuid;
+
+    #[tokio::test]
+    async fn a_module_that_enrolled_is_known_to_a_hub_that_starts_again() {
+        let store = Arc::new(SqliteStore::open_temporary().await.unwrap());
+        let node = Node {
+            id: NodeId(Uuid::new_v4()),
+            name: "a".to_owned(),
+            kind: HypervisorKind::Qemu,
+            region: "north".to_owned(),
+            uri: "simulated:///a".to_owned(),
+            settings: NodeSettings { reserve: grid::Resources::ZERO, overcommit: Overcommit::default() },
+            administration: Administration::Open,
+        };
+        crate::store::NodeStore::node_put(store.as_ref(), &node).await.unwrap();
+        let (before, after) = (StoreKeys(store.clone()), StoreKeys(store));
+        before.utility_token_put(node.id, "token", UnixMillis(10)).await.unwrap();
+        assert_eq!(before.utility_token_take("token", UnixMillis(9)).await, Ok(Some(node.id)));
+        before.utility_key_put(node.id, "key", UnixMillis(9)).await.unwrap();
+        assert_eq!(after.utility_token_take("token", UnixMillis(9)).await, Ok(None));
+        assert_eq!(after.utility_key_find("key").await, Ok(Some(node.id)));
+        assert_eq!(after.utility_key_find("other").await, Ok(None));
+        let nowhere = after.utility_key_put(NodeId(Uuid::new_v4()), "lost", UnixMillis(9)).await;
+        assert!(nowhere.is_err());
+    }
+}
