@@ -68,6 +68,8 @@ impl Manager {
             pace: options.pace,
             simulated: options.simulated,
             changes: broadcast::channel(CHANGES_KEPT).0,
+            #[cfg(test)]
+            trial: operations::trial::Trial::default(),
         });
         let collector = Arc::new(Collector::open(Arc::clone(&shared)).await?);
         let driver = Driver::new(Arc::clone(&shared), Arc::clone(&collector));

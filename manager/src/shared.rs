@@ -29,6 +29,9 @@ pub(crate) struct Shared {
     pub(crate) pace: Pace,
     pub(crate) simulated: bool,
     pub(crate) changes: broadcast::Sender<Change>,
+    /// What tests have ordered to go wrong.
+    #[cfg(test)]
+    pub(crate) trial: crate::operations::trial::Trial,
 }
 
 impl Shared {

@@ -13,6 +13,10 @@ mod resize_move;
 mod run;
 mod step;
 mod steps;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod trial;
 mod work;
 
 pub(crate) use choose::{Chooser, Wanted, audit_refused, begin, quota_left, recorded};

@@ -1,7 +1,9 @@
 //! Walking the steps of one operation: forward, or back and clean. See the picture in `driver.rs`.
 
 use super::run::Run;
-use super::step::{Step, StepError};
+use super::step::{Note, Step, StepError};
+#[cfg(test)]
+use super::trial::Moment;
 use crate::clock;
 use crate::shared::Change;
 use crate::store::StoreError;
@@ -123,7 +125,7 @@ async fn carry_out(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(
     let began = Instant::now();
     let mut tries = 1;
     let ended = loop {
-        let ended = guarded(step.deadline(run.pace()), step.run(run)).await;
+        let ended = guarded(step.deadline(run.pace()), once(run, position, step)).await;
         match &ended {
             Err(error) if error.passes && !error.unknown && tries < run.pace().tries => {
                 tracing::info!(operation = %run.operation.id, step = step.name(), %error, tries, "tried again");
@@ -154,7 +156,7 @@ async fn undo(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), St
     record(run, position, StepState::UndoStarted, None).await?;
     let mut tries = 1;
     loop {
-        let Err(error) = guarded(step.deadline(run.pace()), step.undo(run)).await else {
+        let Err(error) = guarded(step.deadline(run.pace()), undo_once(run, position, step)).await else {
             record(run, position, StepState::Undone, None).await?;
             return Ok(Ok(()));
         };
@@ -165,6 +167,40 @@ async fn undo(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), St
         tokio::time::sleep(wait(run, tries)).await;
         tries += 1;
     }
+}
+
+#[cfg(not(test))]
+async fn once(run: &Run, _position: u32, step: &dyn Step) -> Result<Note, StepError> {
+    step.run(run).await
+}
+
+#[cfg(not(test))]
+async fn undo_once(run: &Run, _position: u32, step: &dyn Step) -> Result<(), StepError> {
+    step.undo(run).await
+}
+
+#[cfg(test)]
+async fn once(run: &Run, position: u32, step: &dyn Step) -> Result<Note, StepError> {
+    let trial = &run.shared.trial;
+    trial.meet(position, Moment::Before).await?;
+    let mut note = step.run(run).await?;
+    if trial.twice() {
+        note = step.run(run).await?;
+    }
+    trial.meet(position, Moment::After).await?;
+    Ok(note)
+}
+
+#[cfg(test)]
+async fn undo_once(run: &Run, position: u32, step: &dyn Step) -> Result<(), StepError> {
+    let trial = &run.shared.trial;
+    trial.meet_undo(position, Moment::Before).await;
+    step.undo(run).await?;
+    if trial.twice() {
+        step.undo(run).await?;
+    }
+    trial.meet_undo(position, Moment::After).await;
+    Ok(())
 }
 
 /// A step with its deadline; a panic is a failure.

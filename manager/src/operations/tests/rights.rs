@@ -1,0 +1,163 @@
+//! Who may, what may be typed, and what a second click does.
+
+use super::rig::{Rig, size};
+use crate::ManagerError;
+use crate::operations::trial::{Moment, Orders};
+use crate::vms::DeployRequest;
+use grid::plan::{PlanAnswer, PlanKind, RefusalReason};
+use grid::{Gib, Mib, Size, Vcpus};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_tenants_vm_is_not_there() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let (manager, stranger) = (&rig.manager, &rig.stranger);
+    let plan = rig.plan(vm, size(2, 256, 1)).await;
+    assert_eq!(manager.vm_get(stranger, vm).await.unwrap_err(), ManagerError::NotFound);
+    assert_eq!(manager.vm_stop(stranger, vm, true, "k1").await.unwrap_err(), ManagerError::NotFound);
+    assert_eq!(manager.vm_delete(stranger, vm, "k2").await.unwrap_err(), ManagerError::NotFound);
+    assert_eq!(manager.vm_resize(stranger, vm, Rig::agree(&plan)).await.unwrap_err(), ManagerError::NotFound);
+    assert_eq!(manager.vm_resize_preview(stranger, vm, plan.to).await.unwrap_err(), ManagerError::NotFound);
+    assert_eq!(manager.vm_list(stranger).await.unwrap(), []);
+    assert_eq!(manager.node_list(stranger).await.unwrap_err(), ManagerError::Forbidden);
+    assert_eq!(manager.vm_get(&rig.customer, vm).await.unwrap().node_name, None);
+    assert_eq!(manager.vm_get(&rig.admin, vm).await.unwrap().node_name.as_deref(), Some("qemu-a"));
+    let audit = rig.store.audit_list(20).await.unwrap();
+    let refused = audit.iter().filter(|row| row.actor == Some(stranger.user) && row.outcome.starts_with("refused"));
+    assert_eq!(refused.count(), 3, "{audit:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_makes_no_sense_is_refused_in_its_field() {
+    let rig = Rig::new().await;
+    let good = rig.request("web", "disk-tiny");
+    let long = "a".repeat(10_000);
+    let bad: Vec<(&str, DeployRequest)> = ["", "<b>", "]]>", "a\0b", "../x", "\u{202e}x", "Web", "-a", &long]
+        .into_iter()
+        .map(|name| ("name", DeployRequest { name: name.into(), ..good.clone() }))
+        .chain([
+            ("keys", DeployRequest { keys: "ssh-rsa <x>".into(), ..good.clone() }),
+            ("image", DeployRequest { image: "../disk-tiny".into(), ..good.clone() }),
+            ("offer", DeployRequest { offer: "free".into(), ..good.clone() }),
+            ("region", DeployRequest { region: "moon".into(), ..good.clone() }),
+            ("idempotency_key", DeployRequest { idempotency_key: String::new(), ..good.clone() }),
+        ])
+        .collect();
+    for (expected, request) in bad {
+        match rig.manager.vm_deploy(&rig.customer, request.clone()).await {
+            Err(ManagerError::Invalid { field, message }) => {
+                assert_eq!(field, expected, "{message}");
+            }
+            other => panic!("{request:?}: {other:?}"),
+        }
+    }
+    assert_eq!(rig.store.vm_list(None).await.unwrap(), []);
+    let huge = DeployRequest { offer: "huge".into(), ..good };
+    let refused = rig.manager.vm_deploy(&rig.customer, huge).await.unwrap_err();
+    assert!(matches!(refused, ManagerError::Refused { .. }), "{refused:?}");
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_second_click_is_the_same_operation() {
+    let rig = Rig::new().await;
+    let request = rig.request("web", "disk-tiny");
+    let clicks = (0..20).map(|_| rig.manager.vm_deploy(&rig.customer, request.clone()));
+    let answers = futures::future::join_all(clicks).await;
+    let first = answers[0].clone().unwrap();
+    assert!(answers.iter().all(|answer| answer.as_ref() == Ok(&first)), "{answers:?}");
+    rig.succeeded(first.1).await;
+    assert_eq!(rig.store.vm_list(None).await.unwrap().len(), 1);
+    let plan = rig.plan(first.0, size(2, 256, 1)).await;
+    let agreement = Rig::agree(&plan);
+    let resize = rig.manager.vm_resize(&rig.customer, first.0, agreement.clone()).await.unwrap();
+    assert_eq!(rig.manager.vm_resize(&rig.customer, first.0, agreement.clone()).await, Ok(resize));
+    rig.succeeded(resize).await;
+    assert_eq!(rig.manager.vm_resize(&rig.customer, first.0, agreement).await, Ok(resize));
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vm_that_is_worked_on_is_busy() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let other = rig.plan(vm, size(3, 256, 1)).await;
+    rig.order(Orders { hang: Some((1, Moment::Before)), ..Orders::default() });
+    let operation = rig.resize(vm, size(2, 256, 1)).await;
+    rig.reached(operation, 1, false).await;
+    let busy = ManagerError::Busy { operation };
+    assert_eq!(rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&other)).await, Err(busy.clone()));
+    assert_eq!(rig.manager.vm_stop(&rig.customer, vm, false, "s").await, Err(busy.clone()));
+    assert_eq!(rig.manager.vm_delete(&rig.customer, vm, "d").await, Err(busy));
+    let view = rig.manager.vm_get(&rig.customer, vm).await.unwrap();
+    assert_eq!(view.operation.unwrap().id, operation);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plan_that_no_longer_holds_asks_for_consent_again() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let plan = rig.plan(vm, size(2, 512, 1)).await;
+    assert_eq!(plan.kind, PlanKind::InPlaceLive);
+    rig.fill("qemu-a", 100).await;
+    match rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&plan)).await {
+        Err(ManagerError::PlanChanged { answer }) => match *answer {
+            PlanAnswer::Planned { plan } => assert_eq!(plan.kind, PlanKind::MoveLive),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(rig.vm(vm).await.size, size(1, 128, 1));
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_refusal_says_what_was_asked_and_what_fits_and_nodes_only_to_admins() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let to = size(2, 3000, 1);
+    let PlanAnswer::Refused { refusal } = rig.manager.vm_resize_preview(&rig.customer, vm, to).await.unwrap() else {
+        panic!("3000 MiB fit nowhere")
+    };
+    assert!(matches!(refusal.reason, RefusalReason::NoRoom { asked: 3000, .. }), "{refusal:?}");
+    assert!(refusal.largest.is_some());
+    assert_eq!(refusal.nodes, []);
+    let PlanAnswer::Refused { refusal } = rig.manager.vm_resize_preview(&rig.admin, vm, to).await.unwrap() else {
+        panic!("3000 MiB fit nowhere")
+    };
+    assert!(!refusal.nodes.is_empty());
+    for absurd in
+        [size(0, 128, 1), size(1, 0, 1), Size { vcpus: Vcpus(u32::MAX), memory: Mib(u64::MAX), disk: Gib(u64::MAX) }]
+    {
+        let answer = rig.manager.vm_resize_preview(&rig.customer, vm, absurd).await.unwrap();
+        assert!(matches!(answer, PlanAnswer::Refused { .. }), "{answer:?}");
+    }
+    let PlanAnswer::Refused { refusal } =
+        rig.manager.vm_resize_preview(&rig.customer, vm, size(1, 128, 500)).await.unwrap()
+    else {
+        panic!("500 GiB are beyond the quota")
+    };
+    assert!(matches!(refusal.reason, RefusalReason::QuotaExceeded { .. }), "{refusal:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_at_once_never_take_more_than_there_is() {
+    let rig = Rig::new().await;
+    for name in ["lxc-a", "lxc-b", "qemu-b"] {
+        rig.manager.node_administration_set(&rig.admin, name, grid::node::Administration::Cordoned).await.unwrap();
+    }
+    // Room for the utility VM and four tiny VMs.
+    let each = grid::vm::commitment(grid::HypervisorKind::Qemu, super::rig::TINY).memory_mib;
+    rig.fill("qemu-a", 4 * each + 1).await;
+    let requests: Vec<DeployRequest> = (0..8).map(|n| rig.request(&format!("web-{n}"), "disk-tiny")).collect();
+    let deploys = requests.into_iter().map(|request| rig.manager.vm_deploy(&rig.customer, request));
+    let answers = futures::future::join_all(deploys).await;
+    let taken: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+    assert_eq!(taken.len(), 4);
+    for (_, operation) in taken {
+        rig.succeeded(operation).await;
+    }
+    rig.check().await;
+    let entry = rig.manager.node_get(&rig.admin, "qemu-a").await.unwrap();
+    assert!(entry.usable.covers(&entry.committed), "{entry:#?}");
+}

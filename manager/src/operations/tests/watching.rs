@@ -1,0 +1,102 @@
+//! What the collector sees: states that follow, nodes that fall silent, utility modules that die and come back.
+
+use super::rig::{Rig, TINY};
+use crate::history::HistoryRange;
+use grid::map::Condition;
+use grid::sample::Source;
+use grid::vm::VmState;
+use grid::{UnixMillis, VmId};
+use std::time::Duration;
+
+async fn state_is(rig: &Rig, vm: VmId, wanted: VmState) {
+    for _ in 0..300 {
+        if rig.vm(vm).await.state == wanted {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not {wanted:?}: {:?}", rig.vm(vm).await);
+}
+
+fn condition(rig: &Rig, node: &str) -> Condition {
+    rig.manager.map().get(rig.id(node)).unwrap().condition
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vms_state_follows_its_hypervisor() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.hypervisors["qemu-a"].force_off(vm).await.unwrap();
+    state_is(&rig, vm, VmState::Stopped).await;
+    rig.hypervisors["qemu-a"].start(vm).await.unwrap();
+    state_is(&rig, vm, VmState::Running).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.silent = true);
+    state_is(&rig, vm, VmState::Unknown).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.silent = false);
+    state_is(&rig, vm, VmState::Running).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hung_node_goes_stale_and_delays_no_other() {
+    let rig = Rig::new().await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.hung = true);
+    let stale = |node: &str| matches!(condition(&rig, node), Condition::Stale { source: Source::Hypervisor, .. });
+    rig.until("the hung node is stale", || stale("qemu-a")).await;
+    for name in ["qemu-b", "lxc-a", "lxc-b"] {
+        let at = rig.manager.map().get(rig.id(name)).unwrap().hypervisor.as_ref().unwrap().at;
+        assert!(crate::clock::now().since(at) < 500, "{name} was delayed");
+    }
+    let request = rig.request("web", "disk-tiny");
+    let (vm, operation) = rig.manager.vm_deploy(&rig.customer, request).await.unwrap();
+    rig.succeeded(operation).await;
+    assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.hung = false);
+    rig.until("it is ready again", || condition(&rig, "qemu-a") == Condition::Ready).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_utility_vm_is_brought_back_and_meanwhile_takes_nothing() {
+    let rig = Rig::new().await;
+    // It can't come back at once: the first start fails.
+    let refusal = crate::hypervisor::HypervisorError::Refused("no".into());
+    let start = crate::hypervisor::simulated::Call::UtilityStart;
+    rig.grid.faults(rig.id("qemu-a"), |faults| (1..=12).for_each(|nth| faults.fail(start, nth, refusal.clone())));
+    rig.grid.power_fail(rig.id("qemu-a"));
+    let stale = || matches!(condition(&rig, "qemu-a"), Condition::Stale { source: Source::Utility, .. });
+    rig.until("its reports are stale", stale).await;
+    let (vm, operation) = rig.manager.vm_deploy(&rig.customer, rig.request("web", "disk-tiny")).await.unwrap();
+    rig.succeeded(operation).await;
+    assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.failures.clear());
+    rig.until("it is ready again", || condition(&rig, "qemu-a") == Condition::Ready).await;
+    assert!(rig.grid.utility_runs(rig.id("qemu-a")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn absurd_samples_make_no_room() {
+    let rig = Rig::new().await;
+    let before = rig.manager.map().get(rig.id("qemu-a")).unwrap().usable;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lying = true);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let entry = rig.manager.map();
+    let entry = entry.get(rig.id("qemu-a")).unwrap();
+    assert!(before.covers(&entry.usable), "{:?} became {:?}", before, entry.usable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_has_points_of_nodes_and_of_vms() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let range = HistoryRange { from: UnixMillis(0), to: UnixMillis(i64::MAX), points: 100 };
+    for _ in 0..200 {
+        let node = rig.manager.node_history(&rig.admin, "qemu-a", "available_memory_mib", range).await.unwrap();
+        let own = rig.manager.vm_history(&rig.customer, vm, "memory_mib", range).await.unwrap();
+        if !node.is_empty() && !own.is_empty() {
+            assert!(own.iter().all(|(_, mib)| (*mib - 128.0).abs() < f64::EPSILON), "{own:?}");
+            assert_eq!(rig.vm(vm).await.size, TINY);
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("no points");
+}
