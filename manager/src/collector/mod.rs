@@ -115,6 +115,10 @@ impl Collector {
         crate::operations::recorded(&self.heard().records.vms, node)
     }
 
+    pub(crate) fn is_mac_taken(&self, mac: &str) -> bool {
+        self.heard().records.vms.values().flatten().any(|vm| vm.mac == mac)
+    }
+
     /// Whether the node's utility VM is the manager's to start.
     fn cares_for(&self, node: NodeId) -> bool {
         let map = self.map();

@@ -93,7 +93,7 @@ impl Driver {
         self.tasks.spawn(async move {
             let ended = tokio::select! {
                 () = driver.stop.cancelled() => Ok(()),
-                ended = driver.carry_out(id) => ended,
+                ended = driver.carry_out_whatever(id) => ended,
             };
             match ended {
                 Ok(()) => {}
@@ -106,6 +106,17 @@ impl Driver {
 
     fn with_running<T>(&self, change: impl FnOnce(&mut BTreeSet<OperationId>) -> T) -> T {
         change(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A store that can't be reached delays an operation, and loses none.
+    async fn carry_out_whatever(&self, id: OperationId) -> Result<(), StoreError> {
+        loop {
+            match self.carry_out(id).await {
+                Err(StoreError::Database(error)) => tracing::error!(operation = %id, %error, "taken up again soon"),
+                ended => return ended,
+            }
+            tokio::time::sleep(STORE_AGAIN).await;
+        }
     }
 
     async fn carry_out(&self, id: OperationId) -> Result<(), StoreError> {

@@ -9,7 +9,10 @@ use crate::clock;
 use crate::shared::Change;
 use crate::store::StoreError;
 use crate::store::rows::OperationEnd;
+use grid::NodeId;
 use grid::operation::{OperationKind, OperationState};
+use grid::plan::Plan;
+use grid::sample::DomainState;
 use grid::vm::VmState;
 
 pub(super) async fn end(run: &Run, outcome: Outcome) -> Result<(), StoreError> {
@@ -46,10 +49,11 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
         }
         (OperationKind::Resize { plan, .. }, _) => {
             let Ok(vm) = run.vm().await else { return outcome };
-            match record_what_is(run, vm.node).await {
-                Ok(size) if is_same(size, plan.from) && vm.node == plan.source => outcome,
+            let home = executes_at(run, plan).await.unwrap_or(vm.node);
+            match record_what_is(run, home).await {
+                Ok(size) if is_same(size, plan.from) && home == plan.source => outcome,
                 Ok(size) => {
-                    tell_module(run, vm.node, size).await;
+                    tell_module(run, home, size).await;
                     let now = |text: String| format!("{text}; the VM now has {size}");
                     let (reason, detail) = (outcome.reason.map(now), outcome.detail.map(now));
                     Outcome { state: OperationState::Failed, reason, detail }
@@ -63,6 +67,13 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
         }
         _ => outcome,
     }
+}
+
+/// The destination, where the VM is seen running there: its home could not be recorded.
+async fn executes_at(run: &Run, plan: &Plan) -> Option<NodeId> {
+    let destination = plan.destination?;
+    let seen = run.observe(destination).await.ok()??;
+    (seen.state == DomainState::Running).then_some(destination)
 }
 
 async fn state_set(run: &Run, state: VmState) {

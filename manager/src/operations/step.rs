@@ -28,6 +28,12 @@ pub(crate) trait Step: Send + Sync {
         false
     }
 
+    /// Of a step of no return that has failed or was cut off: whether what can't be taken back has happened all the
+    /// same. Then the step is done, whatever its answer was.
+    async fn has_happened(&self, _run: &Run) -> Result<bool, StepError> {
+        Ok(false)
+    }
+
     /// Whether it is carried out also where an earlier step has failed past the point of no return.
     fn cleans_up(&self) -> bool {
         false

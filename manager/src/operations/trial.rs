@@ -55,7 +55,7 @@ impl Trial {
     /// Meets what was ordered for an undo.
     pub(crate) async fn meet_undo(&self, position: u32, moment: Moment) {
         if self.orders().hang_undo == Some((position, moment)) {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -44,20 +44,38 @@ impl Outcome {
 /// All steps that are not done yet; at the first failure back again.
 pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
     for (position, step) in positions(steps) {
-        match run.state_of(position) {
-            StepState::Done => continue,
-            // A crash came between a failure and the word that all is to be undone.
-            StepState::Failed => return turn_back(run, steps, &StepError::new("a step had failed")).await,
-            _ => {}
+        if run.state_of(position) == StepState::Done {
+            continue;
         }
-        if let Err(error) = carry_out(run, position, step.as_ref()).await? {
-            if error.unknown {
-                return Ok(Outcome::failed(&error));
-            }
-            return turn_back(run, steps, &error).await;
+        // A crash may have come between a failure and the word that all is to be undone.
+        let ended = match run.state_of(position) {
+            StepState::Failed => Err(StepError::new("a step had failed")),
+            _ => carry_out(run, position, step.as_ref()).await?,
+        };
+        let Err(error) = ended else { continue };
+        if error.unknown {
+            return Ok(Outcome::failed(&error));
+        }
+        match happened(run, position, step.as_ref()).await? {
+            Ok(true) => {}
+            Ok(false) => return turn_back(run, steps, &error).await,
+            Err(unknown) => return Ok(Outcome::failed(&unknown)),
         }
     }
     Ok(Outcome { state: OperationState::Succeeded, reason: None, detail: None })
+}
+
+/// Whether a step of no return, failed or cut off, has done all the same what can't be taken back; then it counts as
+/// done.
+async fn happened(run: &Run, position: u32, step: &dyn Step) -> Result<Result<bool, StepError>, StoreError> {
+    if !step.no_return() || matches!(run.state_of(position), StepState::Waiting | StepState::Done) {
+        return Ok(Ok(false));
+    }
+    let happened = guarded(step.deadline(run.pace()), step.has_happened(run)).await;
+    if happened == Ok(true) {
+        record(run, position, StepState::Done, Some("it had happened all the same")).await?;
+    }
+    Ok(happened.map_err(StepError::unknown))
 }
 
 /// Remembers why, and goes back.
@@ -75,6 +93,11 @@ pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, 
     let store = &run.shared.store;
     let reason = store.operation_fact_get(run.operation.id, REASON).await?.unwrap_or_else(|| "a step failed".into());
     let detail = store.operation_fact_get(run.operation.id, DETAIL).await?.unwrap_or_else(|| reason.clone());
+    for (position, step) in positions(steps) {
+        if let Err(unknown) = happened(run, position, step.as_ref()).await? {
+            return Ok(Outcome::failed(&unknown));
+        }
+    }
     let passed = positions(steps)
         .filter(|(position, step)| step.no_return() && run.state_of(*position) == StepState::Done)
         .map(|(position, _)| position)

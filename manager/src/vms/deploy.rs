@@ -39,17 +39,19 @@ impl Manager {
         principal: &Principal,
         request: DeployRequest,
     ) -> Result<(VmId, OperationId), ManagerError> {
-        if let Some(known) = self.known_key(principal, &request.idempotency_key).await? {
-            let operation = self.shared.store.operation_get(known).await?.ok_or(ManagerError::NotFound)?;
-            return Ok((operation.kind.vm(), known));
+        if let Some(known) = self.known_deploy(principal, &request).await? {
+            return Ok(known);
         }
         let keys = match checked(&request) {
             Ok(keys) => keys,
             Err(error) => return self.refused(principal, "vm_deploy", &request.name, error).await,
         };
-        let id = VmId(Uuid::new_v4());
         // One chooses at a time, and the choice is in the store before the next one looks.
         let turn = self.chooser.turn().await;
+        if let Some(known) = self.known_deploy(principal, &request).await? {
+            return Ok(known);
+        }
+        let id = self.new_id();
         let (node, kind, size) = match self.choose(principal, &request).await {
             Ok(chosen) => chosen,
             Err(error) => return self.refused(principal, "vm_deploy", &request.name, error).await,
@@ -61,6 +63,27 @@ impl Manager {
         drop(turn);
         self.driver.spawn(operation);
         Ok((id, operation))
+    }
+
+    /// The deployment that the caller's key already stands for.
+    async fn known_deploy(
+        &self,
+        principal: &Principal,
+        request: &DeployRequest,
+    ) -> Result<Option<(VmId, OperationId)>, ManagerError> {
+        let Some(known) = self.known_key(principal, &request.idempotency_key).await? else { return Ok(None) };
+        let operation = self.shared.store.operation_get(known).await?.ok_or(ManagerError::NotFound)?;
+        Ok(Some((operation.kind.vm(), known)))
+    }
+
+    /// A VM's id, such that its MAC is nobody else's.
+    fn new_id(&self) -> VmId {
+        loop {
+            let id = VmId(Uuid::new_v4());
+            if !self.collector.is_mac_taken(&mac(id)) {
+                return id;
+            }
+        }
     }
 
     /// The node, of one of the kinds that the region has and the image is made for.

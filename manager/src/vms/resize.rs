@@ -46,6 +46,9 @@ impl Manager {
         let target = vm.to_string();
         // One chooses at a time, and the choice is in the store before the next one looks.
         let turn = self.chooser.turn().await;
+        if let Some(known) = self.known_key(principal, &agreement.idempotency_key).await? {
+            return Ok(known);
+        }
         let (vm, plan) = match self.still_agreed(principal, vm, &agreement.plan).await {
             Ok(agreed) => agreed,
             Err(error) => return self.refused(principal, "vm_resize", &target, error).await,

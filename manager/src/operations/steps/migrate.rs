@@ -67,6 +67,10 @@ impl Step for MigrateLive {
         }
     }
 
+    async fn has_happened(&self, run: &Run) -> Result<bool, StepError> {
+        Ok(whereabouts(run).await? == Whereabouts::Destination)
+    }
+
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let plan = run.plan()?;
         if whereabouts(run).await? == Whereabouts::Destination {

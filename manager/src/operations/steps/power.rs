@@ -101,6 +101,10 @@ impl Step for Start {
         Ok(None)
     }
 
+    async fn has_happened(&self, run: &Run) -> Result<bool, StepError> {
+        is_on(run, run.place().await?).await
+    }
+
     /// What was started a moment ago is stopped again, so that the steps before can be undone.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let place = run.place().await?;

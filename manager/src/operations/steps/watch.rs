@@ -85,7 +85,7 @@ async fn stop(run: &Run, patience: Duration) -> Result<Option<u64>, StepError> {
     let deadline_ms = u64::try_from(patience.as_millis()).unwrap_or(u64::MAX);
     let work = Work::WatchStop { watch, deadline_ms };
     match run.order(node, work, patience + Duration::from_secs(10)).await {
-        Ok(WorkDone::Watched { longest_gap_ms, answered, .. }) if answered > 1 => Ok(Some(longest_gap_ms)),
+        Ok(WorkDone::Watched { longest_gap_ms, answered, .. }) if answered > 0 => Ok(Some(longest_gap_ms)),
         Ok(_) => Ok(None),
         Err(error) => {
             tracing::debug!(%error, operation = %run.operation.id, "the watch told nothing");

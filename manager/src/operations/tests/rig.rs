@@ -5,9 +5,9 @@ use crate::accounts::{Principal, Role};
 use crate::hypervisor::simulated::{Hardware, SimulatedGrid};
 use crate::hypervisor::{Hypervisor, UtilityImages};
 use crate::operations::trial::Orders;
+use crate::store::Store;
 use crate::store::rows::NewUser;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{AccountStore, NodeStore, Store};
 use crate::utility::simulated::{SimulatedTransfers, SimulatedUtility};
 use crate::utility::{ImageLibrary, MemoryKeys, UtilityHub};
 use crate::vms::{Agreement, DeployRequest};
@@ -50,8 +50,8 @@ fn pace() -> Pace {
         sample_every: Duration::from_millis(25),
         sample_deadline: Duration::from_millis(300),
         history_every: Duration::from_millis(100),
-        freshness: Freshness { stale_after_ms: 1_000 },
-        utility_dead_after: Duration::from_millis(800),
+        freshness: Freshness { stale_after_ms: 3_000 },
+        utility_dead_after: Duration::from_millis(2_500),
         utility_back_off: Duration::from_millis(100),
         shut_down: Duration::from_millis(200),
         short_step: Duration::from_secs(5),
@@ -128,7 +128,7 @@ impl Rig {
     }
 
     pub(super) async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        for _ in 0..400 {
+        for _ in 0..1_500 {
             if is_so() {
                 return;
             }
@@ -137,7 +137,7 @@ impl Rig {
         panic!("not so: {what}");
     }
 
-    pub(super) fn request(&self, name: &str, image: &str) -> DeployRequest {
+    pub(super) fn request(name: &str, image: &str) -> DeployRequest {
         DeployRequest {
             name: name.into(),
             image: image.into(),
@@ -189,7 +189,7 @@ impl Rig {
         }
         let image = if node.starts_with("lxc") { "root-tiny" } else { "disk-tiny" };
         let name = format!("vm-{}", &Uuid::new_v4().simple().to_string()[..8]);
-        let (vm, operation) = self.manager.vm_deploy(&self.customer, self.request(&name, image)).await.unwrap();
+        let (vm, operation) = self.manager.vm_deploy(&self.customer, Self::request(&name, image)).await.unwrap();
         self.succeeded(operation).await;
         for other in &others {
             self.manager.node_administration_set(&self.admin, other, Administration::Open).await.unwrap();
@@ -236,8 +236,9 @@ impl Rig {
         }
         for tenant in [&self.customer, &self.stranger] {
             let (used, count) = self.store.tenant_usage(tenant.tenant).await.unwrap();
-            let mine = vms.iter().filter(|vm| vm.tenant == tenant.tenant && vm.state != VmState::Failed);
-            let sum = mine.clone().map(|vm| Resources::from(vm.size)).fold(Resources::ZERO, Resources::plus);
+            let mine = vms.iter().filter(|vm| vm.tenant == tenant.tenant);
+            let there = mine.clone().filter(|vm| vm.state != VmState::Failed);
+            let sum = there.map(|vm| Resources::from(vm.size)).fold(Resources::ZERO, Resources::plus);
             assert_eq!((used, count), (sum, u32::try_from(mine.count()).unwrap()), "the quota is charged wrongly");
         }
     }

@@ -30,7 +30,7 @@ async fn another_tenants_vm_is_not_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_makes_no_sense_is_refused_in_its_field() {
     let rig = Rig::new().await;
-    let good = rig.request("web", "disk-tiny");
+    let good = Rig::request("web", "disk-tiny");
     let long = "a".repeat(10_000);
     let bad: Vec<(&str, DeployRequest)> = ["", "<b>", "]]>", "a\0b", "../x", "\u{202e}x", "Web", "-a", &long]
         .into_iter()
@@ -61,7 +61,7 @@ async fn what_makes_no_sense_is_refused_in_its_field() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_click_is_the_same_operation() {
     let rig = Rig::new().await;
-    let request = rig.request("web", "disk-tiny");
+    let request = Rig::request("web", "disk-tiny");
     let clicks = (0..20).map(|_| rig.manager.vm_deploy(&rig.customer, request.clone()));
     let answers = futures::future::join_all(clicks).await;
     let first = answers[0].clone().unwrap();
@@ -149,7 +149,7 @@ async fn many_at_once_never_take_more_than_there_is() {
     // Room for the utility VM and four tiny VMs.
     let each = grid::vm::commitment(grid::HypervisorKind::Qemu, super::rig::TINY).memory_mib;
     rig.fill("qemu-a", 4 * each + 1).await;
-    let requests: Vec<DeployRequest> = (0..8).map(|n| rig.request(&format!("web-{n}"), "disk-tiny")).collect();
+    let requests: Vec<DeployRequest> = (0..8).map(|n| Rig::request(&format!("web-{n}"), "disk-tiny")).collect();
     let deploys = requests.into_iter().map(|request| rig.manager.vm_deploy(&rig.customer, request));
     let answers = futures::future::join_all(deploys).await;
     let taken: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();

@@ -9,7 +9,7 @@ use grid::{UnixMillis, VmId};
 use std::time::Duration;
 
 async fn state_is(rig: &Rig, vm: VmId, wanted: VmState) {
-    for _ in 0..300 {
+    for _ in 0..1_000 {
         if rig.vm(vm).await.state == wanted {
             return;
         }
@@ -46,7 +46,7 @@ async fn a_hung_node_goes_stale_and_delays_no_other() {
         let at = rig.manager.map().get(rig.id(name)).unwrap().hypervisor.as_ref().unwrap().at;
         assert!(crate::clock::now().since(at) < 500, "{name} was delayed");
     }
-    let request = rig.request("web", "disk-tiny");
+    let request = Rig::request("web", "disk-tiny");
     let (vm, operation) = rig.manager.vm_deploy(&rig.customer, request).await.unwrap();
     rig.succeeded(operation).await;
     assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
@@ -64,7 +64,7 @@ async fn a_dead_utility_vm_is_brought_back_and_meanwhile_takes_nothing() {
     rig.grid.power_fail(rig.id("qemu-a"));
     let stale = || matches!(condition(&rig, "qemu-a"), Condition::Stale { source: Source::Utility, .. });
     rig.until("its reports are stale", stale).await;
-    let (vm, operation) = rig.manager.vm_deploy(&rig.customer, rig.request("web", "disk-tiny")).await.unwrap();
+    let (vm, operation) = rig.manager.vm_deploy(&rig.customer, Rig::request("web", "disk-tiny")).await.unwrap();
     rig.succeeded(operation).await;
     assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.failures.clear());
