@@ -13,6 +13,7 @@ use grid::VmId;
 use std::time::Duration;
 use virt::connect::Connect;
 use virt::domain::MigrateParameters;
+use virt::error::ErrorNumber;
 use virt_sys as sys;
 
 /// Longest move; whoever started it aborts it sooner where it has to.
@@ -96,5 +97,9 @@ pub(super) fn abort(connection: &Connect, vm: VmId) -> Result<(), Failure> {
     if !domain.is_active()? || domain.job_info()?.r#type == none {
         return Ok(());
     }
-    Ok(raw::abort_job(&domain)?)
+    match raw::abort_job(&domain).map_err(Failure::from) {
+        // It ended between the two questions, or has not begun to move anything.
+        Err(failure) if failure.is(ErrorNumber::OperationInvalid) => Ok(()),
+        aborted => aborted,
+    }
 }

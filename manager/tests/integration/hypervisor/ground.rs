@@ -32,6 +32,7 @@ pub(crate) struct Ground {
 struct LabFile {
     name: String,
     index: u32,
+    manager_address: String,
     nodes: Vec<LabNode>,
 }
 
@@ -60,13 +61,21 @@ impl Lab {
         Self { file, directory: path.parent().map(Path::to_owned).unwrap_or_default() }
     }
 
+    pub(crate) fn manager_address(&self) -> &str {
+        &self.file.manager_address
+    }
+
     pub(crate) fn node(&self, name: &str) -> &LabNode {
         self.file.nodes.iter().find(|node| node.name == name).expect("a node of the lab")
     }
 
-    /// The images that `make setup` built, beside the lab's directory.
-    pub(crate) fn image(&self, name: &str) -> PathBuf {
-        self.directory.join("../images").join(name)
+    /// The images that `make images` built: in the repository's `var/`, or where `HOSTGRID_IMAGES` says.
+    pub(crate) fn image(name: &str) -> PathBuf {
+        let directory = std::env::var_os("HOSTGRID_IMAGES")
+            .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../var/images"), PathBuf::from);
+        let file = directory.join(name);
+        std::fs::canonicalize(&file)
+            .unwrap_or_else(|error| panic!("{}: {error}; `make images` builds it", file.display()))
     }
 
     /// `lab COMMAND NODE`, with what follows.
@@ -198,7 +207,7 @@ impl Ground {
             return;
         };
         let container = self.nodes[node].kind.is_container();
-        let image = lab.image(if container { "root/tiny-container.raw" } else { "disk/tiny.raw" });
+        let image = Lab::image(if container { "root/tiny-container.raw" } else { "disk/tiny.raw" });
         let seed =
             if container { format!("mkdir -p {pool}/seeds/{vm}") } else { format!("truncate -s 1M {pool}/{vm}.seed") };
         let disk = format!(

@@ -6,8 +6,11 @@ use grid::vm::Maxima;
 use grid::{Gib, Mib, Vcpus, VmId};
 use manager::hypervisor::{Destination, HypervisorError, Observation};
 use std::sync::Mutex;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// The machine may be busy with a build, and a guest's code is emulated.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 async fn seen(ground: &Ground, node: usize, vm: VmId) -> Observation {
     ground.hypervisors[node].observe(vm).await.unwrap().expect("the VM is there")
@@ -39,8 +42,8 @@ pub(crate) async fn life(ground: &Ground) {
     ground.guest_sees(0, vm, "disk_gib", "1").await;
     sampled(ground, vm).await;
 
-    it.shut_down(vm, Duration::from_secs(30)).await.unwrap();
-    it.shut_down(vm, Duration::from_secs(30)).await.unwrap();
+    it.shut_down(vm, PATIENCE).await.unwrap();
+    it.shut_down(vm, PATIENCE).await.unwrap();
     assert_eq!(seen(ground, 0, vm).await.state, DomainState::ShutOff);
     it.start(vm).await.unwrap();
     it.force_off(vm).await.unwrap();
@@ -117,7 +120,8 @@ pub(crate) async fn resize_live(ground: &Ground) {
     it.start(vm).await.unwrap();
     // What is plugged memory is there when the guest has booted so far.
     let mut after = seen(ground, 0, vm).await;
-    for _ in 0..60 {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
         if after.live == before.live {
             break;
         }
@@ -214,8 +218,9 @@ pub(crate) async fn migrate_in_vain(ground: &Ground) {
         let sampled = tokio::time::timeout(Duration::from_secs(3), here.sample()).await;
         assert!(matches!(sampled, Ok(Ok(_))), "a move stalls no sample: {sampled:?}");
         // Asked too early there is nothing to stop: so it is asked until there was.
-        for _ in 0..200 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+        let until = Instant::now() + PATIENCE;
+        while Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(50)).await;
             here.migrate_abort(vm).await.unwrap();
         }
     };
