@@ -8,6 +8,7 @@
 //!   store: VMs, reservations ───────┘─> points ─> one writer ─> history
 //! ```
 
+mod came_back;
 mod heard;
 mod history;
 mod node;
@@ -19,6 +20,7 @@ use crate::shared::{Change, Shared};
 use crate::store::StoreError;
 use crate::vms::VmUsage;
 use arc_swap::ArcSwap;
+use came_back::CameBack;
 use grid::map::ResourceMap;
 use grid::sample::UtilitySample;
 use grid::{NodeId, Resources, UnixMillis, VmId};
@@ -38,6 +40,11 @@ pub(crate) struct Collector {
     heard: Mutex<Heard>,
     points: mpsc::Sender<Vec<crate::store::rows::MetricPoint>>,
     points_taken: Mutex<Option<mpsc::Receiver<Vec<crate::store::rows::MetricPoint>>>>,
+    /// When this process began to listen.
+    opened_at: UnixMillis,
+    came_back: Mutex<CameBack>,
+    restores: mpsc::UnboundedSender<VmId>,
+    restores_taken: Mutex<Option<mpsc::UnboundedReceiver<VmId>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -52,12 +59,17 @@ impl Collector {
         let mut heard = Heard::new(records);
         heard.remember(shared.store.as_ref()).await;
         let (points, taken) = mpsc::channel(BATCHES_WAITING);
+        let (restores, restores_taken) = mpsc::unbounded_channel();
         let collector = Self {
             shared,
             map: ArcSwap::default(),
             heard: Mutex::new(heard),
             points,
             points_taken: Mutex::new(Some(taken)),
+            opened_at: crate::clock::now(),
+            came_back: Mutex::default(),
+            restores,
+            restores_taken: Mutex::new(Some(restores_taken)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -83,6 +95,20 @@ impl Collector {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+    }
+
+    /// The VMs that ran when their nodes went down and are seen off now; for one listener.
+    pub(crate) fn restores(&self) -> Option<mpsc::UnboundedReceiver<VmId>> {
+        self.restores_taken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn restore(&self, vm: VmId) {
+        // Nobody listens any more when all is being stopped.
+        let _ = self.restores.send(vm);
+    }
+
+    fn came_back(&self) -> MutexGuard<'_, CameBack> {
+        self.came_back.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn map(&self) -> Arc<ResourceMap> {

@@ -13,6 +13,7 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
     let map = collector.map();
     let Some(entry) = map.get(node) else { return };
     let stale_after_ms = collector.shared.pace.freshness.stale_after_ms;
+    let first_look = first_look(collector, node, entry, stale_after_ms);
     let changed: Vec<(Vm, VmState)> = {
         let heard = collector.heard();
         let homely = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
@@ -28,6 +29,11 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
             Ok(Some(now)) if now.generation == vm.generation => {}
             _ => continue,
         }
+        if first_look && *state == VmState::Stopped && collector.came_back().ran(vm) {
+            // Its start says what becomes of it.
+            collector.restore(vm.id);
+            continue;
+        }
         tracing::info!(vm = %vm.id, from = vm.state.as_str(), to = state.as_str(), "a VM's state");
         match collector.shared.store.vm_state_set(vm.id, *state).await {
             Ok(()) => collector.shared.tell(Change::Vm(vm.id)),
@@ -37,6 +43,21 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
     if let Err(error) = collector.records_changed().await {
         tracing::warn!(%error, "the store could not be read");
     }
+}
+
+/// Whether this is the first fresh sample of the node since this process began, or since the node was silent.
+fn first_look(collector: &Collector, node: NodeId, entry: &MapNode, stale_after_ms: u64) -> bool {
+    let fresh = entry.hypervisor.as_ref().is_some_and(|reading| clock::now().since(reading.at) <= stale_after_ms);
+    // What an earlier run heard says nothing of now.
+    let heard_now = entry.hypervisor.as_ref().is_some_and(|reading| reading.at >= collector.opened_at);
+    if fresh && heard_now {
+        return collector.came_back().looks(node);
+    }
+    if !fresh {
+        let vms = collector.heard().records.vms.get(&node).cloned().unwrap_or_default();
+        collector.came_back().is_silent(node, &vms);
+    }
+    false
 }
 
 /// The state to record; none where it stays as it is.

@@ -21,6 +21,7 @@
 //! runs in a task of its own; a panic in a step is a failed step.
 
 use super::kinds::steps_of;
+use super::restore::restore;
 use super::run::Run;
 use super::step::Step;
 use super::work::Outcome;
@@ -58,6 +59,11 @@ impl Driver {
 
     /// Takes up what an earlier run left.
     pub(crate) fn start(&self) {
+        if let Some(came_back) = self.collector.restores() {
+            let restoring =
+                restore(Arc::clone(&self.shared), Arc::clone(&self.collector), self.clone(), came_back);
+            self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(restoring));
+        }
         let driver = self.clone();
         self.tasks.spawn(async move {
             let unfinished = loop {

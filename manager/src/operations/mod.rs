@@ -10,6 +10,7 @@ pub(crate) mod maxima;
 mod power;
 mod resize_in_place;
 mod resize_move;
+mod restore;
 mod run;
 mod step;
 mod steps;

@@ -1,0 +1,88 @@
+//! Nodes that came back: a VM that ran and is seen off at the first look at its node is to run again. It did not stop;
+//! its node did, or all of it.
+//!
+//! The first look is the first fresh sample of a node since this process began, or since the node was silent. A VM
+//! that is seen to go off while it is watched has stopped by its guest's or customer's will, and stays off.
+
+use grid::vm::{Vm, VmState};
+use grid::{NodeId, VmId};
+use std::collections::BTreeSet;
+
+#[derive(Debug, Default)]
+pub(super) struct CameBack {
+    /// Nodes that have been looked at and are being watched.
+    watched: BTreeSet<NodeId>,
+    /// VMs that ran when their nodes fell silent.
+    ran: BTreeSet<VmId>,
+}
+
+impl CameBack {
+    /// A fresh sample of the node is there; answers whether it is the first look.
+    pub(super) fn looks(&mut self, node: NodeId) -> bool {
+        self.watched.insert(node)
+    }
+
+    /// Nothing fresh is known of the node.
+    pub(super) fn is_silent(&mut self, node: NodeId, vms: &[Vm]) {
+        self.watched.remove(&node);
+        self.ran.extend(vms.iter().filter(|vm| vm.state == VmState::Running).map(|vm| vm.id));
+    }
+
+    /// Whether a VM that is seen off at a first look is to run again.
+    pub(super) fn ran(&mut self, vm: &Vm) -> bool {
+        self.ran.remove(&vm.id) || vm.state == VmState::Running
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use grid::vm::Maxima;
+    use grid::{Gib, HypervisorKind, Mib, Size, TenantId, UnixMillis, UserId, Vcpus};
+    use std::net::Ipv4Addr;
+    use uuid::Uuid;
+
+    fn vm(state: VmState) -> Vm {
+        let size = Size { vcpus: Vcpus(1), memory: Mib(256), disk: Gib(1) };
+        Vm {
+            id: VmId(Uuid::from_u128(7)),
+            name: "shop".into(),
+            tenant: TenantId(Uuid::nil()),
+            owner: UserId(Uuid::nil()),
+            node: NodeId(Uuid::from_u128(1)),
+            kind: HypervisorKind::Qemu,
+            region: "north".into(),
+            image: "tiny".into(),
+            size,
+            maxima: Maxima { vcpus: size.vcpus, memory: size.memory },
+            state,
+            mac: String::new(),
+            address: Ipv4Addr::LOCALHOST,
+            keys: String::new(),
+            created_at: UnixMillis(0),
+            generation: 0,
+        }
+    }
+
+    #[test]
+    fn only_the_first_look_is_one() {
+        let mut back = CameBack::default();
+        let node = NodeId(Uuid::from_u128(1));
+        assert!(back.looks(node));
+        assert!(!back.looks(node));
+        back.is_silent(node, &[]);
+        assert!(back.looks(node));
+    }
+
+    #[test]
+    fn what_ran_before_the_silence_runs_again_and_what_was_stopped_does_not() {
+        let mut back = CameBack::default();
+        let node = NodeId(Uuid::from_u128(1));
+        back.is_silent(node, &[vm(VmState::Running)]);
+        assert!(back.ran(&vm(VmState::Unknown)));
+        assert!(!back.ran(&vm(VmState::Unknown)), "once");
+        back.is_silent(node, &[vm(VmState::Stopped)]);
+        assert!(!back.ran(&vm(VmState::Unknown)));
+        assert!(!back.ran(&vm(VmState::Stopped)));
+    }
+}
