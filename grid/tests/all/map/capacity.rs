@@ -58,7 +58,7 @@ proptest! {
         let resources = commitment(kind, size);
         let request = Request { kind, region: None, resources, excluded: Vec::new(), live_from: None };
         let mut placed = 0;
-        while let Some(chosen) = place(&map, &request).chosen {
+        while placed <= counted && let Some(chosen) = place(&map, &request).chosen {
             map = map.with_reservation(NOW, chosen.node, resources);
             placed += 1;
         }
