@@ -27,4 +27,5 @@ pub fn AsOf(
             <strong class="as-of-words" aria-live="polite">{words}</strong>
         </p>
     }
+    .into_any()
 }

@@ -38,6 +38,7 @@ pub fn CapacityBar(resource: Resource, figures: Figures) -> impl IntoView {
             <rect class="bar-measured" x=measured_part y="0" width="4" height="16"></rect>
         </svg>
     }
+    .into_any()
 }
 
 /// A bar of used and limit.
@@ -49,6 +50,7 @@ pub fn UsedBar(used: u64, limit: u64, #[prop(into)] label: String) -> impl IntoV
             <rect class="bar-committed" x="0" y="0" width=part(used, limit) height="16"></rect>
         </svg>
     }
+    .into_any()
 }
 
 /// The six numbers of each resource, as bars and as a table.
@@ -92,6 +94,7 @@ pub fn FiguresTable(figures: Figures) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }
 
 /// What the bars' colours mean.
@@ -105,6 +108,7 @@ pub fn BarLegend() -> impl IntoView {
             <li class="bar-legend-measured">"Measured"</li>
         </ul>
     }
+    .into_any()
 }
 
 #[cfg(test)]

@@ -41,4 +41,5 @@ pub fn Chart(chart: ChartView) -> impl IntoView {
             </details>
         </figure>
     }
+    .into_any()
 }

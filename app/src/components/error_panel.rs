@@ -24,4 +24,5 @@ pub fn ErrorPanel(error: AppError) -> impl IntoView {
             </p>
         </section>
     }
+    .into_any()
 }

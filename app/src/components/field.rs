@@ -29,6 +29,7 @@ pub fn FormProblems(problems: Signal<Vec<Problem>>, fields: &'static [&'static s
             }}
         </div>
     }
+    .into_any()
 }
 
 /// What is wrong with one field.
@@ -44,6 +45,7 @@ fn FieldProblems(problems: Signal<Vec<Problem>>, field: &'static str) -> impl In
             }}
         </div>
     }
+    .into_any()
 }
 
 /// A line of text.
@@ -78,6 +80,7 @@ pub fn Field(
             <FieldProblems problems field=name/>
         </div>
     }
+    .into_any()
 }
 
 /// Several lines of text.
@@ -106,6 +109,7 @@ pub fn TextField(
             <FieldProblems problems field=name/>
         </div>
     }
+    .into_any()
 }
 
 /// One of several. Each choice is its value and what is shown.
@@ -135,6 +139,7 @@ pub fn SelectField(
             <FieldProblems problems field=name/>
         </div>
     }
+    .into_any()
 }
 
 /// A tick.
@@ -146,4 +151,5 @@ pub fn TickField(label: &'static str, name: &'static str, #[prop(optional)] is_t
             <span>{label}</span>
         </label>
     }
+    .into_any()
 }

@@ -14,4 +14,5 @@ pub fn LogoMark() -> impl IntoView {
             <path class="logo-way" d="M8.5 8.5h11m-3.5-3.5 3.5 3.5-3.5 3.5"></path>
         </svg>
     }
+    .into_any()
 }

@@ -24,6 +24,7 @@ pub fn Layout() -> impl IntoView {
         <main id="main" class="page"><Outlet/></main>
         <footer class="foot"><p>"Hostgrid keeps every virtual machine on a node that can carry it."</p></footer>
     }
+    .into_any()
 }
 
 /// Effects run in the browser only, when the page is alive.
@@ -73,4 +74,5 @@ fn Head(session: SessionView) -> impl IntoView {
             {signed_in}
         </header>
     }
+    .into_any()
 }

@@ -26,4 +26,5 @@ where
             }}
         </Transition>
     }
+    .into_any()
 }

@@ -42,6 +42,7 @@ pub fn NodeFacts(facts: Vec<FactView>) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -81,4 +82,5 @@ pub fn NodeVms(vms: Vec<NodeVmView>) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }

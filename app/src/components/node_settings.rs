@@ -54,6 +54,7 @@ pub fn Settings(
             </ActionForm>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -79,4 +80,5 @@ pub fn Administer(
             </ActionForm>
         </section>
     }
+    .into_any()
 }

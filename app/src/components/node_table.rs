@@ -28,6 +28,7 @@ pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -79,4 +80,5 @@ fn NodeRow(node: NodeLine) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }

@@ -30,6 +30,7 @@ pub fn Quota(quota: QuotaView) -> impl IntoView {
             {lines}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -43,4 +44,5 @@ fn QuotaLine(name: &'static str, used: String, limit: String, bar: (u64, u64), l
             <UsedBar used=bar.0 limit=bar.1 label/>
         </div>
     }
+    .into_any()
 }

@@ -49,4 +49,5 @@ pub fn ResizeForm(
             </Form>
         </section>
     }
+    .into_any()
 }

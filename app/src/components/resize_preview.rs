@@ -57,6 +57,7 @@ fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>) -> impl 
             <AsOf at=plan.as_of/>
         </section>
     }
+    .into_any()
 }
 
 /// Old and new, resource by resource.
@@ -102,6 +103,7 @@ fn RefusalPanel(refusal: RefusalView, id: String) -> impl IntoView {
             <AsOf at=refusal.as_of/>
         </section>
     }
+    .into_any()
 }
 
 /// For admins: what speaks against each node.
@@ -127,4 +129,5 @@ fn Rejections(nodes: Vec<RejectionView>) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }

@@ -27,6 +27,7 @@ pub fn AdminPage() -> impl IntoView {
         <Title text="Capacity"/>
         {loaded(capacity, |view| view! { <Dashboard view/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -46,6 +47,7 @@ fn Dashboard(view: DashboardView) -> impl IntoView {
             <div class="card card-table"><OperationTable operations=view.operations with_vm=true/></div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -85,4 +87,5 @@ fn Kind(kind: KindView) -> impl IntoView {
             <div class="charts">{charts}</div>
         </section>
     }
+    .into_any()
 }

@@ -65,6 +65,7 @@ pub fn AdminNodePage() -> impl IntoView {
         })}
         {loaded(node, move |view| view! { <NodeView view typed settings administer/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -105,4 +106,5 @@ fn NodeView(
             <div class="card card-table"><OperationTable operations=view.operations with_vm=true/></div>
         </section>
     }
+    .into_any()
 }

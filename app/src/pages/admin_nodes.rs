@@ -38,4 +38,5 @@ pub fn AdminNodesPage() -> impl IntoView {
             }
         })}
     }
+    .into_any()
 }

@@ -35,4 +35,5 @@ pub fn AdminOperationsPage() -> impl IntoView {
             }
         })}
     }
+    .into_any()
 }

@@ -34,6 +34,7 @@ pub fn LoginPage() -> impl IntoView {
         <Title text="Sign in"/>
         {loaded(flash, |flash| view! { <LoginForm flash/> })}
     }
+    .into_any()
 }
 
 /// A plain form in any case: signing in changes everything, so the whole page is loaded afresh.
@@ -62,4 +63,5 @@ fn LoginForm(flash: Flash) -> impl IntoView {
             </form>
         </section>
     }
+    .into_any()
 }

@@ -19,4 +19,5 @@ pub fn NotFoundPage() -> impl IntoView {
         <Title text="Not found"/>
         {loaded(nothing, |()| view! { <ErrorPanel error=AppError::NotFound/> })}
     }
+    .into_any()
 }

@@ -55,6 +55,7 @@ fn OperationView(view: OperationPageView) -> impl IntoView {
             <Measures view/>
         </div>
     }
+    .into_any()
 }
 
 /// How it ended; empty while it goes on, so that a reader is told when it changes.
@@ -80,6 +81,7 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
             })}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -95,6 +97,7 @@ fn Step(step: StepView) -> impl IntoView {
             <span class="step-note">{step.note.unwrap_or_default()}</span>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -126,4 +129,5 @@ fn Measures(view: OperationPageView) -> impl IntoView {
             </dl>
         </section>
     }
+    .into_any()
 }

@@ -66,6 +66,7 @@ pub fn VmPage() -> impl IntoView {
         })}
         {loaded(vm, move |view| view! { <VmView view start stop/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -95,6 +96,7 @@ fn VmView(view: VmPageView, start: ServerAction<VmStart>, stop: ServerAction<VmS
             <div class="card card-table"><OperationTable operations/></div>
         </section>
     }
+    .into_any()
 }
 
 /// What is being done to it now.
@@ -107,6 +109,7 @@ pub fn RunningOperation(line: OperationLine) -> impl IntoView {
             <span>{state_word(line.state).to_lowercase()}</span>
         </p>
     }
+    .into_any()
 }
 
 #[component]
@@ -148,6 +151,7 @@ fn VmFacts(view: VmPageView) -> impl IntoView {
             </dl>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -183,4 +187,5 @@ fn VmActions(vm: VmCard, key: String, start: ServerAction<VmStart>, stop: Server
             </form>
         </section>
     }
+    .into_any()
 }

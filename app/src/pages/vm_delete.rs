@@ -36,6 +36,7 @@ pub fn VmDeletePage() -> impl IntoView {
         })}
         {loaded(vm, move |view| view! { <DeleteForm view delete/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -60,4 +61,5 @@ fn DeleteForm(view: VmPageView, delete: ServerAction<VmDelete>) -> impl IntoView
             </ActionForm>
         </section>
     }
+    .into_any()
 }

@@ -50,6 +50,7 @@ pub fn VmNewPage() -> impl IntoView {
         </div>
         {loaded(catalogue, move |view| view! { <DeployForm view deploy/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -108,4 +109,5 @@ fn DeployForm(view: DeployView, deploy: ServerAction<VmDeploy>) -> impl IntoView
             </ActionForm>
         </section>
     }
+    .into_any()
 }

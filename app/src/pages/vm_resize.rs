@@ -110,6 +110,7 @@ pub fn VmResizePage() -> impl IntoView {
             view! { <Preview preview id=id.get_untracked() agree/> }
         })}
     }
+    .into_any()
 }
 
 #[cfg(test)]

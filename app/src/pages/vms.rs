@@ -30,6 +30,7 @@ pub fn VmsPage() -> impl IntoView {
         <Title text="VMs"/>
         {loaded(vms, |list| view! { <VmList list/> })}
     }
+    .into_any()
 }
 
 #[component]
@@ -66,6 +67,7 @@ fn VmList(list: VmListView) -> impl IntoView {
             </p>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -105,4 +107,5 @@ fn VmRow(vm: VmCard, is_admin: bool) -> impl IntoView {
             {admin}
         </tr>
     }
+    .into_any()
 }
