@@ -1,10 +1,11 @@
 //! The history: what is kept of each node, hypervisor kind and VM over time, and the one task that writes it.
 
+use super::Collector;
 use crate::clock;
 use crate::shared::Shared;
 use crate::store::rows::{MetricPoint, MetricSeries};
 use crate::vms::VmUsage;
-use grid::map::{Condition, MapNode};
+use grid::map::{Condition, KindTotals, MapNode, ResourceMap};
 use grid::sample::DomainState;
 use grid::{Resource, Resources, UnixMillis, VmId};
 use std::collections::BTreeMap;
@@ -31,6 +32,21 @@ pub(super) fn points(entry: &MapNode, usage: &BTreeMap<VmId, VmUsage>, at: UnixM
     }
     points.extend(vm_points(entry, usage, at));
     points
+}
+
+/// What each hypervisor kind adds to it: the sums over its nodes.
+fn kind_points(map: &ResourceMap, at: UnixMillis) -> Vec<MetricPoint> {
+    let sums = |totals: KindTotals| {
+        let amounts = [
+            ("usable", totals.usable),
+            ("committed", totals.committed),
+            ("reserved", totals.reserved),
+            ("available", totals.available),
+            ("measured", totals.measured),
+        ];
+        resource_points(totals.kind.as_str(), &amounts, at)
+    };
+    map.totals().into_iter().flat_map(sums).collect()
 }
 
 /// `usable_vcpus` and so on: five amounts of three resources.
@@ -88,7 +104,12 @@ fn point(subject: &str, metric: &str, at: UnixMillis, value: u64) -> MetricPoint
 }
 
 /// Writes what comes, in batches; forgets what is too old; ends with the collector, after what was waiting.
-pub(super) async fn write(shared: Arc<Shared>, mut taken: mpsc::Receiver<Vec<MetricPoint>>, stop: CancellationToken) {
+pub(super) async fn write(
+    collector: Arc<Collector>,
+    mut taken: mpsc::Receiver<Vec<MetricPoint>>,
+    stop: CancellationToken,
+) {
+    let shared = &collector.shared;
     let mut tick = interval(shared.pace.history_every);
     let mut forget = interval(FORGET_EVERY);
     let mut waiting: Vec<MetricPoint> = Vec::new();
@@ -96,11 +117,14 @@ pub(super) async fn write(shared: Arc<Shared>, mut taken: mpsc::Receiver<Vec<Met
         tokio::select! {
             () = stop.cancelled() => break,
             Some(points) = taken.recv() => waiting.extend(points),
-            _ = tick.tick() => flush(&shared, &mut waiting).await,
-            _ = forget.tick() => forget_old(&shared).await,
+            _ = tick.tick() => {
+                waiting.extend(kind_points(&collector.map(), clock::now()));
+                flush(shared, &mut waiting).await;
+            }
+            _ = forget.tick() => forget_old(shared).await,
         }
     }
-    flush(&shared, &mut waiting).await;
+    flush(shared, &mut waiting).await;
 }
 
 async fn flush(shared: &Shared, waiting: &mut Vec<MetricPoint>) {
