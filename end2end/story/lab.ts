@@ -107,9 +107,9 @@ export class Lab {
     return found(homes[0], 'a home');
   }
 
-  /** Every file of a node's pool, with its path. */
+  /** Every file and folder of a node's pool, with its path. */
   poolFiles(node: string): string[] {
-    return this.inside(node, 'find', '/var/lib/hostgrid/pool', '-type', 'f').split('\n').filter(Boolean);
+    return this.inside(node, 'find', '/var/lib/hostgrid/pool', '-mindepth', '1').split('\n').filter(Boolean);
   }
 
   /** Starts to ping an address from the customers' network, five times a second. */

@@ -12,7 +12,8 @@ export type Plan =
   | 'move-live-restart'
   | 'move-cold'
   | 'make-room'
-  | 'refused';
+  | 'refused'
+  | 'nothing';
 
 /** What an operation's page says of it, in figures; null where it isn't said. */
 export interface Outcome {

@@ -50,6 +50,15 @@ test("the admin sees everybody's VMs and operations", async ({ admin, lab }) => 
   for (const vm of lab.vms) await expect(admin.page.locator('main')).toContainText(vm.name);
 });
 
+test("what an admin types into a node's settings outlives what the page learns meanwhile", async ({ admin, lab }) => {
+  await admin.open(`/admin/nodes/${lab.nodes[0]?.name}`);
+  const field = admin.field('Reserve memory (MiB)');
+  await field.fill('123');
+  // Samples come every few seconds, and the page shows them as they come.
+  await admin.page.waitForTimeout(8_000);
+  await expect(field).toHaveValue('123');
+});
+
 test('a node that is not there is not found', async ({ admin, allow }) => {
   allow(/status of 404/);
   expect(await admin.open('/admin/nodes/no-such-node')).toBe(404);

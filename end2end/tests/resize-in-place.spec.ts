@@ -130,4 +130,10 @@ test("a running VM's disk grows while it runs, and its guest sees it", async ({ 
     .poll(() => heartbeat(lab, render.id), { timeout: 30_000 })
     .toMatchObject({ disk_gib: larger.disk_gib, boot_id: before.boot_id, data: before.data });
   expect(await owner.sizeOf(render.id)).toEqual(larger);
+
+  // There is no way back: disks never shrink.
+  expect(await owner.preview(render.id, { disk_gib: size.disk_gib })).toBe('refused');
+  await expect(owner.plan).toContainText(/disk/i);
+  await expect(owner.plan).toContainText(/shrink|smaller/i);
+  await expect(owner.button('Resize')).toHaveCount(0);
 });
