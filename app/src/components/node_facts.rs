@@ -1,6 +1,7 @@
 //! Both sets of statistics side by side, and the VMs as each source reports them.
 
 use crate::view::node::{FactView, NodeVmView};
+use grid::sample::Source;
 use leptos::prelude::*;
 
 fn or_dash(text: Option<String>) -> String {
@@ -8,7 +9,8 @@ fn or_dash(text: Option<String>) -> String {
 }
 
 #[component]
-pub fn NodeFacts(facts: Vec<FactView>) -> impl IntoView {
+pub fn NodeFacts(facts: Vec<FactView>, stale: Option<Source>) -> impl IntoView {
+    let is_stale = |source: Source| if stale == Some(source) { "true" } else { "false" };
     let rows = facts
         .into_iter()
         .map(|fact| {
@@ -33,8 +35,12 @@ pub fn NodeFacts(facts: Vec<FactView>) -> impl IntoView {
                     <thead>
                         <tr>
                             <th scope="col">"Fact"</th>
-                            <th scope="col">"Hypervisor says"</th>
-                            <th scope="col">"Utility module says"</th>
+                            <th scope="col" data-set="hypervisor" data-stale=is_stale(Source::Hypervisor)>
+                                "Hypervisor says"
+                            </th>
+                            <th scope="col" data-set="utility" data-stale=is_stale(Source::Utility)>
+                                "Utility module says"
+                            </th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>

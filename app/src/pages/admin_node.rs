@@ -91,7 +91,7 @@ fn NodeView(
             <h2>"Capacity"</h2>
             <FiguresTable figures=line.figures/>
         </section>
-        <NodeFacts facts=view.facts/>
+        <NodeFacts facts=view.facts stale=view.stale/>
         <NodeVms vms=view.vms/>
         <section>
             <h2>"Over the last hour"</h2>

@@ -71,8 +71,19 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
         OperationState::Pending | OperationState::Running => "It goes on even if you close this page.",
     };
     let class = format!("outcome outcome-{}", state.as_str());
+    let figures = view.figures;
     view! {
-        <section class=class>
+        <section
+            class=class
+            data-operation=view.line.id
+            data-state=state.as_str()
+            data-plan=view.plan
+            data-duration-ms=figures.duration_ms
+            data-called-ms=figures.called_ms
+            data-downtime-ms=figures.downtime_ms
+            data-source=figures.source
+            data-destination=figures.destination
+        >
             <p role="status" class="outcome-word">{word}</p>
             <p>{words}</p>
             {view.reason.map(|reason| view! { <p class="outcome-reason">{reason}</p> })}

@@ -4,6 +4,7 @@ use super::capacity::Figures;
 use super::chart::ChartView;
 use super::operation::OperationLine;
 use grid::node::Administration;
+use grid::sample::Source;
 use serde::{Deserialize, Serialize};
 
 /// How a condition is to be taken.
@@ -90,6 +91,8 @@ pub struct NodePageView {
     pub uri: String,
     pub administration: Administration,
     pub facts: Vec<FactView>,
+    /// The source that was never heard, or not for too long.
+    pub stale: Option<Source>,
     pub vms: Vec<NodeVmView>,
     pub settings: SettingsView,
     pub charts: Vec<ChartView>,

@@ -31,6 +31,17 @@ pub struct StepView {
     pub note: Option<String>,
 }
 
+/// What was measured, for programs that read the page. Milliseconds; none where it isn't known or not over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperationFigures {
+    pub duration_ms: Option<u64>,
+    pub called_ms: u64,
+    pub downtime_ms: Option<u64>,
+    /// Node names; admins only.
+    pub source: Option<String>,
+    pub destination: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OperationPageView {
     pub line: OperationLine,
@@ -44,6 +55,7 @@ pub struct OperationPageView {
     pub steps: Vec<StepView>,
     /// The time spent inside the hypervisor's and the utility module's own calls.
     pub called: String,
+    pub figures: OperationFigures,
     pub ended_at: Option<String>,
     pub as_of: String,
 }

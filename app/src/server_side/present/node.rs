@@ -54,6 +54,10 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
         uri: node.node.uri.clone(),
         administration: node.node.administration,
         facts: facts::facts(&node, as_of),
+        stale: match node.condition {
+            Condition::Silent { source } | Condition::Stale { source, .. } => Some(source),
+            _ => None,
+        },
         vms: sizes::vms(&node, &vms),
         settings: settings(node.node.settings),
         charts: history(door, name).await?,

@@ -4,7 +4,7 @@ use super::time;
 use crate::AppError;
 use crate::server_side::door::{Door, OperationFilter};
 use crate::view::amounts;
-use crate::view::operation::{OperationLine, OperationListView, OperationPageView, StepView};
+use crate::view::operation::{OperationFigures, OperationLine, OperationListView, OperationPageView, StepView};
 use grid::UnixMillis;
 use grid::operation::{Operation, OperationKind, OperationStep};
 use manager::operations::OperationView;
@@ -24,6 +24,13 @@ pub fn page(view: OperationView) -> OperationPageView {
         detail: operation.detail.clone(),
         steps: operation.steps.iter().map(step).collect(),
         called: amounts::duration(operation.called_ms),
+        figures: OperationFigures {
+            duration_ms: operation.ended_at.map(|ended| ended.since(operation.created_at)),
+            called_ms: operation.called_ms,
+            downtime_ms: operation.downtime_ms,
+            source: view.source_name.clone(),
+            destination: view.destination_name.clone(),
+        },
         ended_at: operation.ended_at.map(time::moment),
         as_of: time::moment(time::now()),
         line: line_of_view(&view),
