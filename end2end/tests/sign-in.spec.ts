@@ -32,6 +32,7 @@ test('whoever was sent to the sign-in page comes back to where they wanted to go
 
 test('the way back after signing in never leads to another site', async ({ lab, visitor }) => {
   for (const next of ['https://elsewhere.example/', '//elsewhere.example/', '/\\elsewhere.example', 'javascript:alert(1)']) {
+    await visitor.page.goto('about:blank');
     await visitor.page.context().clearCookies();
     await visitor.open(`/login?next=${encodeURIComponent(next)}`);
     await visitor.fillSignIn(lab.admin.email, lab.admin.password);
@@ -46,6 +47,7 @@ test('signing out ends the session, also for a cookie that was kept', async ({ l
   const kept = await visitor.page.context().cookies();
   await visitor.button('Sign out').click();
   await expect(visitor.page).toHaveURL(/\/login/);
+  await visitor.page.goto('about:blank');
   await visitor.page.context().clearCookies();
   await visitor.page.context().addCookies(kept);
   await visitor.open('/vms');
