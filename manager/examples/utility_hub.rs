@@ -23,8 +23,8 @@ fn node(number: &str) -> Result<NodeId> {
 }
 
 async fn obey(hub: &Arc<UtilityHub>, images: &ImageLibrary, line: &str) -> Result<String> {
-    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
-    match word {
+    let (first, rest) = line.split_once(' ').unwrap_or((line, ""));
+    match first {
         "images" => {
             let all = [ImageFamily::Disk, ImageFamily::Root].map(|family| images.list(family)).concat();
             Ok(serde_json::to_string(&all)?)

@@ -3,22 +3,21 @@
 //! A node's module is silent when nothing was heard of it for [`UtilityPace::silent_after`]; work for it then ends at
 //! once. After a start of the manager everybody has that long to be heard.
 
+use super::UtilityModule;
 use super::keys::{self, KeyStore, KeyStoreError};
 use super::orders::{Orders, Outcome};
+use super::remote::RemoteModule;
 use super::transfers::{TransferError, Transfers};
-use super::{UtilityError, UtilityModule};
-use async_trait::async_trait;
 use axum::body::Body;
 use grid::identity::{TransferId, WorkId};
 use grid::sample::UtilitySample;
-use grid::work::{Enrolled, Enrolment, Work, WorkAnswer, WorkDone, WorkOrder};
+use grid::work::{Enrolled, Enrolment, WorkAnswer, WorkOrder};
 use grid::{NodeId, UnixMillis};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::{Notify, broadcast};
-use tokio::time::{Instant, sleep_until, timeout_at};
-use uuid::Uuid;
+use tokio::sync::{Notify, broadcast, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 /// Reports that a slow listener may lag behind.
 const REPORTS: usize = 4096;
@@ -123,7 +122,7 @@ impl UtilityHub {
     /// The module of a node, whether it was ever heard or not.
     pub fn module(self: &Arc<Self>, node: NodeId) -> Arc<dyn UtilityModule> {
         let simulated = self.with(|state| state.simulated.get(&node).cloned());
-        simulated.unwrap_or_else(|| Arc::new(RemoteModule { hub: Arc::clone(self), node }))
+        simulated.unwrap_or_else(|| Arc::new(RemoteModule::new(Arc::clone(self), node)))
     }
 
     /// Puts a module of this process in a node's place.
@@ -267,8 +266,27 @@ impl UtilityHub {
         self.transfers.receive(id, node).await
     }
 
+    /// Adds an order; `None` where too many wait.
+    pub(super) fn order_add(&self, node: NodeId, order: WorkOrder) -> Option<oneshot::Receiver<Outcome>> {
+        self.with(|state| {
+            let desk = state.desks.entry(node).or_default();
+            let answer = desk.orders.add(order);
+            desk.wake.notify_waiters();
+            answer
+        })
+    }
+
+    /// Takes an order back; fine where it is answered.
+    pub(super) fn order_give_up(&self, node: NodeId, id: WorkId) {
+        self.with(|state| {
+            if let Some(desk) = state.desks.get_mut(&node) {
+                desk.orders.give_up(id);
+            }
+        });
+    }
+
     /// When the node's module counts as silent if nothing more is heard.
-    fn silent_at(&self, node: NodeId) -> Instant {
+    pub(super) fn silent_at(&self, node: NodeId) -> Instant {
         let heard = self.with(|state| state.desks.get(&node).and_then(|desk| desk.heard_at));
         heard.map_or(self.opened_at, |heard| heard.max(self.opened_at)) + self.pace.silent_after
     }
@@ -278,74 +296,10 @@ impl UtilityHub {
     }
 }
 
-/// A module that calls at the manager's door.
-#[derive(Debug)]
-struct RemoteModule {
-    hub: Arc<UtilityHub>,
-    node: NodeId,
-}
-
-/// Takes the order back when nobody waits for its answer any more.
-struct Waiting<'a> {
-    module: &'a RemoteModule,
-    id: WorkId,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.module.hub.with(|state| {
-            if let Some(desk) = state.desks.get_mut(&self.module.node) {
-                desk.orders.give_up(self.id);
-            }
-        });
-    }
-}
-
-#[async_trait]
-impl UtilityModule for RemoteModule {
-    fn node(&self) -> NodeId {
-        self.node
-    }
-
-    async fn carry_out(&self, work: Work, deadline: Duration) -> Result<WorkDone, UtilityError> {
-        let until = Instant::now() + deadline;
-        if Instant::now() >= self.hub.silent_at(self.node) {
-            return Err(UtilityError::Silent);
-        }
-        let id = WorkId(Uuid::now_v7());
-        let mut answer = self
-            .hub
-            .with(|state| {
-                let desk = state.desks.entry(self.node).or_default();
-                let answer = desk.orders.add(WorkOrder { id, work });
-                desk.wake.notify_waiters();
-                answer
-            })
-            .ok_or(UtilityError::Busy)?;
-        let _waiting = Waiting { module: self, id };
-        loop {
-            let silent_at = self.hub.silent_at(self.node);
-            tokio::select! {
-                outcome = &mut answer => return finished(outcome.ok()),
-                () = sleep_until(until.min(silent_at)) => {
-                    let now = Instant::now();
-                    if now >= until {
-                        return Err(UtilityError::Deadline);
-                    }
-                    if now >= self.hub.silent_at(self.node) {
-                        return Err(UtilityError::Silent);
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn finished(outcome: Option<Outcome>) -> Result<WorkDone, UtilityError> {
-    outcome.ok_or(UtilityError::Deadline)?.map_err(UtilityError::Failed)
-}
-
 fn now() -> UnixMillis {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     UnixMillis(i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests;

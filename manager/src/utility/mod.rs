@@ -8,6 +8,7 @@ mod hub;
 mod images;
 mod keys;
 mod orders;
+mod remote;
 mod routes;
 pub mod simulated;
 mod transfers;

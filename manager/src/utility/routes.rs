@@ -202,3 +202,6 @@ async fn transfer_receive(
     let received = door.hub.transfer_receive(id, node).await;
     received.map_err(|error| door.log.refused("transfers", Some(node), error.into()))
 }
+
+#[cfg(test)]
+mod tests;

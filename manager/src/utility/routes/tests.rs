@@ -1,0 +1,292 @@
+//! The door, as a module without manners would use it.
+
+use super::*;
+use crate::utility::{MemoryKeys, UtilityPace};
+use axum::body::to_bytes;
+use axum::http::Request;
+use futures::stream;
+use grid::UnixMillis;
+use grid::sample::PoolSample;
+use grid::work::{Work, WorkDone};
+use std::time::SystemTime;
+use tempfile::TempDir;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+struct Doorstep {
+    _folder: TempDir,
+    hub: Arc<UtilityHub>,
+    router: Router,
+}
+
+fn node(number: u128) -> NodeId {
+    NodeId(Uuid::from_u128(number))
+}
+
+fn now() -> UnixMillis {
+    UnixMillis(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis().try_into().unwrap())
+}
+
+fn sample(sequence: u64) -> UtilitySample {
+    UtilitySample {
+        taken_at: now(),
+        sequence,
+        boot_id: "boot".into(),
+        process_namespace: "pid:[1]".into(),
+        version: "1".into(),
+        uptime_seconds: 1,
+        own_memory_total_mib: 128,
+        own_memory_available_mib: 64,
+        own_resident_mib: 3,
+        load_permille: 0,
+        steal_permille: 0,
+        sees_node: false,
+        node_memory_total_mib: None,
+        node_memory_available_mib: None,
+        pool: PoolSample { capacity_mib: 1000, free_mib: 500 },
+        write_latency_us: 400,
+        disks: Vec::new(),
+        images: Vec::new(),
+        deployed: Vec::new(),
+    }
+}
+
+impl Doorstep {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("disk")).unwrap();
+        std::fs::write(folder.path().join("disk/tiny.raw"), vec![7; 700_000]).unwrap();
+        let images = Arc::new(ImageLibrary::open(folder.path().to_owned()).await.unwrap());
+        let pace = UtilityPace { transfer: Duration::from_millis(300), ..UtilityPace::default() };
+        let hub = UtilityHub::with_pace(Arc::new(MemoryKeys::default()), pace);
+        let router = router(Arc::clone(&hub), images);
+        Self { _folder: folder, hub, router }
+    }
+
+    async fn call(&self, method: &str, path: &str, key: Option<&str>, body: impl Into<Body>) -> (StatusCode, Bytes) {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(key) = key {
+            request = request.header("authorization", format!("Bearer {key}"));
+        }
+        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
+        let status = response.status();
+        (status, to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default())
+    }
+
+    async fn enrol(&self, token: &str, boot_id: &str) -> (StatusCode, Option<Enrolled>) {
+        let enrolment = Enrolment { token: token.into(), boot_id: boot_id.into(), version: "1".into() };
+        let (status, body) = self.call("POST", "/utility/enrol", None, serde_json::to_vec(&enrolment).unwrap()).await;
+        (status, serde_json::from_slice(&body).ok())
+    }
+
+    /// A key of this node's module.
+    async fn key(&self, number: u128) -> String {
+        let token = self.hub.token_issue(node(number)).await.unwrap();
+        let (_, enrolled) = self.enrol(&token, "boot").await;
+        let enrolled = enrolled.unwrap();
+        assert_eq!(enrolled.node, node(number));
+        enrolled.key
+    }
+
+    async fn report(&self, key: &str, sample: &UtilitySample) -> StatusCode {
+        self.call("POST", "/utility/report", Some(key), serde_json::to_vec(sample).unwrap()).await.0
+    }
+}
+
+#[tokio::test]
+async fn a_token_is_good_once_but_a_lost_answer_can_be_asked_for_again() {
+    let door = Doorstep::new().await;
+    let token = door.hub.token_issue(node(1)).await.unwrap();
+    let (_, first) = door.enrol(&token, "boot").await;
+    let (_, again) = door.enrol(&token, "boot").await;
+    let (first, again) = (first.unwrap().key, again.unwrap().key);
+    assert_eq!(door.enrol(&token, "another").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(door.enrol("guessed", "boot").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(door.report(&first, &sample(1)).await, StatusCode::UNAUTHORIZED, "the second key took its place");
+    assert_eq!(door.report(&again, &sample(1)).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn a_new_enrolment_ends_the_old_key() {
+    let door = Doorstep::new().await;
+    let (old, new) = (door.key(1).await, door.key(1).await);
+    assert_eq!(door.report(&old, &sample(1)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(door.report(&new, &sample(1)).await, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
+async fn without_the_key_nothing_opens() {
+    let door = Doorstep::new().await;
+    door.key(1).await;
+    let transfer = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
+    let calls = [
+        ("POST", "/utility/report"),
+        ("POST", "/utility/work?wait=0"),
+        ("GET", "/utility/images/disk/tiny"),
+        ("PUT", &transfer),
+        ("GET", &transfer),
+    ];
+    for (method, path) in calls {
+        for key in [None, Some(""), Some("wrong")] {
+            assert_eq!(door.call(method, path, key, "[]").await.0, StatusCode::UNAUTHORIZED, "{method} {path} {key:?}");
+        }
+    }
+    assert_eq!(door.hub.latest(node(1)), None);
+}
+
+#[tokio::test]
+async fn a_report_reaches_those_who_listen() {
+    let door = Doorstep::new().await;
+    let key = door.key(1).await;
+    let mut reports = door.hub.reports();
+    assert_eq!(door.report(&key, &sample(1)).await, StatusCode::NO_CONTENT);
+    let heard = reports.try_recv().unwrap();
+    assert_eq!((heard.node, heard.sample.sequence), (node(1), 1));
+    assert!(now().since(heard.at) < 5000);
+    assert_eq!(door.hub.latest(node(1)), Some(heard));
+}
+
+#[tokio::test]
+async fn a_report_that_makes_no_sense_is_refused_and_changes_nothing() {
+    let door = Doorstep::new().await;
+    let key = door.key(1).await;
+    assert_eq!(door.report(&key, &sample(5)).await, StatusCode::NO_CONTENT);
+    let before = door.hub.latest(node(1));
+    let good = serde_json::to_string(&sample(6)).unwrap();
+    let spoilt = [
+        good.replace("\"free_mib\":500", "\"free_mib\":-1"),
+        good.replace("\"free_mib\":500", "\"free_mib\":NaN"),
+        good.replace("\"free_mib\":500", "\"free_mib\":1e400"),
+        good.replace("\"free_mib\":500", "\"free_mib\":99999999999999999999999"),
+        good.replace("\"version\":\"1\",", ""),
+        "garbage".into(),
+        String::new(),
+        "[".repeat(10_000),
+    ];
+    for body in spoilt {
+        let (status, _) = door.call("POST", "/utility/report", Some(&key), body.clone()).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
+    }
+    for sequence in [4, 5] {
+        assert_eq!(door.report(&key, &sample(sequence)).await, StatusCode::CONFLICT);
+    }
+    let old = UtilitySample { taken_at: UnixMillis(0), ..sample(6) };
+    assert_eq!(door.report(&key, &old).await, StatusCode::UNPROCESSABLE_ENTITY);
+    let extreme = UtilitySample { taken_at: UnixMillis(i64::MIN), ..sample(6) };
+    assert_eq!(door.report(&key, &extreme).await, StatusCode::UNPROCESSABLE_ENTITY);
+    let long = UtilitySample { version: "1".repeat(10_000), ..sample(6) };
+    assert_eq!(door.report(&key, &long).await, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(door.hub.latest(node(1)), before);
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_without_being_read() {
+    let door = Doorstep::new().await;
+    let key = door.key(1).await;
+    let endless = stream::repeat_with(|| Ok::<_, std::io::Error>(Bytes::from(vec![b' '; 1 << 16])));
+    for path in ["/utility/report", "/utility/work"] {
+        let (status, _) = door.call("POST", path, Some(&key), Body::from_stream(endless.clone())).await;
+        assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_order_is_polled_for_and_answered() {
+    let door = Doorstep::new().await;
+    let key = door.key(1).await;
+    let vm = grid::VmId(Uuid::from_u128(9));
+    let module = door.hub.module(node(1));
+    let order = tokio::spawn(async move { module.carry_out(Work::Delete { vm }, Duration::from_secs(5)).await });
+    let (_, body) = door.call("POST", "/utility/work?wait=5", Some(&key), "[]").await;
+    let orders: Vec<WorkOrder> = serde_json::from_slice(&body).unwrap();
+    assert_eq!(orders[0].work, Work::Delete { vm });
+    let answer = WorkAnswer { id: orders[0].id, outcome: Ok(WorkDone::Done), took_ms: 1 };
+    let (status, body) =
+        door.call("POST", "/utility/work?wait=0", Some(&key), serde_json::to_vec(&[answer]).unwrap()).await;
+    assert_eq!((status, &body[..]), (StatusCode::OK, &b"[]"[..]));
+    assert_eq!(order.await.unwrap(), Ok(WorkDone::Done));
+}
+
+#[tokio::test]
+async fn an_image_is_served_by_its_name_and_nothing_else_is() {
+    let door = Doorstep::new().await;
+    let key = door.key(1).await;
+    let (status, body) = door.call("GET", "/utility/images/disk/tiny", Some(&key), Body::empty()).await;
+    assert_eq!((status, body.len()), (StatusCode::OK, 700_000));
+    for path in
+        ["/utility/images/disk/other", "/utility/images/root/tiny", "/utility/images/disk/..%2F..%2Fetc%2Fpasswd"]
+    {
+        assert_eq!(door.call("GET", path, Some(&key), Body::empty()).await.0, StatusCode::NOT_FOUND, "{path}");
+    }
+    assert_eq!(
+        door.call("GET", "/utility/images/tape/tiny", Some(&key), Body::empty()).await.0,
+        StatusCode::BAD_REQUEST
+    );
+}
+
+fn disk() -> Body {
+    Body::from_stream(stream::iter((0..200_u8).map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte; 10_000])))))
+}
+
+#[tokio::test]
+async fn a_transfer_goes_from_its_source_to_its_destination_once() {
+    let door = Doorstep::new().await;
+    let (source, destination, stranger) = (door.key(1).await, door.key(2).await, door.key(3).await);
+    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
+    for (method, key) in [("PUT", &stranger), ("GET", &stranger), ("PUT", &destination), ("GET", &source)] {
+        assert_eq!(door.call(method, &path, Some(key), disk()).await.0, StatusCode::NOT_FOUND);
+    }
+    let (sent, received) = tokio::join!(
+        door.call("PUT", &path, Some(&source), disk()),
+        door.call("GET", &path, Some(&destination), Body::empty())
+    );
+    assert_eq!(sent.0, StatusCode::NO_CONTENT);
+    assert_eq!((received.0, received.1.len()), (StatusCode::OK, 2_000_000));
+    assert!(received.1.chunks(10_000).zip(0..).all(|(chunk, byte)| chunk.iter().all(|found| *found == byte)));
+    assert_eq!(door.call("PUT", &path, Some(&source), disk()).await.0, StatusCode::NOT_FOUND, "it is over");
+}
+
+#[tokio::test]
+async fn a_side_that_stays_alone_is_told_so() {
+    let door = Doorstep::new().await;
+    let (source, destination) = (door.key(1).await, door.key(2).await);
+    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
+    assert_eq!(door.call("GET", &path, Some(&destination), Body::empty()).await.0, StatusCode::GATEWAY_TIMEOUT);
+    assert_eq!(door.call("PUT", &path, Some(&source), disk()).await.0, StatusCode::BAD_GATEWAY);
+    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
+    assert_eq!(door.call("PUT", &path, Some(&source), disk()).await.0, StatusCode::GATEWAY_TIMEOUT);
+    let id = door.hub.transfer_open(node(1), node(2));
+    let path = format!("/utility/transfers/{id}");
+    let waiting = door.call("GET", &path, Some(&destination), Body::empty());
+    let (received, ()) = tokio::join!(waiting, async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        door.hub.transfer_close(id);
+    });
+    assert_eq!(received.0, StatusCode::BAD_GATEWAY, "closed by the one who opened it");
+}
+
+#[tokio::test]
+async fn a_sender_that_breaks_off_leaves_no_whole_body() {
+    let door = Doorstep::new().await;
+    let (source, destination) = (door.key(1).await, door.key(2).await);
+    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
+    let pieces = [Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("gone"))];
+    let reader = async {
+        let request = Request::get(&path).header("authorization", format!("Bearer {destination}"));
+        let response = door.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        to_bytes(response.into_body(), usize::MAX).await
+    };
+    let (received, sent) =
+        tokio::join!(reader, door.call("PUT", &path, Some(&source), Body::from_stream(stream::iter(pieces))));
+    assert_eq!(sent.0, StatusCode::BAD_GATEWAY);
+    assert!(received.is_err(), "the reader sees that it was cut off");
+}
+
+#[test]
+fn only_so_many_refusals_a_minute_are_logged() {
+    let (log, begin) = (BoundedLog::default(), Instant::now());
+    assert_eq!((log.next(begin), log.next(begin)), (1, 2));
+    assert_eq!(log.next(begin + Duration::from_secs(59)), 3);
+    assert_eq!(log.next(begin + Duration::from_secs(61)), 1);
+}
