@@ -4,6 +4,7 @@
 //! [`UtilityHub`] holds it all for every node. The rest of the manager knows a node's module as a
 //! [`UtilityModule`], and hears its reports by [`UtilityHub::reports`].
 
+mod carry;
 mod hub;
 mod images;
 mod keys;
@@ -13,6 +14,7 @@ mod routes;
 pub mod simulated;
 mod transfers;
 
+pub use carry::CarriedDisk;
 pub use hub::{Report, ReportError, UtilityHub, UtilityPace};
 pub use images::{ImageLibrary, UtilityFiles};
 pub use keys::{KeyStore, KeyStoreError, MemoryKeys};

@@ -4,8 +4,9 @@ use super::remove::delete_disk;
 use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
+use crate::utility::CarriedDisk;
 use async_trait::async_trait;
-use grid::work::{Image, ImageFamily, Work, WorkDone};
+use grid::work::{Image, ImageFamily, Work};
 use grid::{NodeId, Size};
 use std::time::Duration;
 
@@ -126,19 +127,8 @@ impl Step for CopyDisk {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let (plan, destination, deadline) = (run.plan()?, run.destination()?, run.pace().long_step);
-        let transfer = run.shared.hub.transfer_open(plan.source, destination);
-        let out = run.order_uncounted(plan.source, Work::CopyOut { vm: plan.vm, transfer }, deadline);
-        let into = run.order_uncounted(destination, Work::CopyIn { vm: plan.vm, transfer, size: plan.to }, deadline);
-        // Both run at once, so their time counts once.
-        let (sent, received) = run.call(futures::future::try_join(out, into)).await?;
-        let (WorkDone::Copied { bytes, checksum }, WorkDone::Copied { checksum: arrived, .. }) = (sent, received)
-        else {
-            return Err(StepError::new("the copy was not confirmed").passing());
-        };
-        if checksum != arrived {
-            let detail = format!("{checksum} was sent and {arrived} arrived");
-            return Err(StepError::new("the copy is not the same").detail(detail).passing());
-        }
+        let carrying = run.shared.hub.disk_carry(plan.vm, plan.source, destination, plan.to, deadline);
+        let CarriedDisk { bytes, .. } = run.call(carrying).await?;
         Ok(Some(format!("{} MiB carried", bytes >> 20)))
     }
 
