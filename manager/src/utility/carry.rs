@@ -34,9 +34,9 @@ impl UtilityHub {
         deadline: Duration,
     ) -> Result<CarriedDisk, UtilityError> {
         let transfer = self.transfer_open(source, destination);
-        let (sender, receiver) = (self.module(source), self.module(destination));
-        let mut sent = pin!(sender.carry_out(Work::CopyOut { vm, transfer }, deadline));
-        let mut received = pin!(receiver.carry_out(Work::CopyIn { vm, transfer, size }, deadline));
+        let (at_source, at_destination) = (self.module(source), self.module(destination));
+        let mut sent = pin!(at_source.carry_out(Work::CopyOut { vm, transfer }, deadline));
+        let mut received = pin!(at_destination.carry_out(Work::CopyIn { vm, transfer, size }, deadline));
         let both = tokio::select! {
             first = &mut sent => match first {
                 Ok(sent) => received.await.map(|received| (sent, received)),
@@ -112,12 +112,12 @@ mod tests {
         NodeId(Uuid::from_u128(number))
     }
 
-    fn copied(checksum: &str) -> Result<WorkDone, WorkFailure> {
-        Ok(WorkDone::Copied { bytes: 7, checksum: checksum.into() })
+    fn copied(checksum: &str) -> WorkDone {
+        WorkDone::Copied { bytes: 7, checksum: checksum.into() }
     }
 
-    fn broken() -> Result<WorkDone, WorkFailure> {
-        Err(WorkFailure::Transfer { reason: "broken pipe".into() })
+    fn broken() -> WorkFailure {
+        WorkFailure::Transfer { reason: "broken pipe".into() }
     }
 
     /// What comes of two answers, each after its seconds; and after how long.
@@ -139,24 +139,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_disk_has_arrived_when_both_sides_tell_the_same_checksum() {
         let arrived = Ok(CarriedDisk { bytes: 7, checksum: "a".into() });
-        assert_eq!(carry((3, copied("a")), (4, copied("a"))).await, (arrived.clone(), 4));
-        assert_eq!(carry((4, copied("a")), (3, copied("a"))).await, (arrived, 4));
+        assert_eq!(carry((3, Ok(copied("a"))), (4, Ok(copied("a")))).await, (arrived.clone(), 4));
+        assert_eq!(carry((4, Ok(copied("a"))), (3, Ok(copied("a")))).await, (arrived, 4));
         let different = WorkFailure::Checksum { expected: "a".into(), found: "b".into() };
-        assert_eq!(carry((1, copied("a")), (1, copied("b"))).await.0, Err(different.into()));
-        assert!(carry((1, copied("a")), (1, Ok(WorkDone::Done))).await.0.is_err());
+        assert_eq!(carry((1, Ok(copied("a"))), (1, Ok(copied("b")))).await.0, Err(different.into()));
+        assert!(carry((1, Ok(copied("a"))), (1, Ok(WorkDone::Done))).await.0.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_pool_is_told_whichever_side_ends_first() {
         let full = || Err(WorkFailure::PoolFull);
-        assert_eq!(carry((1, broken()), (2, full())).await, (Err(WorkFailure::PoolFull.into()), 2));
-        assert_eq!(carry((2, broken()), (1, full())).await, (Err(WorkFailure::PoolFull.into()), 2));
+        assert_eq!(carry((1, Err(broken())), (2, full())).await, (Err(WorkFailure::PoolFull.into()), 2));
+        assert_eq!(carry((2, Err(broken())), (1, full())).await, (Err(WorkFailure::PoolFull.into()), 2));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_side_that_failed_does_not_leave_the_other_waiting() {
         let missing = || Err(WorkFailure::NoDisk);
-        assert_eq!(carry((1, missing()), (3000, copied("a"))).await, (Err(WorkFailure::NoDisk.into()), 6));
-        assert_eq!(carry((3000, copied("a")), (1, missing())).await, (Err(WorkFailure::NoDisk.into()), 6));
+        assert_eq!(carry((1, missing()), (3000, Ok(copied("a")))).await, (Err(WorkFailure::NoDisk.into()), 6));
+        assert_eq!(carry((3000, Ok(copied("a"))), (1, missing())).await, (Err(WorkFailure::NoDisk.into()), 6));
     }
 }
