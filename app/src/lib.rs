@@ -4,8 +4,6 @@
 //! the browser's WASM, where the rendered pages come alive. What only the server does is in [`server_side`]; what
 //! only the browser does, in `live::browser`.
 
-#![recursion_limit = "512"]
-
 #[cfg(feature = "ssr")]
 pub mod charts;
 pub mod components;
