@@ -148,7 +148,8 @@ fn words(configuration: &UtilityConfiguration) -> [(&'static str, &str); 4] {
 }
 
 fn boot_files(machine: &str, kernel: &str, initrd: &str, configuration: &UtilityConfiguration) -> Element {
-    let mut line = String::from("console=ttyS0 panic=1");
+    // Under emulation on a busy machine the guest's TSC is measured wrongly, and its clock runs away.
+    let mut line = String::from("console=ttyS0 panic=1 tsc=unstable");
     for (name, value) in words(configuration) {
         // A blank would end the word and begin another.
         let value: String = value.chars().filter(|it| !it.is_whitespace() && *it != '"').collect();
