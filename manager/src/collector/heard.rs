@@ -1,6 +1,7 @@
 //! What was heard of each node last, from both sources, and how an entry of the map is built from it.
 
 use super::records::Records;
+use crate::clock;
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::vms::VmUsage;
@@ -12,6 +13,9 @@ use grid::vm::commitment;
 use grid::{Gib, NodeId, Resources, Size, UnixMillis, Vcpus, VmId};
 use std::collections::BTreeMap;
 
+/// A sample that shows a VM which left its node longer ago shows a stranger.
+const FORGOTTEN_AFTER_MS: u64 = 60_000;
+
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) records: Records,
@@ -19,6 +23,8 @@ pub(super) struct Heard {
     records_asked: u64,
     records_held: u64,
     nodes: BTreeMap<NodeId, HeardOfNode>,
+    /// VMs that were on a node until then: an older sample still shows them, and they are no strangers.
+    gone: Vec<(NodeId, VmId, UnixMillis)>,
 }
 
 #[derive(Debug, Default)]
@@ -59,10 +65,14 @@ impl Heard {
     }
 
     pub(super) fn records_came(&mut self, asked: u64, records: Records) {
-        if asked > self.records_held {
-            self.records_held = asked;
-            self.records = records;
+        if asked <= self.records_held {
+            return;
         }
+        self.records_held = asked;
+        let now = clock::now();
+        self.gone.retain(|(_, _, at)| now.since(*at) < FORGOTTEN_AFTER_MS);
+        self.gone.extend(self.records.lost_since(&records).map(|(node, vm)| (node, vm, now)));
+        self.records = records;
     }
 
     pub(super) fn hypervisor_answered(&mut self, node: NodeId, at: UnixMillis, sample: HypervisorSample) {
@@ -98,17 +108,26 @@ impl Heard {
         self.nodes.get(&node).map(|heard| heard.usage.clone()).unwrap_or_default()
     }
 
+    /// The VMs that operations hold on a node, and those that left it after it was sampled.
+    fn held(&self, node: NodeId, sampled_at: Option<UnixMillis>) -> Vec<VmId> {
+        let held = self.records.held.get(&node).into_iter().flatten().copied();
+        let of_node = self.gone.iter().filter(|(from, _, _)| *from == node);
+        let left = of_node.filter(|(_, _, at)| sampled_at.is_some_and(|sampled_at| sampled_at <= *at));
+        held.chain(left.map(|(_, vm, _)| *vm)).collect()
+    }
+
     pub(super) fn build(&self, node: NodeId, now: UnixMillis, shared: &Shared) -> Option<MapNode> {
         let recorded = self.records.nodes.get(&node)?.clone();
         let nothing = HeardOfNode::default();
         let heard = self.nodes.get(&node).unwrap_or(&nothing);
+        let held = self.held(node, heard.hypervisor.as_ref().map(|reading| reading.at));
         Some(MapNode::build(NodeInputs {
             hypervisor: heard.hypervisor.clone(),
             previous: heard.previous.as_ref(),
             utility: heard.utility.clone(),
             vms: self.records.vms.get(&node).map_or(&[], Vec::as_slice),
             reserved: self.records.reserved.get(&node).copied().unwrap_or(Resources::ZERO),
-            held: self.records.held.get(&node).map_or(&[], Vec::as_slice),
+            held: &held,
             utility_vm: utility_vm(&recorded, shared),
             now,
             limits: shared.pace.freshness,

@@ -6,14 +6,13 @@ use crate::shared::Shared;
 use crate::store::rows::{MetricPoint, MetricSeries};
 use crate::vms::VmUsage;
 use grid::map::{Condition, KindTotals, MapNode, ResourceMap};
-use grid::sample::DomainState;
+use grid::sample::{DomainState, Source};
 use grid::{Resource, Resources, UnixMillis, VmId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::interval;
-use tokio_util::sync::CancellationToken;
 
 /// Between two clean-ups of what is too old.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
@@ -34,19 +33,19 @@ pub(super) fn points(entry: &MapNode, usage: &BTreeMap<VmId, VmUsage>, at: UnixM
     points
 }
 
-/// What each hypervisor kind adds to it: the sums over its nodes.
+/// What each hypervisor kind adds: the sums over its nodes.
 fn kind_points(map: &ResourceMap, at: UnixMillis) -> Vec<MetricPoint> {
-    let sums = |totals: KindTotals| {
-        let amounts = [
+    let of_kind = |totals: KindTotals| {
+        let sums = [
             ("usable", totals.usable),
             ("committed", totals.committed),
             ("reserved", totals.reserved),
             ("available", totals.available),
             ("measured", totals.measured),
         ];
-        resource_points(totals.kind.as_str(), &amounts, at)
+        resource_points(totals.kind.as_str(), &sums, at)
     };
-    map.totals().into_iter().flat_map(sums).collect()
+    map.totals().into_iter().flat_map(of_kind).collect()
 }
 
 /// `usable_vcpus` and so on: five amounts of three resources.
@@ -104,12 +103,8 @@ fn point(subject: &str, metric: &str, at: UnixMillis, value: u64) -> MetricPoint
 }
 
 /// Writes what comes, in batches; forgets what is too old; ends with the collector, after what was waiting.
-pub(super) async fn write(
-    collector: Arc<Collector>,
-    mut taken: mpsc::Receiver<Vec<MetricPoint>>,
-    stop: CancellationToken,
-) {
-    let shared = &collector.shared;
+pub(super) async fn write(collector: Arc<Collector>, mut taken: mpsc::Receiver<Vec<MetricPoint>>) {
+    let (shared, stop) = (Arc::clone(&collector.shared), collector.stop.clone());
     let mut tick = interval(shared.pace.history_every);
     let mut forget = interval(FORGET_EVERY);
     let mut waiting: Vec<MetricPoint> = Vec::new();
@@ -118,13 +113,32 @@ pub(super) async fn write(
             () = stop.cancelled() => break,
             Some(points) = taken.recv() => waiting.extend(points),
             _ = tick.tick() => {
-                waiting.extend(kind_points(&collector.map(), clock::now()));
-                flush(shared, &mut waiting).await;
+                let map = collector.map();
+                tell_ages(&map);
+                waiting.extend(kind_points(&map, clock::now()));
+                flush(&shared, &mut waiting).await;
             }
-            _ = forget.tick() => forget_old(shared).await,
+            _ = forget.tick() => forget_old(&shared).await,
         }
     }
-    flush(shared, &mut waiting).await;
+    flush(&shared, &mut waiting).await;
+}
+
+/// How old what is known of each node is, for whoever watches the manager itself.
+fn tell_ages(map: &ResourceMap) {
+    let now = clock::now();
+    for entry in map.iter() {
+        let heard = [
+            (Source::Hypervisor, entry.hypervisor.as_ref().map(|reading| reading.at)),
+            (Source::Utility, entry.utility.as_ref().map(|reading| reading.at)),
+        ];
+        for (source, at) in heard {
+            let Some(at) = at else { continue };
+            let age = Duration::from_millis(now.since(at)).as_secs_f64();
+            let labels = [("node", entry.node.name.clone()), ("source", source.as_str().to_owned())];
+            metrics::gauge!("hostgrid_reading_age_seconds", &labels).set(age);
+        }
+    }
 }
 
 async fn flush(shared: &Shared, waiting: &mut Vec<MetricPoint>) {

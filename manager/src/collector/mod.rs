@@ -81,7 +81,7 @@ impl Collector {
     pub(crate) fn start(self: &Arc<Self>) {
         let taken = self.points_taken.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(taken) = taken else { return };
-        self.tasks.spawn(history::write(Arc::clone(self), taken, self.stop.clone()));
+        self.tasks.spawn(history::write(Arc::clone(self), taken));
         self.tasks.spawn(utility::listen(Arc::clone(self)));
         for hypervisor in self.shared.hypervisors.values() {
             self.tasks.spawn(node::watch(Arc::clone(self), Arc::clone(hypervisor)));

@@ -30,6 +30,19 @@ impl Records {
         Ok(Self::new(nodes, vms, &reservations, &unfinished))
     }
 
+    /// The VMs that were at home or held on a node by these records, and no longer are by the next ones.
+    pub(super) fn lost_since(&self, next: &Self) -> impl Iterator<Item = (NodeId, VmId)> {
+        let before = self.places();
+        let after = next.places();
+        before.difference(&after).copied().collect::<Vec<_>>().into_iter()
+    }
+
+    fn places(&self) -> BTreeSet<(NodeId, VmId)> {
+        let home = self.vms.iter().flat_map(|(node, vms)| vms.iter().map(|vm| (*node, vm.id)));
+        let held = self.held.iter().flat_map(|(node, vms)| vms.iter().map(|vm| (*node, *vm)));
+        home.chain(held).collect()
+    }
+
     fn new(
         nodes: Vec<Node>,
         vms: Vec<Vm>,

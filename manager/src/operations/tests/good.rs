@@ -66,6 +66,8 @@ async fn a_vm_moves_live_and_grows_there_and_nothing_is_left() {
     let row = rig.vm(vm).await;
     assert_eq!((row.size, row.node, rig.grid.boot_id(vm)), (to, rig.id("qemu-b"), boot));
     assert_eq!((row.mac, row.address), (before.mac, before.address));
+    let left = rig.manager.node_get(&rig.admin, "qemu-a").await.unwrap();
+    assert_eq!(left.commitments.len(), 1, "only the utility VM: {:?}", left.commitments);
     rig.check().await;
 }
 
