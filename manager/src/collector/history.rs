@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::interval;
+use tokio::time::{Instant, interval, interval_at};
 
 /// Between two clean-ups of what is too old.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
@@ -105,7 +105,9 @@ fn point(subject: &str, metric: &str, at: UnixMillis, value: u64) -> MetricPoint
 /// Writes what comes, in batches; forgets what is too old; ends with the collector, after what was waiting.
 pub(super) async fn write(collector: Arc<Collector>, mut taken: mpsc::Receiver<Vec<MetricPoint>>) {
     let (shared, stop) = (Arc::clone(&collector.shared), collector.stop.clone());
-    let mut tick = interval(shared.pace.history_every);
+    // Not at once: the first samples are still on their way.
+    let every = shared.pace.history_every;
+    let mut tick = interval_at(Instant::now() + every, every);
     let mut forget = interval(FORGET_EVERY);
     let mut waiting: Vec<MetricPoint> = Vec::new();
     loop {

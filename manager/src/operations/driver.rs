@@ -60,8 +60,7 @@ impl Driver {
     /// Takes up what an earlier run left.
     pub(crate) fn start(&self) {
         if let Some(came_back) = self.collector.restores() {
-            let restoring =
-                restore(Arc::clone(&self.shared), Arc::clone(&self.collector), self.clone(), came_back);
+            let restoring = restore(Arc::clone(&self.shared), Arc::clone(&self.collector), self.clone(), came_back);
             self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(restoring));
         }
         let driver = self.clone();

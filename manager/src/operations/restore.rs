@@ -26,12 +26,7 @@ pub(crate) async fn restore(
     }
 }
 
-async fn start(
-    shared: &Shared,
-    collector: &Collector,
-    driver: &Driver,
-    id: VmId,
-) -> Result<(), crate::ManagerError> {
+async fn start(shared: &Shared, collector: &Collector, driver: &Driver, id: VmId) -> Result<(), crate::ManagerError> {
     let Some(vm) = shared.store.vm_get(id).await? else { return Ok(()) };
     let email = shared.store.user_get(vm.owner).await?.map(|user| user.email).unwrap_or_default();
     let principal = Principal { user: vm.owner, tenant: vm.tenant, email, role: Role::Customer };
