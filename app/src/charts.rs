@@ -10,8 +10,8 @@ use grid::UnixMillis;
 use plotters::prelude::*;
 
 /// Drawn size; the page scales it.
-const WIDTH: u32 = 560;
-const HEIGHT: u32 = 200;
+const WIDTH: u32 = 440;
+const HEIGHT: u32 = 190;
 
 /// Rows of the table behind a chart.
 const ROWS: usize = 12;
@@ -113,7 +113,7 @@ fn draw(
         let mut chart = ChartBuilder::on(&root)
             .margin(6)
             .x_label_area_size(22)
-            .y_label_area_size(70)
+            .y_label_area_size(76)
             .build_cartesian_2d(from.0..to.0.max(from.0 + 1), 0.0..top)?;
         chart
             .configure_mesh()
@@ -123,7 +123,7 @@ fn draw(
             .axis_style(GRID)
             .x_labels(5)
             .y_labels(4)
-            .label_style(("sans-serif", 12).into_font().color(&TEXT))
+            .label_style(("sans-serif", 14).into_font().color(&TEXT))
             .x_label_formatter(&|at| time::of_day(UnixMillis(*at)))
             .y_label_formatter(&|value| unit.text(*value))
             .draw()?;

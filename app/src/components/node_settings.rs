@@ -22,11 +22,10 @@ pub const FIELDS: &[&str] = &[
 pub fn Settings(
     name: String,
     settings: SettingsView,
-    typed: Signal<Flash>,
+    typed: Flash,
     action: ServerAction<NodeSettingsSet>,
 ) -> impl IntoView {
-    let flash = typed.get();
-    let problems = problems(move || action.value().get(), flash.problems.clone());
+    let problems = problems(move || action.value().get(), typed.problems.clone());
     let is_pending = action.pending();
     let now = [
         ("Reserve vCPUs", settings.reserve_vcpus),
@@ -39,7 +38,7 @@ pub fn Settings(
     let fields = now
         .into_iter()
         .zip(FIELDS)
-        .map(|((label, now), name)| view! { <Field label name=*name value=flash.value_or(name, &now) problems/> })
+        .map(|((label, now), name)| view! { <Field label name=*name value=typed.value_or(name, &now) problems/> })
         .collect_view();
     view! {
         <section class="card">

@@ -55,15 +55,16 @@ pub fn AdminNodePage() -> impl IntoView {
         |(name, ..)| node_get(name),
     );
     let flash = Resource::new(|| (), |()| flash_take("node".to_owned()));
-    let typed = Signal::derive(move || flash.get().and_then(Result::ok).unwrap_or_default());
     let reply = move || administer.value().get();
     view! {
         <Title text=move || name.get()/>
-        {loaded(flash, move |flash: Flash| {
-            let problems = problems(reply, flash.problems);
-            view! { <FormProblems problems fields=crate::components::node_settings::FIELDS/> }
+        {loaded(flash, move |typed: Flash| {
+            let problems = problems(reply, typed.problems.clone());
+            view! {
+                <FormProblems problems fields=crate::components::node_settings::FIELDS/>
+                {loaded(node, move |view| view! { <NodeView view typed=typed.clone() settings administer/> })}
+            }
         })}
-        {loaded(node, move |view| view! { <NodeView view typed settings administer/> })}
     }
     .into_any()
 }
@@ -71,7 +72,7 @@ pub fn AdminNodePage() -> impl IntoView {
 #[component]
 fn NodeView(
     view: NodePageView,
-    typed: Signal<Flash>,
+    typed: Flash,
     settings: ServerAction<NodeSettingsSet>,
     administer: ServerAction<NodeAdministrationSet>,
 ) -> impl IntoView {

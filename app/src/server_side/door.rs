@@ -148,10 +148,26 @@ pub fn nothing() -> std::future::Ready<Result<(), AppError>> {
     std::future::ready(Err(refuse(AppError::NotFound)))
 }
 
+/// Sends the browser on to another page: a page that is asked for answers with a redirection, whatever the client
+/// says that it accepts; a script of ours is told where to go.
+pub fn onward(path: &str) {
+    redirect(path);
+    let is_page = use_context::<Parts>().is_some_and(|parts| !parts.uri.path().starts_with("/api/"));
+    if let (true, Some(response)) = (is_page, use_context::<ResponseOptions>()) {
+        response.set_status(StatusCode::FOUND);
+    }
+}
+
+/// From the start on to the VMs.
+pub fn start() -> std::future::Ready<Result<(), AppError>> {
+    onward("/vms");
+    std::future::ready(Ok(()))
+}
+
 /// Sends the browser to sign in, and back here afterwards.
 fn signed_out() -> AppError {
     let here = use_context::<Parts>().map(|parts| session::here(&parts)).unwrap_or_default();
-    redirect(&session::login_address(&here));
+    onward(&session::login_address(&here));
     AppError::SignedOut
 }
 

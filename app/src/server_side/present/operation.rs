@@ -100,7 +100,7 @@ fn step(step: &OperationStep) -> StepView {
 
 /// `copy-disk` as `Copy disk`.
 fn sentence(word: &str) -> String {
-    let spaced = word.replace(['-', '_'], " ");
+    let spaced = word.replace(['-', '_'], " ").replace("vcpus", "vCPUs").replace("vm", "VM");
     let mut letters = spaced.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
