@@ -39,10 +39,11 @@ test('a VM that its node has no room for moves live to another and grows there',
     // The admin sees from where to where.
     await admin.open(`/operations/${outcome.id}`);
     expect(await admin.outcome()).toMatchObject({ source, destination });
+    const listed = admin.page.locator(`section:has(h2:text-is("VMs on it")) a[href$="/vms/${shop.id}"]`);
     await admin.open(`/admin/nodes/${destination}`);
-    await expect(admin.page.locator(`a[href$="/vms/${shop.id}"]`).first()).toBeVisible();
+    await expect(listed).toBeVisible();
     await admin.open(`/admin/nodes/${source}`);
-    await expect(admin.page.locator(`a[href$="/vms/${shop.id}"]`)).toHaveCount(0);
+    await expect(listed).toHaveCount(0);
 
     // It survives being powered off.
     await owner.order(shop.id, 'Stop');
