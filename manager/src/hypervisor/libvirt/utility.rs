@@ -148,8 +148,9 @@ fn words(configuration: &UtilityConfiguration) -> [(&'static str, &str); 4] {
 }
 
 fn boot_files(machine: &str, kernel: &str, initrd: &str, configuration: &UtilityConfiguration) -> Element {
-    // Under emulation on a busy machine the guest's TSC is measured wrongly, and its clock runs away.
-    let mut line = String::from("console=ttyS0 panic=1 tsc=unstable");
+    // Under emulation on a busy machine the guest's TSC is measured wrongly, and its clock runs away; a tick
+    // comes too late for the kernel's check of its timer, and the guest never boots.
+    let mut line = String::from("console=ttyS0 panic=1 tsc=unstable no_timer_check");
     for (name, value) in words(configuration) {
         // A blank would end the word and begin another.
         let value: String = value.chars().filter(|it| !it.is_whitespace() && *it != '"').collect();
