@@ -4,6 +4,7 @@
 
 use super::{ImageLibrary, KeyStoreError, ReportError, TransferError, UtilityHub};
 use axum::body::Body;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
@@ -51,6 +52,9 @@ enum Refusal {
     Unknown,
     #[error("the body makes no sense: {0}")]
     Nonsense(#[from] serde_json::Error),
+    /// Too large, or cut off.
+    #[error("{0}")]
+    Body(#[from] BytesRejection),
     #[error("{0}")]
     Report(#[from] ReportError),
     #[error("there is no such image")]
@@ -64,8 +68,9 @@ enum Refusal {
 }
 
 impl Refusal {
-    const fn status(&self) -> StatusCode {
+    fn status(&self) -> StatusCode {
         match self {
+            Self::Body(rejection) => rejection.status(),
             Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Nonsense(_) => StatusCode::BAD_REQUEST,
             Self::Report(ReportError::Backwards) | Self::Transfer(TransferError::Begun) => StatusCode::CONFLICT,
@@ -132,13 +137,16 @@ where
     }
 }
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Refusal> {
-    Ok(serde_json::from_slice(body)?)
+/// A body as it came, or why it did not.
+type Taken = Result<Bytes, BytesRejection>;
+
+fn read<T: DeserializeOwned>(body: Taken) -> Result<T, Refusal> {
+    Ok(serde_json::from_slice(&body?)?)
 }
 
-async fn enrol(State(door): State<Door>, body: Bytes) -> Result<Json<Enrolled>, Response> {
+async fn enrol(State(door): State<Door>, body: Taken) -> Result<Json<Enrolled>, Response> {
     let enrolled = async {
-        let enrolment: Enrolment = read(&body)?;
+        let enrolment: Enrolment = read(body)?;
         door.hub.enrol(&enrolment).await?.ok_or(Refusal::Unknown)
     };
     let enrolled = enrolled.await.map_err(|refusal| door.log.refused("enrol", None, refusal))?;
@@ -146,8 +154,8 @@ async fn enrol(State(door): State<Door>, body: Bytes) -> Result<Json<Enrolled>, 
     Ok(Json(enrolled))
 }
 
-async fn report(State(door): State<Door>, Caller(node): Caller, body: Bytes) -> Result<StatusCode, Response> {
-    let taken = read::<UtilitySample>(&body).and_then(|sample| Ok(door.hub.report(node, sample)?));
+async fn report(State(door): State<Door>, Caller(node): Caller, body: Taken) -> Result<StatusCode, Response> {
+    let taken = read::<UtilitySample>(body).and_then(|sample| Ok(door.hub.report(node, sample)?));
     taken.map(|()| StatusCode::NO_CONTENT).map_err(|refusal| door.log.refused("report", Some(node), refusal))
 }
 
@@ -162,9 +170,9 @@ async fn work(
     State(door): State<Door>,
     Caller(node): Caller,
     Query(Wait { wait }): Query<Wait>,
-    body: Bytes,
+    body: Taken,
 ) -> Result<Json<Vec<WorkOrder>>, Response> {
-    let answers: Vec<WorkAnswer> = read(&body).map_err(|refusal| door.log.refused("work", Some(node), refusal))?;
+    let answers: Vec<WorkAnswer> = read(body).map_err(|refusal| door.log.refused("work", Some(node), refusal))?;
     Ok(Json(door.hub.exchange(node, answers, Duration::from_secs(u64::from(wait))).await))
 }
 
