@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod clock;
 mod collector;
 pub mod error;
+mod figures;
 pub mod history;
 pub mod hypervisor;
 pub mod nodes;
@@ -58,6 +59,7 @@ pub enum OpenError {
 impl Manager {
     /// Reads what the store knows. Nothing runs before [`Self::start`].
     pub async fn open(options: ManagerOptions) -> Result<Self, OpenError> {
+        figures::describe();
         let shared = Arc::new(Shared {
             store: options.store,
             hypervisors: options.hypervisors.into_iter().map(|each| (each.node(), each)).collect(),

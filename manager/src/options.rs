@@ -102,7 +102,7 @@ impl Default for Pace {
             shut_down: Duration::from_mins(1),
             short_step: Duration::from_mins(1),
             long_step: Duration::from_hours(1),
-            verify: Duration::from_mins(1),
+            verify: Duration::from_mins(2),
             answer: Duration::from_secs(90),
             ask_every: Duration::from_millis(50),
             retry_first: Duration::from_millis(500),

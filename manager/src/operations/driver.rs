@@ -94,6 +94,7 @@ impl Driver {
         if !self.with_running(|running| running.insert(id)) {
             return;
         }
+        metrics::gauge!("hostgrid_operations_running").increment(1);
         let driver = self.clone();
         self.tasks.spawn(async move {
             let ended = tokio::select! {
@@ -106,6 +107,7 @@ impl Driver {
                 Err(error) => tracing::error!(operation = %id, %error, "left as it stands"),
             }
             driver.with_running(|running| running.remove(&id));
+            metrics::gauge!("hostgrid_operations_running").decrement(1);
         });
     }
 
