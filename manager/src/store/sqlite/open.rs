@@ -8,11 +8,15 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
 static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 static HISTORY_MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite/history");
+
+/// How long a lock of somebody else is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many connections read each database.
 const READERS: u32 = 4;
@@ -26,11 +30,11 @@ pub(super) async fn open(directory: &Path, temporary: Option<TemporaryDirectory>
         .map_err(|error| StoreError::Database(format!("can't make {}: {error}", directory.display())))?;
 
     let file = options(&directory.join("hostgrid.db"), SqliteSynchronous::Full);
-    let mut writer = file.connect().await.map_err(database)?;
+    let mut writer = connect(&file).await?;
     migrate(&MIGRATIONS, &mut writer).await?;
 
     let history_file = options(&directory.join("history.db"), SqliteSynchronous::Normal);
-    let mut history_writer = history_file.connect().await.map_err(database)?;
+    let mut history_writer = connect(&history_file).await?;
     migrate(&HISTORY_MIGRATIONS, &mut history_writer).await?;
 
     Ok(SqliteStore {
@@ -48,9 +52,27 @@ fn options(file: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(synchronous)
-        .busy_timeout(Duration::from_secs(10))
+        .busy_timeout(PATIENCE)
         .statement_cache_capacity(256)
         .disable_statement_logging()
+}
+
+/// Connects a writer. The change to WAL is refused at once, whatever the time-out for locks, where another program is
+/// just making the same new database.
+async fn connect(options: &SqliteConnectOptions) -> Result<SqliteConnection, StoreError> {
+    let begun = Instant::now();
+    loop {
+        match options.connect().await {
+            Err(error) if is_busy(&error) && begun.elapsed() < PATIENCE => sleep(Duration::from_millis(20)).await,
+            done => return done.map_err(database),
+        }
+    }
+}
+
+/// `SQLITE_BUSY` and its extended codes, which keep it in their lowest byte.
+fn is_busy(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    code.and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == 5)
 }
 
 fn readers(options: SqliteConnectOptions) -> sqlx::SqlitePool {
