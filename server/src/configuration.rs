@@ -124,9 +124,7 @@ impl Configuration {
         )
     }
 
-    fn from_sources(
-        builder: config::ConfigBuilder<config::builder::DefaultState>,
-    ) -> Result<Self, ConfigurationError> {
+    fn from_sources(builder: config::ConfigBuilder<config::builder::DefaultState>) -> Result<Self, ConfigurationError> {
         let configuration: Self = builder.build()?.try_deserialize()?;
         configuration.check()?;
         Ok(configuration)

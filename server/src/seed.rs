@@ -213,10 +213,8 @@ async fn seed_people(
             (id, password)
         };
         let principal = Principal { user: id, tenant, email: user.email.clone(), role: user.role };
-        people.insert(
-            user.email.clone(),
-            (principal, LabUser { email: user.email.clone(), password, role: user.role }),
-        );
+        people
+            .insert(user.email.clone(), (principal, LabUser { email: user.email.clone(), password, role: user.role }));
     }
     Ok(people)
 }

@@ -17,8 +17,8 @@ use manager::{Manager, ManagerOptions, NetworkOptions, Pace, UtilityOptions};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::net::TcpListener;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -154,8 +154,7 @@ async fn open(
         let connect = |node: &Node| directory.connect(node).map_err(|error| ServeError::Node(node.name.clone(), error));
         nodes.iter().map(connect).collect::<Result<_, _>>()?
     };
-    let addresses =
-        configuration.nodes.iter().map(|node| (node.name.clone(), node.utility_address.clone())).collect();
+    let addresses = configuration.nodes.iter().map(|node| (node.name.clone(), node.utility_address.clone())).collect();
     let network = &configuration.network;
     Ok(Manager::open(ManagerOptions {
         store: Arc::clone(store),

@@ -138,7 +138,10 @@ fn no_file_is_two_ideas() {
 
 #[test]
 fn lints_are_expected_with_a_reason_never_allowed() {
-    let bare: Vec<_> =
-        all_sources().into_iter().filter(|(_, text)| uses(text, &["#[allow(", "#![allow("])).map(|(path, _)| path).collect();
+    let bare: Vec<_> = all_sources()
+        .into_iter()
+        .filter(|(_, text)| uses(text, &["#[allow(", "#![allow("]))
+        .map(|(path, _)| path)
+        .collect();
     assert!(bare.is_empty(), "{bare:?}");
 }
