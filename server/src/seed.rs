@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How long the nodes may take to be ready, and one VM to be deployed, under software emulation.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

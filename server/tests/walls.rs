@@ -1,5 +1,7 @@
 //! The walls of the house: who may use whom, read from the sources themselves. See ARCHITECTURE.md.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, and so may what it is made of")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
