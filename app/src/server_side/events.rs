@@ -20,6 +20,8 @@ use tower_sessions::Session;
 const BEAT: Duration = Duration::from_secs(10);
 /// The map changes with every sample; a page needs it no more often than this.
 const MAP_EVERY: Duration = Duration::from_secs(5);
+/// The data of an event whose name says it all: a browser tells its page nothing of an event without data.
+const SAID: &str = "now";
 /// After this the browser connects again, and who it is is asked again.
 const LASTS: Duration = Duration::from_mins(10);
 
@@ -66,15 +68,15 @@ impl Feed {
             let event = tokio::select! {
                 () = self.stopping.cancelled() => return None,
                 () = sleep_until(self.until) => return None,
-                _ = self.beat.tick() => Some(Event::default().event("beat").data("")),
+                _ = self.beat.tick() => Some(Event::default().event("beat").data(SAID)),
                 () = sleep_until(self.map_from), if self.map_waits => {
                     self.map_waits = false;
                     self.map_from = Instant::now() + MAP_EVERY;
-                    Some(Event::default().event("map").data(""))
+                    Some(Event::default().event("map").data(SAID))
                 }
                 change = self.changes.recv() => match change {
                     Ok(change) => self.event(change).await,
-                    Err(RecvError::Lagged(_)) => Some(Event::default().event("missed").data("")),
+                    Err(RecvError::Lagged(_)) => Some(Event::default().event("missed").data(SAID)),
                     Err(RecvError::Closed) => return None,
                 },
             };
