@@ -3,6 +3,7 @@
 mod configuration;
 mod observe;
 mod seed;
+mod seed_file;
 mod serve;
 mod simulated;
 

@@ -4,11 +4,12 @@
 //! customer would, one after the other. Passwords are random, made once, and kept in the lab file only.
 
 use crate::configuration::Configuration;
+use crate::seed_file::{SeedFile, SizeEntry, VmEntry};
 use grid::node::Node;
-use grid::offer::{Offer, Quota};
+use grid::offer::Offer;
 use grid::operation::OperationState;
 use grid::vm::VmState;
-use grid::{Gib, Mib, OperationId, Resources, Size, TenantId, Vcpus};
+use grid::{OperationId, TenantId};
 use manager::Manager;
 use manager::accounts::{NewAccount, Principal, Role};
 use manager::store::Store;
@@ -21,67 +22,6 @@ use std::time::{Duration, Instant};
 
 /// How long the nodes may take to be ready, and one VM to be deployed, under software emulation.
 const PATIENCE: Duration = Duration::from_mins(5);
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SeedFile {
-    #[serde(rename = "offer")]
-    offers: Vec<OfferEntry>,
-    #[serde(rename = "tenant")]
-    tenants: Vec<TenantEntry>,
-    #[serde(rename = "user")]
-    users: Vec<UserEntry>,
-    #[serde(rename = "vm")]
-    vms: Vec<VmEntry>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct OfferEntry {
-    name: String,
-    #[serde(flatten)]
-    size: SizeEntry,
-}
-
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct SizeEntry {
-    vcpus: u32,
-    memory_mib: u64,
-    disk_gib: u64,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TenantEntry {
-    name: String,
-    quota: QuotaEntry,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct QuotaEntry {
-    vcpus: u64,
-    memory_mib: u64,
-    disk_gib: u64,
-    vms: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserEntry {
-    email: String,
-    tenant: String,
-    role: Role,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct VmEntry {
-    name: String,
-    owner: String,
-    image: String,
-    offer: String,
-}
 
 /// What the lab file says: for people, and for the end-to-end tests.
 #[derive(Debug, Serialize, Deserialize)]
@@ -348,31 +288,6 @@ fn tenant_id(name: &str) -> TenantId {
 fn random_password() -> String {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     rand::random::<[u8; 24]>().iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
-}
-
-impl From<SizeEntry> for Size {
-    fn from(entry: SizeEntry) -> Self {
-        Self { vcpus: Vcpus(entry.vcpus), memory: Mib(entry.memory_mib), disk: Gib(entry.disk_gib) }
-    }
-}
-
-impl From<Size> for SizeEntry {
-    fn from(size: Size) -> Self {
-        Self { vcpus: size.vcpus.0, memory_mib: size.memory.0, disk_gib: size.disk.0 }
-    }
-}
-
-impl From<&QuotaEntry> for Quota {
-    fn from(entry: &QuotaEntry) -> Self {
-        Self {
-            limit: Resources {
-                vcpus: entry.vcpus,
-                memory_mib: entry.memory_mib,
-                disk_mib: Gib(entry.disk_gib).to_mib().0,
-            },
-            vms: entry.vms,
-        }
-    }
 }
 
 #[cfg(test)]

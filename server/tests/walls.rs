@@ -36,12 +36,13 @@ fn all_sources() -> Vec<(String, String)> {
     CRATES.into_iter().flat_map(sources).filter(|(path, _)| path != "server/tests/walls.rs").collect()
 }
 
-/// The lines of code (not comments) that contain any of the words.
+/// Whether a line of code (not of comments) contains any of the words, at the beginning of a word.
 fn uses(text: &str, words: &[&str]) -> bool {
+    let begins_here = |line: &str, at: usize| !line[..at].ends_with(|letter: char| letter.is_alphanumeric());
     text.lines()
         .map(str::trim_start)
         .filter(|line| !line.starts_with("//"))
-        .any(|line| words.iter().any(|word| line.contains(word)))
+        .any(|line| words.iter().any(|word| line.match_indices(word).any(|(at, _)| begins_here(line, at))))
 }
 
 /// `word` is used in code only below the given folders or files.

@@ -1,0 +1,92 @@
+//! The seed file: what a grid is to be seeded with, as TOML.
+
+use grid::offer::Quota;
+use grid::{Gib, Mib, Resources, Size, Vcpus};
+use manager::accounts::Role;
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SeedFile {
+    #[serde(rename = "offer")]
+    pub(crate) offers: Vec<OfferEntry>,
+    #[serde(rename = "tenant")]
+    pub(crate) tenants: Vec<TenantEntry>,
+    #[serde(rename = "user")]
+    pub(crate) users: Vec<UserEntry>,
+    #[serde(rename = "vm")]
+    pub(crate) vms: Vec<VmEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfferEntry {
+    pub(crate) name: String,
+    #[serde(flatten)]
+    pub(crate) size: SizeEntry,
+}
+
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) struct SizeEntry {
+    pub(crate) vcpus: u32,
+    pub(crate) memory_mib: u64,
+    pub(crate) disk_gib: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TenantEntry {
+    pub(crate) name: String,
+    pub(crate) quota: QuotaEntry,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct QuotaEntry {
+    pub(crate) vcpus: u64,
+    pub(crate) memory_mib: u64,
+    pub(crate) disk_gib: u64,
+    pub(crate) vms: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserEntry {
+    pub(crate) email: String,
+    pub(crate) tenant: String,
+    pub(crate) role: Role,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VmEntry {
+    pub(crate) name: String,
+    pub(crate) owner: String,
+    pub(crate) image: String,
+    pub(crate) offer: String,
+}
+
+impl From<SizeEntry> for Size {
+    fn from(entry: SizeEntry) -> Self {
+        Self { vcpus: Vcpus(entry.vcpus), memory: Mib(entry.memory_mib), disk: Gib(entry.disk_gib) }
+    }
+}
+
+impl From<Size> for SizeEntry {
+    fn from(size: Size) -> Self {
+        Self { vcpus: size.vcpus.0, memory_mib: size.memory.0, disk_gib: size.disk.0 }
+    }
+}
+
+impl From<&QuotaEntry> for Quota {
+    fn from(entry: &QuotaEntry) -> Self {
+        Self {
+            limit: Resources {
+                vcpus: entry.vcpus,
+                memory_mib: entry.memory_mib,
+                disk_mib: Gib(entry.disk_gib).to_mib().0,
+            },
+            vms: entry.vms,
+        }
+    }
+}
