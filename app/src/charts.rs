@@ -71,6 +71,12 @@ fn whole(value: f64) -> u64 {
     whole
 }
 
+/// What an axis can be made for: nothing negative, nothing beyond all measure, for which its marks are never found.
+fn drawable(value: f64) -> f64 {
+    const HIGHEST: f64 = 1e15;
+    if value.is_nan() { 0.0 } else { value.clamp(0.0, HIGHEST) }
+}
+
 /// One line: its word and its points, oldest first.
 #[derive(Clone, Debug)]
 pub struct Line {
@@ -105,7 +111,7 @@ fn draw(
     lines: &[Line],
     (from, to): (UnixMillis, UnixMillis),
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let highest = lines.iter().flat_map(|line| &line.points).map(|(_, value)| *value).fold(0.0, f64::max);
+    let highest = lines.iter().flat_map(|line| &line.points).map(|(_, value)| drawable(*value)).fold(0.0, f64::max);
     let top = (highest * 1.08).max(unit.at_least());
     let mut svg = String::new();
     {
@@ -128,7 +134,7 @@ fn draw(
             .y_label_formatter(&|value| unit.text(*value))
             .draw()?;
         for (line, colour) in lines.iter().zip(LINES) {
-            let points = line.points.iter().map(|(at, value)| (at.0, value.max(0.0)));
+            let points = line.points.iter().map(|(at, value)| (at.0, drawable(*value)));
             chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
         }
         root.present()?;
