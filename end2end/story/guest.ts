@@ -37,6 +37,15 @@ export function heartbeat(lab: Lab, vm: string): Heartbeat {
   };
 }
 
+/** The same for a guest that may not have spoken yet. */
+export function heard(lab: Lab, vm: string): Heartbeat | undefined {
+  try {
+    return heartbeat(lab, vm);
+  } catch {
+    return undefined;
+  }
+}
+
 /** A machine's console is a file beside its node's libvirtd; a container's heartbeats are read from its own disk. */
 function consoleTail(lab: Lab, node: string, vm: string): string {
   const xml = lab.virsh(node, 'dumpxml', vm);

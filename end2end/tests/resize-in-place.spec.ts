@@ -1,4 +1,4 @@
-import { configured, heartbeat } from '../story/guest';
+import { configured, heard, heartbeat } from '../story/guest';
 import { expect, needsRealNodes, test } from '../story/test';
 
 test('a VM grows in place while it runs, and its guest and both configurations agree', async ({ as, lab }) => {
@@ -21,7 +21,7 @@ test('a VM grows in place while it runs, and its guest and both configurations a
   expect(configured(lab, home, mail.id, 'live')).toEqual(held);
   expect(configured(lab, home, mail.id, 'inactive')).toEqual(held);
   await expect
-    .poll(() => heartbeat(lab, mail.id), { timeout: 30_000 })
+    .poll(() => heard(lab, mail.id), { timeout: 30_000 })
     .toMatchObject({ ...held, boot_id: before.boot_id, data: before.data });
   expect(await owner.sizeOf(mail.id)).toEqual(larger);
 
@@ -30,14 +30,14 @@ test('a VM grows in place while it runs, and its guest and both configurations a
   await owner.agree();
   expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
   await expect
-    .poll(() => heartbeat(lab, mail.id), { timeout: 30_000 })
+    .poll(() => heard(lab, mail.id), { timeout: 30_000 })
     .toMatchObject({ vcpus: larger.vcpus, memory_mib: size.memory_mib, boot_id: before.boot_id });
   const emulated = lab.node(home).kind === 'qemu';
   expect(await owner.preview(mail.id, size)).toBe(emulated ? 'in-place-restart' : 'in-place-live');
   await owner.agree();
   expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
   await expect
-    .poll(() => heartbeat(lab, mail.id), { timeout: 60_000 })
+    .poll(() => heard(lab, mail.id), { timeout: 60_000 })
     .toMatchObject({ vcpus: size.vcpus, memory_mib: size.memory_mib, data: before.data });
   expect(configured(lab, home, mail.id, 'inactive')).toEqual({ vcpus: size.vcpus, memory_mib: size.memory_mib });
 });
@@ -60,7 +60,7 @@ test('a container grows and shrinks in place while it runs', async ({ as, lab })
   await owner.resize(cutter.id, size);
   expect(configured(lab, home, cutter.id, 'live')).toEqual({ vcpus: size.vcpus, memory_mib: size.memory_mib });
   await expect
-    .poll(() => heartbeat(lab, cutter.id), { timeout: 30_000 })
+    .poll(() => heard(lab, cutter.id), { timeout: 30_000 })
     .toMatchObject({ boot_id: before.boot_id, data: before.data, memory_mib: size.memory_mib });
 });
 
@@ -128,7 +128,7 @@ test("a running VM's disk grows while it runs, and its guest sees it", async ({ 
   const outcome = await owner.resize(render.id, larger);
   expect(['in-place-live', 'move-live']).toContain(outcome.plan);
   await expect
-    .poll(() => heartbeat(lab, render.id), { timeout: 30_000 })
+    .poll(() => heard(lab, render.id), { timeout: 30_000 })
     .toMatchObject({ disk_gib: larger.disk_gib, boot_id: before.boot_id, data: before.data });
   expect(await owner.sizeOf(render.id)).toEqual(larger);
 

@@ -1,4 +1,4 @@
-import { configured, heartbeat } from '../story/guest';
+import { configured, heard, heartbeat } from '../story/guest';
 import { fillMemory } from '../story/room';
 import { expect, needsRealNodes, sizeWithPlan, test } from '../story/test';
 
@@ -29,7 +29,7 @@ test('a VM that its node has no room for moves live to another and grows there',
     expect(configured(lab, destination, shop.id, 'live')).toEqual(held);
     expect(configured(lab, destination, shop.id, 'inactive')).toEqual(held);
     const same = { boot_id: before.boot_id, data: before.data, mac: before.mac, address: before.address };
-    await expect.poll(() => heartbeat(lab, shop.id), { timeout: 30_000 }).toMatchObject({ ...held, ...same });
+    await expect.poll(() => heard(lab, shop.id), { timeout: 30_000 }).toMatchObject({ ...held, ...same });
 
     const { answers, longestGapMs, output } = await ping.stop();
     expect(answers, output).toBeGreaterThan(10);
@@ -51,7 +51,7 @@ test('a VM that its node has no room for moves live to another and grows there',
     expect(await owner.sizeOf(shop.id)).toEqual(larger);
     await owner.order(shop.id, 'Start');
     await expect
-      .poll(() => heartbeat(lab, shop.id).boot_id, { timeout: 60_000 })
+      .poll(() => heard(lab, shop.id)?.boot_id, { timeout: 60_000 })
       .not.toBe(before.boot_id);
     expect(heartbeat(lab, shop.id)).toMatchObject({ ...held, data: before.data, mac: before.mac });
   } finally {
@@ -87,7 +87,7 @@ test('a container moves cold, with its data, to another node that holds its new 
     expect(configured(lab, destination, catalogue.id, 'inactive')).toEqual(held);
     const kept = { data: before.data, mac: before.mac, address: before.address };
     await expect
-      .poll(() => heartbeat(lab, catalogue.id), { timeout: 60_000 })
+      .poll(() => heard(lab, catalogue.id), { timeout: 60_000 })
       .toMatchObject({ ...kept, memory_mib: larger.memory_mib });
     expect(heartbeat(lab, catalogue.id).boot_id).not.toBe(before.boot_id);
 
@@ -118,9 +118,9 @@ test('growing beyond the maxima restarts the VM, and says so before', async ({ a
   const outcome = await owner.resize(render.id, larger);
   expect(outcome.plan).toBe('in-place-restart');
   expect(outcome.downtimeMs ?? 0).toBeGreaterThan(0);
-  await expect.poll(() => heartbeat(lab, render.id).boot_id, { timeout: 60_000 }).not.toBe(before.boot_id);
+  await expect.poll(() => heard(lab, render.id)?.boot_id, { timeout: 60_000 }).not.toBe(before.boot_id);
   await expect
-    .poll(() => heartbeat(lab, render.id), { timeout: 30_000 })
+    .poll(() => heard(lab, render.id), { timeout: 30_000 })
     .toMatchObject({ vcpus: larger.vcpus, data: before.data, mac: before.mac });
   await owner.resize(render.id, size);
 });
@@ -140,9 +140,9 @@ test('growing beyond the maxima on a full node moves live and then restarts', as
     const destination = lab.home(render.id);
     expect(destination).not.toBe(source);
     expect(configured(lab, destination, render.id, 'live')).toEqual({ vcpus: larger.vcpus, memory_mib: larger.memory_mib });
-    await expect.poll(() => heartbeat(lab, render.id).boot_id, { timeout: 60_000 }).not.toBe(before.boot_id);
+    await expect.poll(() => heard(lab, render.id)?.boot_id, { timeout: 60_000 }).not.toBe(before.boot_id);
     await expect
-      .poll(() => heartbeat(lab, render.id), { timeout: 30_000 })
+      .poll(() => heard(lab, render.id), { timeout: 30_000 })
       .toMatchObject({ vcpus: larger.vcpus, data: before.data, mac: before.mac, address: before.address });
   } finally {
     await giveBack();

@@ -1,4 +1,4 @@
-import { configured, heartbeat } from '../story/guest';
+import { configured, heard, heartbeat } from '../story/guest';
 import { fillMemory } from '../story/room';
 import { expect, needsRealNodes, test } from '../story/test';
 
@@ -15,7 +15,7 @@ test('a stopped VM is resized without a start', async ({ as, lab }) => {
   expect(lab.virsh(home, 'domstate', mail.id)).toBe('shut off');
   await owner.order(mail.id, 'Start');
   await expect
-    .poll(() => heartbeat(lab, mail.id), { timeout: 60_000 })
+    .poll(() => heard(lab, mail.id), { timeout: 60_000 })
     .toMatchObject({ vcpus: larger.vcpus, memory_mib: larger.memory_mib, data });
   await owner.resize(mail.id, size);
 });
@@ -43,7 +43,7 @@ test('a stopped VM is moved without a start', async ({ admin, as, lab }) => {
   expect(lab.poolFiles(source).filter((file) => file.includes(mail.id))).toEqual([]);
   await owner.order(mail.id, 'Start');
   await expect
-    .poll(() => heartbeat(lab, mail.id), { timeout: 60_000 })
+    .poll(() => heard(lab, mail.id), { timeout: 60_000 })
     .toMatchObject({ memory_mib: larger.memory_mib, data });
   await owner.resize(mail.id, size);
 });

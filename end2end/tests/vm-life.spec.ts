@@ -1,4 +1,4 @@
-import { heartbeat } from '../story/guest';
+import { heard, heartbeat } from '../story/guest';
 import { found } from '../story/lab';
 import { expect, test } from '../story/test';
 
@@ -23,7 +23,7 @@ for (const [image, kind] of [
     await owner.open(`/vms/${id}`);
     await expect(owner.page.locator('main')).toContainText('Running');
     if (!lab.simulated) {
-      await expect.poll(() => heartbeat(lab, id).name, { timeout: 60_000 }).toBe(name);
+      await expect.poll(() => heard(lab, id)?.name, { timeout: 60_000 }).toBe(name);
       expect(lab.virsh(lab.home(id), 'domstate', id)).toBe('running');
       const ping = lab.ping(heartbeat(lab, id).address);
       await expect.poll(() => ping.answers().length, { timeout: 30_000 }).toBeGreaterThan(0);
