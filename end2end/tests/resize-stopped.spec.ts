@@ -45,4 +45,6 @@ test('a stopped VM is moved without a start', async ({ admin, as, lab }) => {
   await expect
     .poll(() => heard(lab, mail.id), { timeout: 60_000 })
     .toMatchObject({ memory_mib: larger.memory_mib, data });
+  // What was recorded is still the size that it was given.
+  expect(await owner.sizeOf(mail.id)).toEqual(larger);
 });

@@ -94,7 +94,10 @@ impl Step for Settle {
 pub(in crate::operations) async fn record_what_is(run: &Run, node: NodeId) -> Result<Size, StepError> {
     let vm = run.vm().await?;
     let seen = run.observe(node).await?.ok_or_else(|| StepError::new("the VM is not where it should be"))?;
-    let told = seen.live.or(seen.persistent).ok_or_else(|| StepError::new("the VM has no size"))?;
+    // Where no size was to change, the configuration says it: a machine that has just been started plugs its memory only
+    // when its guest has booted.
+    let told = if run.plan().is_ok() { seen.live.or(seen.persistent) } else { seen.persistent.or(seen.live) };
+    let told = told.ok_or_else(|| StepError::new("the VM has no size"))?;
     let known = [run.plan().ok().map(|plan| plan.to), Some(vm.size)];
     let size = known.into_iter().flatten().find(|known| is_same(told, *known)).unwrap_or(told);
     run.shared.store.vm_settle(vm.id, node, size, run.maxima().await?).await?;
