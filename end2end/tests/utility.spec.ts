@@ -1,6 +1,6 @@
 import { expect, needsRealNodes, test } from '../story/test';
 
-test('a utility VM that is destroyed is brought back, and its set of statistics with it', async ({ admin, lab }) => {
+test('the set of a utility VM that is destroyed goes stale, and it is brought back', async ({ admin, lab }) => {
   needsRealNodes(lab);
   for (const kind of ['qemu', 'lxc']) {
     const node = lab.nodes.filter((node) => node.name.startsWith(kind)).at(-1)?.name as string;
@@ -9,12 +9,17 @@ test('a utility VM that is destroyed is brought back, and its set of statistics 
     expect(utility, `virsh list shows the utility VM among ${domains.join(', ')}`).toBeTruthy();
 
     const before = lab.virsh(node, 'domid', utility);
+    const set = admin.page.locator('[data-set=utility]').first();
+    await admin.open(`/admin/nodes/${node}`);
+    await expect(set).toHaveAttribute('data-stale', 'false');
     lab.virsh(node, 'destroy', utility);
+    // The page lives: it tells without being loaded again.
+    await expect(set, 'its set goes stale').toHaveAttribute('data-stale', 'true', { timeout: 15_000 });
+    await expect(admin.page.locator('main')).toContainText("its utility VM doesn't run");
     await expect
       .poll(() => lab.virsh(node, 'list', '--name', '--state-running'), { timeout: 90_000, intervals: [500] })
       .toContain(utility);
     expect(lab.virsh(node, 'domid', utility), 'it was started afresh').not.toBe(before);
-    const set = admin.page.locator('[data-set=utility]').first();
     await expect(async () => {
       await admin.open(`/admin/nodes/${node}`);
       await expect(set).toHaveAttribute('data-stale', 'false', { timeout: 500 });

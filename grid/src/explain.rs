@@ -2,36 +2,74 @@
 //!
 //! What is for customers names no node.
 
+use crate::Resources;
 use crate::map::ResourceMap;
 use crate::placement::RejectedNode;
 use crate::plan::{Plan, PlanKind, Refusal};
-use crate::wording::Seconds;
 use serde::{Deserialize, Serialize};
 
-/// What will happen and how long it takes, for the customer.
-pub fn explain_plan(plan: &Plan) -> String {
-    let happens = match (plan.kind, plan.running) {
-        (PlanKind::InPlaceLive, _) => "The size changes where the VM is, while it runs.",
-        (PlanKind::InPlaceRestart, true) => "The size changes where the VM is: it is shut down and started again.",
-        (PlanKind::InPlaceRestart, false) => "The size changes where the VM is. It stays stopped.",
-        (PlanKind::MoveLive, _) => "The VM moves to another node while it runs, and its size changes there.",
-        (PlanKind::MoveLiveRestart, _) => {
-            "The VM moves to another node while it runs; there it is shut down and started again at its new size."
+/// A plan in words, for the customer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanWords {
+    pub title: String,
+    /// What will happen, in order.
+    pub sentences: Vec<String>,
+}
+
+/// What will happen; how long it takes stands in the plan's estimate.
+pub fn explain_plan(plan: &Plan) -> PlanWords {
+    let mut sentences = happens(plan);
+    if plan.kind.moves() {
+        sentences.push("Its data, its address and its MAC stay the same.");
+    }
+    PlanWords { title: title(plan).to_owned(), sentences: sentences.into_iter().map(ToOwned::to_owned).collect() }
+}
+
+const fn title(plan: &Plan) -> &'static str {
+    match (plan.kind, plan.running) {
+        (PlanKind::InPlaceLive, _) => "Changes while it runs",
+        (PlanKind::InPlaceRestart, true) => "Changes with a restart",
+        (PlanKind::InPlaceRestart, false) => "Changes where it is",
+        (PlanKind::MoveLive, _) => "Moves to another server while it runs",
+        (PlanKind::MoveLiveRestart, _) => "Moves while it runs, then restarts",
+        (PlanKind::MoveCold, true) => "Moves to another server, with a restart",
+        (PlanKind::MoveCold, false) => "Moves to another server",
+        (PlanKind::MakeRoom, _) => "Makes room first",
+    }
+}
+
+fn happens(plan: &Plan) -> Vec<&'static str> {
+    const NO_ROOM: &str = "Its server has no room for this size, so it moves to another server of the same kind.";
+    let grows = !Resources::from(plan.from).covers(&Resources::from(plan.to));
+    match (plan.kind, plan.running) {
+        (PlanKind::InPlaceLive, _) if grows => {
+            vec!["Its server has the room.", "It grows where it is and keeps running."]
         }
+        (PlanKind::InPlaceLive, _) => vec!["It gives back what it no longer has, and keeps running."],
+        (PlanKind::InPlaceRestart, true) => vec![
+            if grows {
+                "Its server has the room, but this size needs a fresh start."
+            } else {
+                "It needs a fresh start."
+            },
+            "The guest is asked to shut down, is given its new size, and is started again.",
+        ],
+        (PlanKind::InPlaceRestart, false) if grows => vec!["Its server has the room.", "It is off and stays off."],
+        (PlanKind::InPlaceRestart, false) => vec!["It is off and stays off."],
+        (PlanKind::MoveLive, _) => vec![NO_ROOM, "It keeps running while it moves, and grows there."],
+        (PlanKind::MoveLiveRestart, _) => vec![
+            NO_ROOM,
+            "It keeps running while it moves.",
+            "Then the guest is asked to shut down and starts at its new size.",
+        ],
         (PlanKind::MoveCold, true) => {
-            "The VM is shut down, carried with its disk to another node, and started there at its new size."
+            vec![
+                NO_ROOM,
+                "The guest is asked to shut down, its disk is carried over, and it starts there at its new size.",
+            ]
         }
-        (PlanKind::MoveCold, false) => {
-            "The VM is carried with its disk to another node, and has its new size there. It stays stopped."
-        }
-        (PlanKind::MakeRoom, _) => "Other VMs move away first; then the VM has room for its new size.",
-    };
-    let takes = Seconds(plan.estimate.duration_ms);
-    let down = Seconds(plan.estimate.downtime_ms);
-    match plan.estimate.downtime_ms {
-        0 => format!("{happens} It takes about {takes}, with no downtime."),
-        _ if plan.interrupts() => format!("{happens} It takes about {takes}; the VM is down for about {down} of it."),
-        _ => format!("{happens} It takes about {takes}, with a pause of about {down}."),
+        (PlanKind::MoveCold, false) => vec![NO_ROOM, "Its disk is carried over.", "It is off and stays off."],
+        (PlanKind::MakeRoom, _) => vec!["Other VMs move away first, then this one gets its new size."],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Disagreement, NodeInputs};
 use crate::node::Administration;
-use crate::sample::Source;
+use crate::sample::{DomainSample, DomainState, Source, UTILITY_DOMAIN};
 use crate::wording::Seconds;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -16,7 +16,7 @@ pub struct Freshness {
 
 /// Whether a node takes new VMs, and if not, why. The first that applies: the hypervisor's silence and age, the
 /// utility module's, contradiction, then what the admin decided. So [`Condition::Silent`] or [`Condition::Stale`] of
-/// the utility module means that the hypervisor's reading is fresh.
+/// the utility module, and [`Condition::UtilityOff`], mean that the hypervisor's reading is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "condition", rename_all = "snake_case")]
 pub enum Condition {
@@ -30,6 +30,9 @@ pub enum Condition {
         source: Source,
         age_ms: u64,
     },
+    /// The hypervisor says that the utility VM doesn't run, and its module has said nothing since: its set is stale,
+    /// however young.
+    UtilityOff,
     /// The sources contradict each other so much that neither can be trusted: about the pool's capacity or the
     /// node's memory by more than twofold.
     Contradicting,
@@ -50,6 +53,9 @@ impl Condition {
                 return Self::Stale { source, age_ms };
             }
         }
+        if utility_is_off(inputs) {
+            return Self::UtilityOff;
+        }
         if disagreements.iter().any(Disagreement::is_contradiction) {
             return Self::Contradicting;
         }
@@ -58,12 +64,21 @@ impl Condition {
 
     /// Whether the node's hypervisor answers: without it nothing can be changed there.
     pub const fn hypervisor_answers(self) -> bool {
-        !matches!(self, Self::Silent { source: Source::Hypervisor } | Self::Stale { source: Source::Hypervisor, .. })
+        !matches!(self.stale_source(), Some(Source::Hypervisor))
     }
 
     /// Whether the node's utility module answers: without it no disk is made, grown offline or carried over.
     pub const fn utility_answers(self) -> bool {
-        !matches!(self, Self::Silent { .. } | Self::Stale { .. })
+        self.stale_source().is_none()
+    }
+
+    /// The source whose word is missing or too old, where that is what keeps the node from taking VMs.
+    pub const fn stale_source(self) -> Option<Source> {
+        match self {
+            Self::Silent { source } | Self::Stale { source, .. } => Some(source),
+            Self::UtilityOff => Some(Source::Utility),
+            Self::Ready | Self::Contradicting | Self::Cordoned | Self::Draining => None,
+        }
     }
 
     /// Whether the node's amounts can be believed enough to promise more of them to a VM that is already there. A
@@ -77,12 +92,18 @@ impl Condition {
         match self {
             Self::Ready => "ready",
             Self::Silent { .. } => "silent",
-            Self::Stale { .. } => "stale",
+            Self::Stale { .. } | Self::UtilityOff => "stale",
             Self::Contradicting => "contradicting",
             Self::Cordoned => "cordoned",
             Self::Draining => "draining",
         }
     }
+}
+
+fn utility_is_off(inputs: &NodeInputs<'_>) -> bool {
+    let (Some(hypervisor), Some(utility)) = (&inputs.hypervisor, &inputs.utility) else { return false };
+    let runs = |domain: &DomainSample| domain.name == UTILITY_DOMAIN && domain.state == DomainState::Running;
+    utility.at <= hypervisor.at && !hypervisor.sample.domains.iter().any(runs)
 }
 
 impl fmt::Display for Condition {
@@ -95,6 +116,7 @@ impl fmt::Display for Condition {
             Self::Stale { source, age_ms } => {
                 write!(formatter, "stale: nothing from its {} for {}", source.in_words(), Seconds(age_ms))
             }
+            Self::UtilityOff => formatter.write_str("stale: its utility VM doesn't run"),
             Self::Contradicting => formatter.write_str("contradicting: its hypervisor and its utility module disagree"),
             Self::Cordoned => formatter.write_str("cordoned: takes no new VM"),
             Self::Draining => formatter.write_str("draining: is being emptied"),

@@ -1,7 +1,7 @@
 //! Golden texts: what people read of plans, refusals and rejected nodes. A change of wording shows in the diff.
 
 use crate::fixture::*;
-use grid::explain::{explain_nodes, explain_plan, explain_refusal};
+use grid::explain::{PlanWords, explain_nodes, explain_plan, explain_refusal};
 use grid::map::{Condition, MapNode, ResourceMap};
 use grid::plan::{Estimate, Pace, Plan, PlanAnswer, PlanKind, Refusal, RefusalReason, plan};
 use grid::sample::Source;
@@ -20,6 +20,7 @@ fn unfit(vm: &Vm) -> ResourceMap {
     let conditions = [
         Condition::Silent { source: Source::Utility },
         Condition::Stale { source: Source::Hypervisor, age_ms: 754_000 },
+        Condition::UtilityOff,
         Condition::Contradicting,
         Condition::Cordoned,
         Condition::Draining,
@@ -89,29 +90,39 @@ fn every_reason_of_a_refusal_reads_well() {
 #[test]
 fn every_plan_reads_well() {
     let vm = vm(1, 1, HypervisorKind::Qemu, size(2, 1024, 10));
-    let text = |kind: PlanKind, running: bool, downtime_ms: u64| {
+    let text = |kind: PlanKind, running: bool, to: Size| {
         let plan = Plan {
             vm: vm.id,
             kind,
             from: vm.size,
-            to: size(4, 2048, 10),
+            to,
             source: node_id(1),
             destination: kind.moves().then_some(node_id(2)),
             running,
-            estimate: Estimate { duration_ms: 154_000, downtime_ms },
+            estimate: Estimate { duration_ms: 154_000, downtime_ms: 300 },
             generation: 1,
         };
-        format!("{} ({}): {}", kind.as_str(), if running { "runs" } else { "stopped" }, explain_plan(&plan))
+        let PlanWords { title, sentences } = explain_plan(&plan);
+        format!(
+            "{}, {}\n    {title}\n    {}",
+            kind.as_str(),
+            if running { "runs" } else { "stopped" },
+            sentences.join(" ")
+        )
     };
+    let (grown, shrunk) = (size(4, 2048, 10), size(1, 512, 10));
     let texts = [
-        text(PlanKind::InPlaceLive, true, 0),
-        text(PlanKind::InPlaceRestart, true, 10_000),
-        text(PlanKind::InPlaceRestart, false, 0),
-        text(PlanKind::MoveLive, true, 300),
-        text(PlanKind::MoveLiveRestart, true, 10_300),
-        text(PlanKind::MoveCold, true, 150_000),
-        text(PlanKind::MoveCold, false, 0),
-        text(PlanKind::MakeRoom, true, 0),
+        text(PlanKind::InPlaceLive, true, grown),
+        text(PlanKind::InPlaceLive, true, shrunk),
+        text(PlanKind::InPlaceRestart, true, grown),
+        text(PlanKind::InPlaceRestart, true, shrunk),
+        text(PlanKind::InPlaceRestart, false, grown),
+        text(PlanKind::InPlaceRestart, false, shrunk),
+        text(PlanKind::MoveLive, true, grown),
+        text(PlanKind::MoveLiveRestart, true, grown),
+        text(PlanKind::MoveCold, true, grown),
+        text(PlanKind::MoveCold, false, grown),
+        text(PlanKind::MakeRoom, true, grown),
     ];
     insta::assert_snapshot!(texts.join("\n"));
 }

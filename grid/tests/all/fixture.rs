@@ -2,7 +2,9 @@
 
 use grid::map::{Freshness, MapNode, NodeInputs, Reading, ResourceMap};
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
-use grid::sample::{Compatibility, DomainSample, DomainState, HypervisorSample, PoolSample, UtilitySample};
+use grid::sample::{
+    Compatibility, DomainSample, DomainState, HypervisorSample, PoolSample, UTILITY_DOMAIN, UtilitySample,
+};
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{Gib, HypervisorKind, Mib, NodeId, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId};
 use std::net::Ipv4Addr;
@@ -81,6 +83,13 @@ pub(crate) fn domain(vm: &Vm) -> DomainSample {
     }
 }
 
+/// The utility VM, running.
+pub(crate) fn utility_domain() -> DomainSample {
+    let mut domain = domain(&vm(0xfff, 1, HypervisorKind::Qemu, size(1, 128, 0)));
+    UTILITY_DOMAIN.clone_into(&mut domain.name);
+    domain
+}
+
 pub(crate) fn hypervisor(has: Resources) -> HypervisorSample {
     HypervisorSample {
         taken_at: NOW,
@@ -130,7 +139,7 @@ pub(crate) fn utility(has: Resources) -> UtilitySample {
 /// A fresh node with these resources and these VMs, whose utility VM takes nothing.
 pub(crate) fn inputs(node: Node, has: Resources, vms: &[Vm]) -> NodeInputs<'_> {
     let mut first = hypervisor(has);
-    first.domains = vms.iter().map(domain).collect();
+    first.domains = vms.iter().map(domain).chain([utility_domain()]).collect();
     NodeInputs {
         node,
         hypervisor: Some(Reading { at: NOW, sample: first }),

@@ -32,7 +32,7 @@ pub fn line(node: &MapNode, as_of: UnixMillis) -> NodeLine {
         tone: match node.condition {
             Condition::Ready => Tone::Good,
             Condition::Cordoned | Condition::Draining => Tone::Warning,
-            Condition::Silent { .. } | Condition::Stale { .. } | Condition::Contradicting => Tone::Bad,
+            _ => Tone::Bad,
         },
         figures: capacity::figures(node),
         vms: u32::try_from(vms).unwrap_or(u32::MAX),
@@ -54,10 +54,7 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
         uri: node.node.uri.clone(),
         administration: node.node.administration,
         facts: facts::facts(&node, as_of),
-        stale: match node.condition {
-            Condition::Silent { source } | Condition::Stale { source, .. } => Some(source),
-            _ => None,
-        },
+        stale: node.condition.stale_source(),
         vms: sizes::vms(&node, &vms),
         settings: settings(node.node.settings),
         charts: history(door, name).await?,

@@ -6,8 +6,9 @@ use crate::form::{FormReply, Problem};
 use crate::server_side::door::{Agreement, Door};
 use crate::view::amounts;
 use crate::view::plan::{PlanView, PreviewView, RefusalView, RejectionView, ResizeFormView, Typed};
+use grid::explain::explain_plan;
 use grid::form::{SizeErrors, parse_size};
-use grid::plan::{Plan, PlanAnswer, PlanKind, Refusal};
+use grid::plan::{Plan, PlanAnswer, Refusal};
 use grid::{NodeId, VmId};
 use manager::ManagerError;
 
@@ -56,12 +57,13 @@ fn planned(door: &Door, plan: &Plan) -> Result<PreviewView, AppError> {
         tracing::error!(%error, "a plan could not be written");
         crate::server_side::door::refuse(AppError::Internal)
     })?;
+    let words = explain_plan(plan);
     Ok(PreviewView::Planned(Box::new(PlanView {
         kind: plan.kind,
         from: plan.from,
         to: plan.to,
-        title: title(plan).to_owned(),
-        sentences: sentences(plan),
+        title: words.title,
+        sentences: words.sentences,
         duration: amounts::expected(plan.estimate.duration_ms),
         downtime: amounts::expected(plan.estimate.downtime_ms),
         restarts: plan.interrupts(),
@@ -89,55 +91,6 @@ fn refused(door: &Door, refusal: Refusal) -> PreviewView {
 
 fn node_name(door: &Door, id: NodeId) -> String {
     door.manager.map().get(id).map_or_else(|| "a node that is gone".to_owned(), |node| node.node.name.clone())
-}
-
-const fn title(plan: &Plan) -> &'static str {
-    match (plan.kind, plan.running) {
-        (PlanKind::InPlaceLive, _) => "Changes while it runs",
-        (PlanKind::InPlaceRestart, true) => "Changes with a restart",
-        (PlanKind::InPlaceRestart, false) => "Changes where it is",
-        (PlanKind::MoveLive, _) => "Moves to another server while it runs",
-        (PlanKind::MoveLiveRestart, _) => "Moves while it runs, then restarts",
-        (PlanKind::MoveCold, true) => "Moves to another server, with a restart",
-        (PlanKind::MoveCold, false) => "Moves to another server",
-        (PlanKind::MakeRoom, _) => "Makes room first",
-    }
-}
-
-/// What will happen, in order.
-fn sentences(plan: &Plan) -> Vec<String> {
-    let mut said: Vec<&str> = Vec::new();
-    match (plan.kind, plan.running) {
-        (PlanKind::InPlaceLive, _) => said.push("Its server has the room. It grows where it is and keeps running."),
-        (PlanKind::InPlaceRestart, true) => {
-            said.push("Its server has the room, but this size needs a fresh start.");
-            said.push("The guest is asked to shut down, is given its new size, and is started again.");
-        }
-        (PlanKind::InPlaceRestart, false) => said.push("Its server has the room. It is off and stays off."),
-        (PlanKind::MoveLive, _) => {
-            said.push("Its server has no room for this size, so it moves to another server of the same kind.");
-            said.push("It keeps running while it moves, and grows there.");
-        }
-        (PlanKind::MoveLiveRestart, _) => {
-            said.push("Its server has no room for this size, so it moves to another server of the same kind.");
-            said.push(
-                "It keeps running while it moves. Then the guest is asked to shut down and starts at its new size.",
-            );
-        }
-        (PlanKind::MoveCold, running) => {
-            said.push("Its server has no room for this size, so it moves to another server of the same kind.");
-            said.push(if running {
-                "The guest is asked to shut down, its disk is carried over, and it starts there at its new size."
-            } else {
-                "Its disk is carried over. It is off and stays off."
-            });
-        }
-        (PlanKind::MakeRoom, _) => said.push("Other VMs move away first, then this one gets its new size."),
-    }
-    if plan.kind.moves() {
-        said.push("Its data, its address and its MAC stay the same.");
-    }
-    said.into_iter().map(ToOwned::to_owned).collect()
 }
 
 /// Agrees to a plan as it came back from the page. What can't be read is no plan; what no longer holds is asked again.

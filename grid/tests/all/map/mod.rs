@@ -6,7 +6,7 @@ use crate::fixture::*;
 use grid::map::{Condition, Fact, Holder, MapNode, Reading, how_many_fit, largest_fit};
 use grid::node::Administration;
 use grid::offer::Offer;
-use grid::sample::{DeployedVm, DiskSample, PoolSample, Source};
+use grid::sample::{DeployedVm, DiskSample, DomainState, PoolSample, Source};
 use grid::vm::{VmState, commitment};
 use grid::{HypervisorKind, Resource, Resources, UnixMillis};
 
@@ -118,9 +118,7 @@ fn strangers_count_at_their_maxima_and_the_utility_vm_is_none() {
     let stranger = vm(5, 1, HypervisorKind::Qemu, size(1, 1024, 5));
     let mut inputs = qemu(&[]);
     inputs.utility_vm = amounts(1, 194, 0);
-    let mut utility_domain = domain(&vm(6, 1, HypervisorKind::Qemu, size(1, 128, 0)));
-    utility_domain.name = grid::sample::UTILITY_DOMAIN.to_owned();
-    inputs.hypervisor.as_mut().unwrap().sample.domains = vec![domain(&stranger), utility_domain];
+    inputs.hypervisor.as_mut().unwrap().sample.domains = vec![domain(&stranger), utility_domain()];
     let node = MapNode::build(inputs);
     let holders: Vec<Holder> = node.commitments.iter().map(|each| each.holder).collect();
     assert_eq!(holders, [Holder::Utility, Holder::Stranger(vm_id(5))]);
@@ -199,6 +197,21 @@ fn the_first_condition_that_applies_is_told() {
         Condition::Stale { source: Source::Utility, age_ms: 15_001 }
     );
     assert_eq!(condition(&|inputs| inputs.now = UnixMillis(NOW.0 + 15_000)), Condition::Draining);
+}
+
+#[test]
+fn the_utility_set_is_stale_as_soon_as_its_vm_is_seen_off() {
+    let mut inputs = qemu(&[]);
+    let first = inputs.hypervisor.as_mut().unwrap();
+    first.sample.domains.last_mut().unwrap().state = DomainState::ShutOff;
+    let off = MapNode::build(inputs.clone());
+    assert_eq!(off.condition, Condition::UtilityOff);
+    assert!(off.condition.hypervisor_answers() && !off.condition.utility_answers());
+    inputs.hypervisor.as_mut().unwrap().sample.domains.clear();
+    assert_eq!(MapNode::build(inputs.clone()).condition, Condition::UtilityOff, "gone altogether");
+    // It was started afresh after that sample, and reported.
+    inputs.utility.as_mut().unwrap().at = UnixMillis(NOW.0 + 1);
+    assert_eq!(MapNode::build(inputs).condition, Condition::Ready);
 }
 
 #[test]

@@ -99,38 +99,39 @@ fn field_name(field: &[c_char]) -> String {
 
 /// CPU time of the whole node since its start, in nanoseconds, by libvirt's names (`user`, `kernel`, `idle`, …).
 pub(super) fn node_cpu_times(connection: &Connect) -> Result<BTreeMap<String, u64>, Error> {
+    let all = sys::VIR_NODE_CPU_STATS_ALL_CPUS;
+    let entries = named_values(sys::virNodeCPUStats { field: [0; 80], value: 0 }, |buffer, count| {
+        // SAFETY: `named_values` gives no buffer, or one with room for `count` entries.
+        unsafe { sys::virNodeGetCPUStats(connection.as_ptr(), all, buffer, count, 0) }
+    })?;
+    Ok(entries.iter().map(|entry| (field_name(&entry.field), entry.value)).collect())
+}
+
+/// Memory of the whole node, in KiB, by libvirt's names (`total`, `free`, `cached`, …).
+pub(super) fn node_memory(connection: &Connect) -> Result<BTreeMap<String, u64>, Error> {
+    let all = sys::VIR_NODE_MEMORY_STATS_ALL_CELLS;
+    let entries = named_values(sys::virNodeMemoryStats { field: [0; 80], value: 0 }, |buffer, count| {
+        // SAFETY: `named_values` gives no buffer, or one with room for `count` entries.
+        unsafe { sys::virNodeGetMemoryStats(connection.as_ptr(), all, buffer, count, 0) }
+    })?;
+    Ok(entries.iter().map(|entry| (field_name(&entry.field), entry.value)).collect())
+}
+
+/// The way in which libvirt tells lists of named values: asked without a buffer it says how many there are; asked again
+/// it writes at most that many and says how many.
+fn named_values<T: Clone>(empty: T, ask: impl Fn(*mut T, *mut c_int) -> c_int) -> Result<Vec<T>, Error> {
     let mut count: c_int = 0;
-    // SAFETY: without a buffer libvirt only writes how many entries there are.
-    let asked = unsafe {
-        sys::virNodeGetCPUStats(
-            connection.as_ptr(),
-            sys::VIR_NODE_CPU_STATS_ALL_CPUS,
-            ptr::null_mut(),
-            &raw mut count,
-            0,
-        )
-    };
-    let length = usize::try_from(count).unwrap_or(0).min(64);
-    if asked < 0 {
+    if ask(ptr::null_mut(), &raw mut count) < 0 {
         return Err(Error::last_error());
     }
-    let mut entries = vec![sys::virNodeCPUStats { field: [0; 80], value: 0 }; length];
+    let length = usize::try_from(count).unwrap_or(0).min(64);
+    let mut entries = vec![empty; length];
     let mut filled = c_int::try_from(length).unwrap_or(0);
-    // SAFETY: the buffer has room for `filled` entries; libvirt writes at most that many and says how many.
-    let answer = unsafe {
-        sys::virNodeGetCPUStats(
-            connection.as_ptr(),
-            sys::VIR_NODE_CPU_STATS_ALL_CPUS,
-            entries.as_mut_ptr(),
-            &raw mut filled,
-            0,
-        )
-    };
-    if answer < 0 {
+    if ask(entries.as_mut_ptr(), &raw mut filled) < 0 {
         return Err(Error::last_error());
     }
     entries.truncate(usize::try_from(filled).unwrap_or(0));
-    Ok(entries.iter().map(|entry| (field_name(&entry.field), entry.value)).collect())
+    Ok(entries)
 }
 
 /// Aborts the job that runs on a domain.

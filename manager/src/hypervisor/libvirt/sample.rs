@@ -40,7 +40,7 @@ struct Host {
 pub(super) fn take(connection: &Connect, traits: &Traits, known: &Mutex<Known>) -> Result<HypervisorSample, Failure> {
     let host = host(connection, traits, known)?;
     let node = connection.node_info()?;
-    let memory_free_mib = connection.free_memory().map_or(0, |bytes| bytes >> 20);
+    let (memory_total_mib, memory_free_mib) = memory(connection, node.memory);
     let times = raw::node_cpu_times(connection).unwrap_or_default();
     let busy = ["kernel", "user", "intr"].iter().filter_map(|name| times.get(*name));
     let pool = pool(connection);
@@ -52,7 +52,7 @@ pub(super) fn take(connection: &Connect, traits: &Traits, known: &Mutex<Known>) 
         domain_kinds: host.domain_kinds.clone(),
         compatibility: host.compatibility.clone(),
         cpus: node.cpus,
-        memory_total_mib: node.memory >> 10,
+        memory_total_mib,
         memory_free_mib,
         numa_cells: cells(connection, &host.cells, memory_free_mib),
         cpu_busy_ns: times.get("idle").map(|_| busy.fold(0, |sum: u64, ns| sum.saturating_add(*ns))),
@@ -60,6 +60,16 @@ pub(super) fn take(connection: &Connect, traits: &Traits, known: &Mutex<Known>) 
         pool,
         domains,
     })
+}
+
+/// The node's memory and what is free of it, in MiB. The statistics come before `nodeinfo` and the sum of the cells'
+/// free memory: these two leave out what a kernel has not taken into use yet, and grow while it runs.
+fn memory(connection: &Connect, nodeinfo_kib: u64) -> (u64, u64) {
+    let told = raw::node_memory(connection).unwrap_or_default();
+    match (told.get("total"), told.get("free")) {
+        (Some(total), Some(free)) => (total >> 10, free >> 10),
+        _ => (nodeinfo_kib >> 10, connection.free_memory().map_or(0, |bytes| bytes >> 20)),
+    }
 }
 
 fn host(connection: &Connect, traits: &Traits, known: &Mutex<Known>) -> Result<Arc<Host>, Failure> {
