@@ -72,8 +72,6 @@ test: setup
 .PHONY: test-only
 test-only: lint images
 	@$(MAKE) --no-print-directory test-rust test-lab
-	@# Last, for cargo test leaves a server of its own making; the pages need both halves from one build.
-	@touch app/src/lib.rs server/src/main.rs
 	@$(MAKE) --no-print-directory build-only
 	@$(MAKE) --no-print-directory test-end2end
 

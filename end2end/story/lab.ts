@@ -117,6 +117,12 @@ export class Lab {
     return new Ping(this.facts().customers_netns, address);
   }
 
+  /** Kills the server as a crash would; it is started again. */
+  killServer(): void {
+    const listeners = run('ss', ['-Hltnp', `sport = :${new URL(this.url).port}`]);
+    process.kill(Number(found(/pid=(\d+)/.exec(listeners)?.[1], `a server behind ${this.url}`)), 'SIGKILL');
+  }
+
   private facts(): { name: string; index: number; customers_netns: string } {
     const file = join(this.directory, 'nodes.json');
     if (!existsSync(file)) throw new Error(`${file} is not there: this is no lab of real nodes`);

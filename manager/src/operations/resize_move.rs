@@ -8,6 +8,7 @@ use super::steps::hot_plug;
 use super::steps::install::{Define, WriteSeed};
 use super::steps::migrate::MigrateLive;
 use super::steps::power::{ShutDown, Start};
+use super::steps::reach::ReachDestination;
 use super::steps::remove::RemoveSource;
 use super::steps::settle::{RecordSize, Settle, SettleHome};
 use super::steps::verify::Verify;
@@ -31,7 +32,7 @@ pub(super) fn live_restart(plan: &Plan) -> Vec<Box<dyn Step>> {
 }
 
 pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(ReachDestination)];
     if plan.running {
         steps.push(Box::new(WatchStart));
         steps.push(Box::new(ShutDown));
@@ -49,7 +50,15 @@ pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
 
 /// The live move at the old size.
 fn to_destination() -> Vec<Box<dyn Step>> {
-    vec![Box::new(WatchStart), Box::new(PrepareDisk), Box::new(WriteSeed), Box::new(MigrateLive), Box::new(SettleHome)]
+    vec![
+        Box::new(ReachDestination),
+        Box::new(WatchStart),
+        Box::new(PrepareDisk),
+        Box::new(WriteSeed),
+        Box::new(ReachDestination),
+        Box::new(MigrateLive),
+        Box::new(SettleHome),
+    ]
 }
 
 /// What is recorded and removed in the end.

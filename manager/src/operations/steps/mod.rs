@@ -5,6 +5,7 @@ pub(super) mod hot_plug;
 pub(super) mod install;
 pub(super) mod migrate;
 pub(super) mod power;
+pub(super) mod reach;
 pub(super) mod remove;
 pub(super) mod settle;
 pub(super) mod verify;
