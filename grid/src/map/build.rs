@@ -28,6 +28,8 @@ pub struct NodeInputs<'a> {
     /// The hypervisor's reading before this one: with it, how busy the CPUs are can be told.
     pub previous: Option<&'a HypervisorSample>,
     pub utility: Option<Reading<UtilitySample>>,
+    /// When the utility VM was last seen not to run.
+    pub utility_off: Option<UnixMillis>,
     /// The recorded VMs whose home this is.
     pub vms: &'a [Vm],
     /// The sum of what running operations hold here.

@@ -2,7 +2,7 @@
 
 use super::{Disagreement, NodeInputs};
 use crate::node::Administration;
-use crate::sample::{DomainSample, DomainState, Source, UTILITY_DOMAIN};
+use crate::sample::Source;
 use crate::wording::Seconds;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -30,8 +30,7 @@ pub enum Condition {
         source: Source,
         age_ms: u64,
     },
-    /// The hypervisor says that the utility VM doesn't run, and its module has said nothing since: its set is stale,
-    /// however young.
+    /// The utility VM was seen off, and its module has said nothing since: its set is stale, however young.
     UtilityOff,
     /// The sources contradict each other so much that neither can be trusted: about the pool's capacity or the
     /// node's memory by more than twofold.
@@ -101,9 +100,7 @@ impl Condition {
 }
 
 fn utility_is_off(inputs: &NodeInputs<'_>) -> bool {
-    let (Some(hypervisor), Some(utility)) = (&inputs.hypervisor, &inputs.utility) else { return false };
-    let runs = |domain: &DomainSample| domain.name == UTILITY_DOMAIN && domain.state == DomainState::Running;
-    utility.at <= hypervisor.at && !hypervisor.sample.domains.iter().any(runs)
+    matches!((inputs.utility_off, &inputs.utility), (Some(off), Some(utility)) if utility.at <= off)
 }
 
 impl fmt::Display for Condition {

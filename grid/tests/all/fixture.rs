@@ -139,12 +139,13 @@ pub(crate) fn utility(has: Resources) -> UtilitySample {
 /// A fresh node with these resources and these VMs, whose utility VM takes nothing.
 pub(crate) fn inputs(node: Node, has: Resources, vms: &[Vm]) -> NodeInputs<'_> {
     let mut first = hypervisor(has);
-    first.domains = vms.iter().map(domain).chain([utility_domain()]).collect();
+    first.domains = vms.iter().map(domain).collect();
     NodeInputs {
         node,
         hypervisor: Some(Reading { at: NOW, sample: first }),
         previous: None,
         utility: Some(Reading { at: NOW, sample: utility(has) }),
+        utility_off: None,
         vms,
         reserved: Resources::ZERO,
         held: &[],

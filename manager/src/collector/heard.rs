@@ -7,7 +7,7 @@ use crate::store::Store;
 use crate::vms::VmUsage;
 use grid::map::{MapNode, NodeInputs, Reading};
 use grid::rates::rates;
-use grid::sample::{DomainState, HypervisorSample, Source, UtilitySample};
+use grid::sample::{DomainState, HypervisorSample, Source, UTILITY_DOMAIN, UtilitySample};
 use grid::sanitise::{Flag, Problem, sanitise_hypervisor, sanitise_utility};
 use grid::vm::commitment;
 use grid::{Gib, NodeId, Resources, Size, UnixMillis, Vcpus, VmId};
@@ -32,6 +32,8 @@ struct HeardOfNode {
     hypervisor: Option<Reading<HypervisorSample>>,
     previous: Option<HypervisorSample>,
     utility: Option<Reading<UtilitySample>>,
+    /// When the utility VM was last seen not to run.
+    utility_off: Option<UnixMillis>,
     usage: BTreeMap<VmId, VmUsage>,
     /// Whether the last sample of each source said what can't be true: the log is told when that begins.
     flagged: (bool, bool),
@@ -83,7 +85,15 @@ impl Heard {
         if let Some(previous) = &heard.previous {
             heard.usage = usage(previous, &sample);
         }
+        if !sample.domains.iter().any(|domain| domain.name == UTILITY_DOMAIN && domain.state == DomainState::Running) {
+            heard.utility_off = Some(at);
+        }
         heard.hypervisor = Some(Reading { at, sample });
+    }
+
+    /// The utility VM was looked for, and does not run.
+    pub(super) fn utility_is_off(&mut self, node: NodeId, at: UnixMillis) {
+        self.nodes.entry(node).or_default().utility_off = Some(at);
     }
 
     pub(super) fn utility_reported(&mut self, node: NodeId, at: UnixMillis, sample: UtilitySample) {
@@ -125,6 +135,7 @@ impl Heard {
             hypervisor: heard.hypervisor.clone(),
             previous: heard.previous.as_ref(),
             utility: heard.utility.clone(),
+            utility_off: heard.utility_off,
             vms: self.records.vms.get(&node).map_or(&[], Vec::as_slice),
             reserved: self.records.reserved.get(&node).copied().unwrap_or(Resources::ZERO),
             held: &held,

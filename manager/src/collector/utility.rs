@@ -57,6 +57,10 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
             continue;
         }
         tracing::warn!(%node, ?state, heard, "a utility VM is brought back");
+        if !runs {
+            collector.heard().utility_is_off(node, clock::now());
+            collector.publish(&[node]);
+        }
         let started = tokio::select! {
             () = collector.stop.cancelled() => return,
             started = start(&collector, hypervisor.as_ref()) => started,

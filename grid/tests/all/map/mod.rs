@@ -6,7 +6,7 @@ use crate::fixture::*;
 use grid::map::{Condition, Fact, Holder, MapNode, Reading, how_many_fit, largest_fit};
 use grid::node::Administration;
 use grid::offer::Offer;
-use grid::sample::{DeployedVm, DiskSample, DomainState, PoolSample, Source};
+use grid::sample::{DeployedVm, DiskSample, PoolSample, Source};
 use grid::vm::{VmState, commitment};
 use grid::{HypervisorKind, Resource, Resources, UnixMillis};
 
@@ -202,14 +202,11 @@ fn the_first_condition_that_applies_is_told() {
 #[test]
 fn the_utility_set_is_stale_as_soon_as_its_vm_is_seen_off() {
     let mut inputs = qemu(&[]);
-    let first = inputs.hypervisor.as_mut().unwrap();
-    first.sample.domains.last_mut().unwrap().state = DomainState::ShutOff;
-    let off = MapNode::build(inputs.clone());
-    assert_eq!(off.condition, Condition::UtilityOff);
-    assert!(off.condition.hypervisor_answers() && !off.condition.utility_answers());
-    inputs.hypervisor.as_mut().unwrap().sample.domains.clear();
-    assert_eq!(MapNode::build(inputs.clone()).condition, Condition::UtilityOff, "gone altogether");
-    // It was started afresh after that sample, and reported.
+    inputs.utility_off = Some(NOW);
+    let off = MapNode::build(inputs.clone()).condition;
+    assert_eq!(off, Condition::UtilityOff);
+    assert!(off.hypervisor_answers() && !off.utility_answers());
+    // It was started afresh since, and reported.
     inputs.utility.as_mut().unwrap().at = UnixMillis(NOW.0 + 1);
     assert_eq!(MapNode::build(inputs).condition, Condition::Ready);
 }
