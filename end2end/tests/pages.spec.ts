@@ -124,3 +124,23 @@ test('every page forbids inline scripts without its nonce, and framing', async (
   expect(policy).not.toBe(second['content-security-policy']);
   expect(first['x-content-type-options']).toBe('nosniff');
 });
+
+test('news from the grid leaves alone what is being typed or ticked', async ({ admin, lab }) => {
+  const news = async () => {
+    const before = await admin.page.locator('main time').first().innerText();
+    await expect(admin.page.locator('main time').first()).not.toHaveText(before, { timeout: 30_000 });
+  };
+  await admin.open(`/admin/nodes/${lab.nodes[0]?.name}`);
+  const field = admin.field('Reserve memory (MiB)');
+  await field.fill('123');
+  await news();
+  await news();
+  await expect(field).toHaveValue('123');
+
+  await admin.open(`/vms/${lab.vms[0]?.id}`);
+  const tick = admin.page.getByRole('checkbox');
+  await tick.check();
+  await news();
+  await news();
+  await expect(tick).toBeChecked();
+});

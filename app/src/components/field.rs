@@ -142,12 +142,12 @@ pub fn SelectField(
     .into_any()
 }
 
-/// A tick.
+/// A tick. Whether it is ticked belongs to the page: a view that is made anew by news from the grid keeps it.
 #[component]
-pub fn TickField(label: &'static str, name: &'static str, #[prop(optional)] is_ticked: bool) -> impl IntoView {
+pub fn TickField(label: &'static str, name: &'static str, ticked: RwSignal<bool>) -> impl IntoView {
     view! {
         <label class="tick">
-            <input type="checkbox" name=name value="true" checked=is_ticked/>
+            <input type="checkbox" name=name value="true" bind:checked=ticked/>
             <span>{label}</span>
         </label>
     }

@@ -10,7 +10,12 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 
 #[component]
-pub fn Preview(preview: Option<PreviewView>, id: String, agree: ServerAction<VmResize>) -> impl IntoView {
+pub fn Preview(
+    preview: Option<PreviewView>,
+    id: String,
+    agree: ServerAction<VmResize>,
+    force_off: RwSignal<bool>,
+) -> impl IntoView {
     match preview {
         None | Some(PreviewView::Unreadable { .. }) => ().into_any(),
         Some(PreviewView::Nothing) => {
@@ -20,17 +25,17 @@ pub fn Preview(preview: Option<PreviewView>, id: String, agree: ServerAction<VmR
         Some(PreviewView::NotNow { reason }) => {
             view! { <p class="notice notice-warning" data-plan="refused">{reason}</p> }.into_any()
         }
-        Some(PreviewView::Planned(plan)) => view! { <PlanPanel plan=*plan id agree/> }.into_any(),
+        Some(PreviewView::Planned(plan)) => view! { <PlanPanel plan=*plan id agree force_off/> }.into_any(),
         Some(PreviewView::Refused(refusal)) => view! { <RefusalPanel refusal=*refusal id/> }.into_any(),
     }
 }
 
 #[component]
-fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>) -> impl IntoView {
+fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_off: RwSignal<bool>) -> impl IntoView {
     let is_pending = agree.pending();
     let sentences = plan.sentences.into_iter().map(|sentence| view! { <li>{sentence}</li> }).collect_view();
     let force_off = plan.restarts.then(|| {
-        view! { <TickField label="Force off if the guest does not shut down in time" name="force_off"/> }
+        view! { <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/> }
     });
     let way = plan.way.map(|(source, destination)| {
         view! { <dt>"Nodes"</dt><dd>{format!("{source} → {destination}")}</dd> }

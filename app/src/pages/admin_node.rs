@@ -14,6 +14,7 @@ use crate::components::operation_table::OperationTable;
 use crate::form::{Flash, FormReply};
 use crate::live::{Live, LiveEvent};
 use crate::view::node::{NodePageView, SettingsView};
+use crate::view::operation::OperationLine;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
@@ -22,6 +23,12 @@ use leptos_router::hooks::use_params_map;
 pub async fn node_get(name: String) -> Result<NodePageView, AppError> {
     let door = crate::server_side::door::Door::open().await?;
     crate::server_side::present::node::page(&door, &name).await
+}
+
+#[server(endpoint = "node_settings_get")]
+pub async fn node_settings_get(name: String) -> Result<SettingsView, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::node::settings_get(&door, &name).await
 }
 
 #[server(endpoint = "node_settings_set")]
@@ -54,6 +61,8 @@ pub fn AdminNodePage() -> impl IntoView {
         move || (name.get(), version.get(), settings.version().get(), administer.version().get()),
         |(name, ..)| node_get(name),
     );
+    // Not with every news from the grid: what is being typed must stay.
+    let recorded = Resource::new(move || (name.get(), settings.version().get()), |(name, _)| node_settings_get(name));
     let flash = Resource::new(|| (), |()| flash_take("node".to_owned()));
     let reply = move || administer.value().get();
     view! {
@@ -62,7 +71,18 @@ pub fn AdminNodePage() -> impl IntoView {
             let problems = problems(reply, typed.problems.clone());
             view! {
                 <FormProblems problems fields=crate::components::node_settings::FIELDS/>
-                {loaded(node, move |view| view! { <NodeView view typed=typed.clone() settings administer/> })}
+                {loaded(node, |view| view! { <NodeView view/> })}
+                <div class="columns">
+                    {loaded(recorded, move |recorded| {
+                        let name = name.get_untracked();
+                        view! { <Settings name settings=recorded typed=typed.clone() action=settings/> }
+                    })}
+                    {loaded(node, move |view| {
+                        let name = view.line.name;
+                        view! { <Administer name administration=view.administration action=administer/> }
+                    })}
+                </div>
+                {loaded(node, |view| view! { <NodeOperations operations=view.operations/> })}
             }
         })}
     }
@@ -70,12 +90,7 @@ pub fn AdminNodePage() -> impl IntoView {
 }
 
 #[component]
-fn NodeView(
-    view: NodePageView,
-    typed: Flash,
-    settings: ServerAction<NodeSettingsSet>,
-    administer: ServerAction<NodeAdministrationSet>,
-) -> impl IntoView {
+fn NodeView(view: NodePageView) -> impl IntoView {
     let line = view.line;
     let charts = view.charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
     view! {
@@ -98,13 +113,16 @@ fn NodeView(
             <h2>"Over the last hour"</h2>
             <div class="charts">{charts}</div>
         </section>
-        <div class="columns">
-            <Settings name=line.name.clone() settings=view.settings typed action=settings/>
-            <Administer name=line.name administration=view.administration action=administer/>
-        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn NodeOperations(operations: Vec<OperationLine>) -> impl IntoView {
+    view! {
         <section>
             <h2>"Recent operations"</h2>
-            <div class="card card-table"><OperationTable operations=view.operations with_vm=true/></div>
+            <div class="card card-table"><OperationTable operations with_vm=true/></div>
         </section>
     }
     .into_any()

@@ -58,19 +58,25 @@ pub fn VmPage() -> impl IntoView {
     let flash = Resource::new(|| (), |()| flash_take("vm".to_owned()));
     let start = ServerAction::<VmStart>::new();
     let stop = ServerAction::<VmStop>::new();
+    let force = RwSignal::new(false);
     let reply = move || start.value().get().or_else(|| stop.value().get());
     view! {
         {loaded(flash, move |flash| {
             let problems = problems(reply, flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {loaded(vm, move |view| view! { <VmView view start stop/> })}
+        {loaded(vm, move |view| view! { <VmView view start stop force/> })}
     }
     .into_any()
 }
 
 #[component]
-fn VmView(view: VmPageView, start: ServerAction<VmStart>, stop: ServerAction<VmStop>) -> impl IntoView {
+fn VmView(
+    view: VmPageView,
+    start: ServerAction<VmStart>,
+    stop: ServerAction<VmStop>,
+    force: RwSignal<bool>,
+) -> impl IntoView {
     let VmPageView { vm, charts, operations, as_of, idempotency_key, .. } = view.clone();
     let charts = charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
     view! {
@@ -85,7 +91,7 @@ fn VmView(view: VmPageView, start: ServerAction<VmStart>, stop: ServerAction<VmS
         {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
         <div class="columns">
             <VmFacts view/>
-            <VmActions vm key=idempotency_key start stop/>
+            <VmActions vm key=idempotency_key start stop force/>
         </div>
         <section>
             <h2>"Usage"</h2>
@@ -155,7 +161,13 @@ fn VmFacts(view: VmPageView) -> impl IntoView {
 }
 
 #[component]
-fn VmActions(vm: VmCard, key: String, start: ServerAction<VmStart>, stop: ServerAction<VmStop>) -> impl IntoView {
+fn VmActions(
+    vm: VmCard,
+    key: String,
+    start: ServerAction<VmStart>,
+    stop: ServerAction<VmStop>,
+    force: RwSignal<bool>,
+) -> impl IntoView {
     let is_pending = move || start.pending().get() || stop.pending().get();
     let (cannot_start, cannot_stop) = (!vm.can_start(), !vm.can_stop());
     let (start_id, stop_id) = (vm.id.clone(), vm.id.clone());
@@ -180,7 +192,7 @@ fn VmActions(vm: VmCard, key: String, start: ServerAction<VmStart>, stop: Server
                 <input type="hidden" name="id" value=stop_id/>
                 <input type="hidden" name="key" value=stop_key/>
                 <button type="submit" class="button" disabled=move || cannot_stop || is_pending()>"Stop"</button>
-                <TickField label="Force off if the guest does not shut down in time" name="force"/>
+                <TickField label="Force off if the guest does not shut down in time" name="force" ticked=force/>
             </ActionForm>
             <form method="get" action=format!("/vms/{}/delete", vm.id)>
                 <button type="submit" class="button button-danger" disabled=!vm.can_delete()>"Delete"</button>

@@ -75,6 +75,7 @@ pub fn VmResizePage() -> impl IntoView {
     );
     let flash = Resource::new(|| (), |()| flash_take("resize".to_owned()));
     let agree = ServerAction::<VmResize>::new();
+    let force_off = RwSignal::new(false);
     let found = Signal::derive(move || match preview.get() {
         Some(Ok(Some(PreviewView::Unreadable { problems }))) => problems,
         _ => Vec::new(),
@@ -107,7 +108,7 @@ pub fn VmResizePage() -> impl IntoView {
             "The grid changed since you looked, so nothing was started. This is the plan now: agree to it again."
         </p>
         {loaded(preview, move |preview| {
-            view! { <Preview preview id=id.get_untracked() agree/> }
+            view! { <Preview preview id=id.get_untracked() agree force_off/> }
         })}
     }
     .into_any()

@@ -94,7 +94,6 @@ pub struct NodePageView {
     /// The source that was never heard, or not for too long.
     pub stale: Option<Source>,
     pub vms: Vec<NodeVmView>,
-    pub settings: SettingsView,
     pub charts: Vec<ChartView>,
     pub operations: Vec<OperationLine>,
     pub as_of: String,

@@ -56,11 +56,16 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
         facts: facts::facts(&node, as_of),
         stale: node.condition.stale_source(),
         vms: sizes::vms(&node, &vms),
-        settings: settings(node.node.settings),
         charts: history(door, name).await?,
         operations: operation::lines(door, filter).await?,
         as_of: time::moment(as_of),
     })
+}
+
+/// What the settings' form starts with.
+pub async fn settings_get(door: &Door, name: &str) -> Result<SettingsView, AppError> {
+    let node = door.pass(door.manager.node_get(&door.principal, name).await)?;
+    Ok(settings(node.node.settings))
 }
 
 fn settings(settings: NodeSettings) -> SettingsView {
