@@ -5,6 +5,7 @@
 mod any;
 mod explain;
 mod fixture;
+mod index;
 mod map;
 mod placement;
 mod plan;
