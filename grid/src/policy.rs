@@ -33,7 +33,7 @@ impl Policies {
         Self([policy; HypervisorKind::ALL.len()])
     }
 
-    pub fn of(&self, kind: HypervisorKind) -> Policy {
+    pub fn of(self, kind: HypervisorKind) -> Policy {
         let found = HypervisorKind::ALL.into_iter().zip(self.0).find(|(each, _)| *each == kind);
         found.map_or_else(Policy::default, |(_, policy)| policy)
     }

@@ -13,7 +13,7 @@ use std::time::Instant;
 pub(crate) type Times = Vec<u64>;
 
 /// After so many changes a reader takes a snapshot and holds it until the next.
-const SNAPSHOT_EVERY: usize = 100;
+const SNAPSHOT_EVERY: usize = 1_000;
 
 #[derive(Default)]
 pub(crate) struct Times4Kinds {

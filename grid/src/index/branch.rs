@@ -1,6 +1,6 @@
-//! Branches: up to [`WIDTH`] children in the order of the curve, and what is known of each without looking into it.
+//! Branches: up to [`CHILDREN`] children in the order of the curve, and what is known of each without looking into it.
 
-use super::lanes::{Lane, NO_ID, WIDTH};
+use super::lanes::{CHILDREN, Lane, NO_ID, ROWS};
 use super::leaf::{Key, Leaf};
 use super::summary::{Summaries, Summary};
 use arrayvec::ArrayVec;
@@ -29,6 +29,14 @@ impl Block {
         }
     }
 
+    /// How many it can have at most.
+    const fn most(&self) -> usize {
+        match self {
+            Self::Leaf(_) => ROWS,
+            Self::Branch(_) => CHILDREN,
+        }
+    }
+
     /// Takes over all that a block to the right of it has; both are of one sort and together fit into one.
     pub(super) fn absorb(&mut self, right: &Self) {
         match (self, right) {
@@ -42,10 +50,10 @@ impl Block {
 #[derive(Clone, Debug)]
 pub(super) struct Branch {
     /// Where each child begins; what lies before the first belongs to the first.
-    start_place: Lane<u64>,
-    start_id: Lane<u128>,
+    start_place: Lane<u64, CHILDREN>,
+    start_id: Lane<u128, CHILDREN>,
     pub(super) summaries: Summaries,
-    pub(super) children: ArrayVec<Block, WIDTH>,
+    pub(super) children: ArrayVec<Block, CHILDREN>,
 }
 
 /// The branch, copied if another version has it too.
@@ -138,25 +146,25 @@ impl Branch {
     /// After a child has lost a row: merges it with a neighbour where few are left, and looks at it anew. Tells whether
     /// anything is now known of the children that wasn't.
     pub(super) fn mend(&mut self, position: usize) -> bool {
-        const FEW: usize = WIDTH / 4;
-        const FULL: usize = WIDTH * 3 / 4;
-        let entries = |position: usize| self.children.get(position).map_or(WIDTH, Block::entries);
+        let most = self.children.get(position).map_or(0, Block::most);
+        let (few, full) = (most / 4, most * 3 / 4);
+        let entries = |position: usize| self.children.get(position).map_or(most, Block::entries);
         let mine = entries(position);
         if mine == 0 && self.children.len() > 1 {
             self.remove(position);
             return true;
         }
         let mut changed = position;
-        if mine <= FEW {
-            if mine + entries(position + 1) <= FULL {
+        if mine <= few {
+            if mine + entries(position + 1) <= full {
                 self.merge(position);
-            } else if position > 0 && mine + entries(position - 1) <= FULL {
+            } else if position > 0 && mine + entries(position - 1) <= full {
                 changed = position - 1;
                 self.merge(changed);
             }
         }
         let Some(summary) = self.children.get(changed).map(Block::summary) else { return true };
-        self.know(changed, &summary) || mine <= FEW
+        self.know(changed, &summary) || mine <= few
     }
 
     /// Writes down what a child is like; tells whether that is new.

@@ -10,7 +10,8 @@ use crate::policy::WORTH;
 /// Bits for each resource: all of them make one number.
 #[expect(clippy::cast_possible_truncation, reason = "there are few resources")]
 const BITS: u32 = {
-    let fair = u64::BITS / Vector::LEN as u32;
+    // Some bits are left for other things.
+    let fair = 60 / Vector::LEN as u32;
     if fair < 16 { fair } else { 16 }
 };
 const STEP: u64 = 1280;

@@ -3,8 +3,11 @@
 
 use super::vector::Vector;
 
-/// How many rows a leaf has at most, and how many children a branch.
-pub(super) const WIDTH: usize = 32;
+/// How many rows a leaf has at most.
+pub(super) const ROWS: usize = 32;
+
+/// How many children a branch has at most.
+pub(super) const CHILDREN: usize = 16;
 
 /// The position in a block of the first of these bits.
 pub(super) const fn first(bits: u32) -> usize {
@@ -16,14 +19,14 @@ pub(super) const NO_ID: u128 = u128::MAX;
 
 /// A column of a block.
 #[derive(Clone, Debug)]
-pub(super) struct Lane<T>(pub(super) [T; WIDTH]);
+pub(super) struct Lane<T, const WIDTH: usize>(pub(super) [T; WIDTH]);
 
-impl<T: Copy> Lane<T> {
+impl<T: Copy, const WIDTH: usize> Lane<T, WIDTH> {
     pub(super) const fn of(value: T) -> Self {
         Self([value; WIDTH])
     }
 
-    /// Positions are those of a block: below [`WIDTH`].
+    /// Positions are those of a block: below its width.
     #[inline]
     pub(super) const fn get(&self, position: usize) -> T {
         self.0[position % WIDTH]
@@ -50,12 +53,12 @@ impl<T: Copy> Lane<T> {
 
 /// A column for each resource.
 #[derive(Clone, Debug)]
-pub(super) struct Columns(pub(super) [Lane<i32>; Vector::LEN]);
+pub(super) struct Columns<const WIDTH: usize>(pub(super) [Lane<i32, WIDTH>; Vector::LEN]);
 
 /// What stands in an empty position: less than any request asks.
 pub(super) const NOTHING: Vector = Vector([-1; Vector::LEN]);
 
-impl Columns {
+impl<const WIDTH: usize> Columns<WIDTH> {
     pub(super) const fn empty() -> Self {
         Self([const { Lane::of(-1) }; Vector::LEN])
     }
@@ -94,7 +97,7 @@ impl Columns {
                 *short |= has.wrapping_sub(asked);
             }
         }
-        !signs(&short)
+        !signs(&short) & used::<WIDTH>()
     }
 
     /// The most in any position, resource by resource; -1 where all are empty.
@@ -118,9 +121,14 @@ impl Columns {
     }
 }
 
+/// A bit for each position of a block.
+const fn used<const WIDTH: usize>() -> u32 {
+    if WIDTH < 32 { (1 << WIDTH) - 1 } else { u32::MAX }
+}
+
 /// A bit for each negative lane.
 #[inline]
-fn signs(lanes: &[i32; WIDTH]) -> u32 {
+fn signs<const WIDTH: usize>(lanes: &[i32; WIDTH]) -> u32 {
     let mut bits = 0;
     for (position, lane) in lanes.iter().enumerate() {
         bits |= (lane >> 31).cast_unsigned() & 1 << position;
@@ -130,7 +138,7 @@ fn signs(lanes: &[i32; WIDTH]) -> u32 {
 
 /// A bit for each lane that shares a bit with `mask`.
 #[inline]
-pub(super) fn sharing(lanes: &Lane<u64>, mask: u64) -> u32 {
+pub(super) fn sharing<const WIDTH: usize>(lanes: &Lane<u64, WIDTH>, mask: u64) -> u32 {
     let mut bits = 0;
     for (position, lane) in lanes.0.iter().enumerate() {
         bits |= u32::from(lane & mask != 0) << position;

@@ -1,6 +1,6 @@
-//! Leaves: up to [`WIDTH`] rows in no order, a column for each fact.
+//! Leaves: up to [`ROWS`] rows in no order, a column for each fact.
 
-use super::lanes::{Columns, Lane, NO_ID, NOTHING, WIDTH};
+use super::lanes::{Columns, Lane, NO_ID, NOTHING, ROWS};
 use super::names::{ClassNumber, DomainNumber, RegionNumber};
 use super::row::{Readiness, Row};
 use super::summary::{Summary, bit, least_id};
@@ -14,15 +14,15 @@ pub(super) type Key = (u64, u128);
 #[derive(Clone, Debug)]
 pub(super) struct Leaf {
     pub(super) rows: usize,
-    pub(super) free: Columns,
-    pub(super) usable: Columns,
-    pub(super) region: Lane<u32>,
-    pub(super) domain: Lane<u32>,
-    pub(super) class: Lane<u32>,
-    pub(super) measured: Lane<u32>,
-    pub(super) id: Lane<u128>,
-    pub(super) readiness: Lane<Readiness>,
-    place: Lane<u64>,
+    pub(super) free: Columns<ROWS>,
+    pub(super) usable: Columns<ROWS>,
+    pub(super) region: Lane<u32, ROWS>,
+    pub(super) domain: Lane<u32, ROWS>,
+    pub(super) class: Lane<u32, ROWS>,
+    pub(super) measured: Lane<u32, ROWS>,
+    pub(super) id: Lane<u128, ROWS>,
+    pub(super) readiness: Lane<Readiness, ROWS>,
+    place: Lane<u64, ROWS>,
 }
 
 impl Leaf {
@@ -89,7 +89,8 @@ impl Leaf {
     }
 
     pub(super) fn summary(&self) -> Summary {
-        let bits = |numbers: &Lane<u32>| numbers.0.iter().take(self.rows).fold(0, |all, number| all | bit(*number));
+        let bits =
+            |numbers: &Lane<u32, ROWS>| numbers.0.iter().take(self.rows).fold(0, |all, number| all | bit(*number));
         let worths = self.worths();
         let used = worths.get(..self.rows).unwrap_or_default();
         let (worth_low, worth_high) =
@@ -110,8 +111,8 @@ impl Leaf {
     }
 
     /// What each row's free resources are worth; nothing that means anything where there is no row.
-    fn worths(&self) -> [u64; WIDTH] {
-        let mut worths = [0_u64; WIDTH];
+    fn worths(&self) -> [u64; ROWS] {
+        let mut worths = [0_u64; ROWS];
         for (column, weight) in self.free.0.iter().zip(WORTH) {
             for (worth, amount) in worths.iter_mut().zip(column.0) {
                 *worth += u64::from(amount.cast_unsigned()) * weight;
@@ -122,11 +123,11 @@ impl Leaf {
 
     /// Moves the upper half into a new leaf; tells where it begins.
     pub(super) fn split(&mut self) -> (Key, Self) {
-        let mut order: [(Key, usize); WIDTH] = [((0, NO_ID), 0); WIDTH];
+        let mut order: [(Key, usize); ROWS] = [((0, NO_ID), 0); ROWS];
         for (position, slot) in order.iter_mut().enumerate() {
             *slot = ((self.place.get(position), self.id.get(position)), position);
         }
-        let rows = self.rows.min(WIDTH);
+        let rows = self.rows.min(ROWS);
         let used = order.get_mut(..rows).unwrap_or_default();
         used.sort_unstable();
         let (lower, upper) = used.split_at(rows / 2);

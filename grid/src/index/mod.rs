@@ -21,19 +21,21 @@ mod names;
 mod query;
 mod row;
 mod search;
+mod shelf;
 mod summary;
 mod tree;
 mod vector;
 
-pub use names::{ClassNumber, DomainNumber, RegionNumber};
+pub use names::{ClassNumber, DomainNumber, Names, RegionNumber};
 pub use query::Query;
 pub use row::{Choice, Readiness, Row};
 pub use search::Effort;
 pub use vector::Vector;
 
+use crate::map::MapNode;
 use crate::{HypervisorKind, NodeId};
-use imbl::OrdMap;
 use search::Search;
+use shelf::Shelf;
 use tree::Tree;
 
 /// How many hypervisor kinds there are.
@@ -42,23 +44,51 @@ const KINDS: usize = HypervisorKind::ALL.len();
 /// All nodes as rows; see the head of this file.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    directory: OrdMap<NodeId, Place>,
+    directory: Shelf<u128, Place>,
+    /// The nodes of each failure domain.
+    domains: Shelf<Member, ()>,
+    names: Names,
     ready: [Tree; KINDS],
     parked: [Tree; KINDS],
 }
 
 /// Where a row is: its kind, whether it is ready, its place on the curve.
+/// Packed: the least bit says whether it is ready, the next three tell the kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place {
-    on_curve: u64,
-    kind: HypervisorKind,
-    ready: bool,
-}
+struct Place(u64);
 
 impl Place {
     fn of(row: &Row) -> Self {
-        Self { on_curve: curve::place(row.free), kind: row.kind, ready: row.readiness == Readiness::Ready }
+        let ready = u64::from(row.readiness == Readiness::Ready);
+        Self(curve::place(row.free) << 4 | (row.kind as u64 & 7) << 1 | ready)
     }
+
+    const fn on_curve(self) -> u64 {
+        self.0 >> 4
+    }
+
+    fn kind(self) -> HypervisorKind {
+        let kind = usize::try_from(self.0 >> 1 & 7).unwrap_or(0);
+        HypervisorKind::ALL[kind % KINDS]
+    }
+
+    const fn ready(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+const _: () = assert!(KINDS <= 8, "three bits tell the kind");
+
+/// A failure domain and a node in it, as one number of 160 bits.
+type Member = [u32; 5];
+
+#[expect(clippy::cast_possible_truncation, reason = "it takes an id apart")]
+const fn member(domain: DomainNumber, id: u128) -> Member {
+    [domain.0, (id >> 96) as u32, (id >> 64) as u32, (id >> 32) as u32, id as u32]
+}
+
+fn member_id(member: Member) -> u128 {
+    member.into_iter().skip(1).fold(0, |id, part| id << 32 | u128::from(part))
 }
 
 impl Index {
@@ -69,8 +99,12 @@ impl Index {
         rows.reverse();
         rows.dedup_by_key(|row| row.id);
         rows.reverse();
-        let directory = rows.iter().map(|row| (row.id, Place::of(row))).collect();
-        let mut index = Self { directory, ..Self::default() };
+        let directory: Vec<(u128, Place)> = rows.iter().map(|row| (row.id.0.as_u128(), Place::of(row))).collect();
+        let told = rows.iter().filter(|row| row.domain != DomainNumber::UNKNOWN);
+        let mut domains: Vec<(Member, ())> = told.map(|row| (member(row.domain, row.id.0.as_u128()), ())).collect();
+        domains.sort_unstable();
+        let (directory, domains) = (Shelf::of(&directory), Shelf::of(&domains));
+        let mut index = Self { directory, domains, ..Self::default() };
         for kind in HypervisorKind::ALL {
             for ready in [true, false] {
                 let these = |row: &&Row| row.kind == kind && (row.readiness == Readiness::Ready) == ready;
@@ -85,32 +119,85 @@ impl Index {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.directory.is_empty()
+        self.directory.len() == 0
     }
 
     pub fn get(&self, id: NodeId) -> Option<Row> {
-        let place = self.directory.get(&id)?;
-        self.tree(place.kind, place.ready).get(place.on_curve, id.0.as_u128(), place.kind)
+        let id = id.0.as_u128();
+        let place = self.directory.get(id)?;
+        self.tree(place.kind(), place.ready()).get(place.on_curve(), id, place.kind())
     }
 
     /// Puts a node in, or writes it anew.
     pub fn put(&mut self, row: &Row) {
-        let place = Place::of(row);
-        let before = self.directory.insert(row.id, place);
-        match before {
-            Some(before) if before == place => {
-                return self.tree_mut(place.kind, place.ready).replace(place.on_curve, row);
-            }
-            Some(before) => self.tree_mut(before.kind, before.ready).remove(before.on_curve, row.id.0.as_u128()),
-            None => {}
+        let (id, place) = (row.id.0.as_u128(), Place::of(row));
+        let Some(before) = self.directory.get(id) else {
+            self.directory.insert(id, place);
+            self.enter(row.domain, id);
+            return self.tree_mut(place.kind(), place.ready()).insert(place.on_curve(), row);
+        };
+        let tree = self.tree_mut(before.kind(), before.ready());
+        let was_in = if before == place {
+            tree.replace(place.on_curve(), row)
+        } else {
+            let was_in = tree.remove(before.on_curve(), id);
+            self.directory.insert(id, place);
+            self.tree_mut(place.kind(), place.ready()).insert(place.on_curve(), row);
+            was_in
+        };
+        if let Some(was_in) = was_in
+            && was_in != row.domain
+        {
+            self.domains.remove(member(was_in, id));
+            self.enter(row.domain, id);
         }
-        self.tree_mut(place.kind, place.ready).insert(place.on_curve, row);
+    }
+
+    /// Puts a node of the map in, or writes it anew.
+    pub fn put_node(&mut self, node: &MapNode) {
+        let row = self.row_of(node);
+        self.put(&row);
+    }
+
+    /// A node of the map as a row; what names it has that are new get numbers.
+    fn row_of(&mut self, node: &MapNode) -> Row {
+        Row {
+            id: node.node.id,
+            kind: node.kind(),
+            region: self.names.number_region(&node.node.region),
+            domain: self.names.number_domain(node.failure_domain.as_deref()),
+            class: self.names.number_class(node.told()),
+            readiness: node.condition.into(),
+            usable: Vector::of_node(node.usable),
+            free: Vector::of_node(node.available()),
+            measured_ppm: node.measured_ppm(),
+        }
+    }
+
+    /// An index of all nodes of a map.
+    pub fn of_nodes<'a>(nodes: impl IntoIterator<Item = &'a MapNode>) -> Self {
+        let mut names = Self::default();
+        let rows: Vec<Row> = nodes.into_iter().map(|node| names.row_of(node)).collect();
+        Self { names: names.names, ..Self::of(rows) }
+    }
+
+    pub const fn names(&self) -> &Names {
+        &self.names
+    }
+
+    fn enter(&mut self, domain: DomainNumber, id: u128) {
+        if domain != DomainNumber::UNKNOWN {
+            self.domains.insert(member(domain, id), ());
+        }
     }
 
     /// Takes a node out.
     pub fn remove(&mut self, id: NodeId) {
-        if let Some(place) = self.directory.remove(&id) {
-            self.tree_mut(place.kind, place.ready).remove(place.on_curve, id.0.as_u128());
+        let id = id.0.as_u128();
+        if let Some(place) = self.directory.remove(id)
+            && let Some(was_in) = self.tree_mut(place.kind(), place.ready()).remove(place.on_curve(), id)
+        {
+            self.domains.remove(member(was_in, id));
         }
     }
 
@@ -123,11 +210,47 @@ impl Index {
     pub fn choose_counting(&self, query: &Query) -> (Option<Choice>, Effort) {
         let mut search = Search::new(query);
         if let Some(named) = query.named() {
-            let rows = named.iter().filter_map(|id| self.get(*id));
-            return (rows.filter_map(|row| choice(query, &row)).min(), search.effort);
+            return (self.best_of(query, named.iter().copied()), search.effort);
+        }
+        if let Some(few) = self.few_in_domains(query) {
+            return (self.best_of(query, few.into_iter()), search.effort);
         }
         let choice = search.run(self.tree(query.kind, true));
         (choice, search.effort)
+    }
+
+    fn best_of(&self, query: &Query, nodes: impl Iterator<Item = NodeId>) -> Option<Choice> {
+        nodes.filter_map(|id| choice(query, &self.get(id)?)).min()
+    }
+
+    /// All nodes of the failure domains that are asked for, where they are so few that looking at each is quicker than
+    /// the search.
+    fn few_in_domains(&self, query: &Query) -> Option<Vec<NodeId>> {
+        let domains = query.domains()?;
+        // A search past domains looks into most leaves that have room; looking a node up takes about four blocks.
+        let few = self.len() / (4 * lanes::ROWS);
+        let nodes = self.nodes_at_most(domains, few);
+        (nodes.len() <= few).then_some(nodes)
+    }
+
+    /// All nodes of these failure domains.
+    pub fn nodes_of(&self, domains: &[DomainNumber]) -> Vec<NodeId> {
+        self.nodes_at_most(domains, usize::MAX)
+    }
+
+    /// The nodes of these failure domains; no more are collected once there are more than `enough`.
+    fn nodes_at_most(&self, domains: &[DomainNumber], enough: usize) -> Vec<NodeId> {
+        let mut nodes = Vec::new();
+        for domain in domains {
+            self.domains.from(member(*domain, 0), |each| {
+                let here = each.first() == Some(&domain.0);
+                if here {
+                    nodes.push(NodeId(uuid::Uuid::from_u128(member_id(each))));
+                }
+                here && nodes.len() <= enough
+            });
+        }
+        nodes
     }
 
     /// All rows of a kind, ready or not, in no order that means anything.

@@ -89,6 +89,11 @@ impl Query {
         self.limits.nodes.as_deref()
     }
 
+    /// The failure domains that alone come into question, where there are such.
+    pub(super) fn domains(&self) -> Option<&[DomainNumber]> {
+        self.limits.domains.as_deref()
+    }
+
     pub(super) fn masks(&self) -> Masks {
         Masks {
             regions: self.limits.region.map(|region| bit(region.0)),

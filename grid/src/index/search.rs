@@ -1,7 +1,7 @@
 //! The search: down the tree, the most promising child first, and past all that can't be better than what was found.
 
 use super::branch::{Block, Branch};
-use super::lanes::{NO_ID, WIDTH, first, sharing};
+use super::lanes::{CHILDREN, NO_ID, first, sharing};
 use super::leaf::Leaf;
 use super::names::{ClassNumber, DomainNumber, RegionNumber};
 use super::query::{Masks, Query};
@@ -113,12 +113,12 @@ impl<'a> Search<'a> {
 }
 
 /// Of these children, the one that may hold the best choice, and how good that may be at most.
-fn least(branch: &Branch, bounds: &[u64; WIDTH], mut open: u32) -> (usize, Rank) {
+fn least(branch: &Branch, bounds: &[u64; CHILDREN], mut open: u32) -> (usize, Rank) {
     let mut least = (0, NONE);
     while open != 0 {
         let position = first(open);
         open &= open - 1;
-        let cost = bounds[position % WIDTH];
+        let cost = bounds[position % CHILDREN];
         if cost > least.1.0 {
             continue;
         }
@@ -131,7 +131,7 @@ fn least(branch: &Branch, bounds: &[u64; WIDTH], mut open: u32) -> (usize, Rank)
 }
 
 /// What a choice in each of these children costs at least.
-fn bounds(query: &Query, branch: &Branch, open: u32) -> [u64; WIDTH] {
+fn bounds(query: &Query, branch: &Branch, open: u32) -> [u64; CHILDREN] {
     // A loop of its own for each policy.
     match query.policy {
         Policy::Pack => bounds_by(query.asked, branch, open, |extent| Policy::Pack.bound(extent)),
@@ -141,14 +141,14 @@ fn bounds(query: &Query, branch: &Branch, open: u32) -> [u64; WIDTH] {
 }
 
 #[inline]
-fn bounds_by(asked: Vector, branch: &Branch, mut open: u32, bound: impl Fn(&Extent) -> u64) -> [u64; WIDTH] {
-    let mut bounds = [u64::MAX; WIDTH];
+fn bounds_by(asked: Vector, branch: &Branch, mut open: u32, bound: impl Fn(&Extent) -> u64) -> [u64; CHILDREN] {
+    let mut bounds = [u64::MAX; CHILDREN];
     let summaries = &branch.summaries;
     let worth_asked = worth_of(asked);
     while open != 0 {
         let position = first(open);
         open &= open - 1;
-        bounds[position % WIDTH] = bound(&Extent {
+        bounds[position % CHILDREN] = bound(&Extent {
             usable_low: summaries.usable_low.get(position),
             usable_high: summaries.usable_high.get(position),
             free_low: summaries.free_low.get(position).minus(asked),

@@ -1,6 +1,6 @@
 //! Summaries: what a branch knows of each child without looking into it.
 
-use super::lanes::{Columns, Lane, NO_ID, NOTHING, WIDTH};
+use super::lanes::{CHILDREN, Columns, Lane, NO_ID, NOTHING, ROWS};
 use super::row::Row;
 use super::vector::Vector;
 use crate::policy::worth_of;
@@ -64,17 +64,17 @@ impl Summary {
 /// The summaries of a branch's children, a column for each fact.
 #[derive(Clone, Debug)]
 pub(super) struct Summaries {
-    pub(super) free_low: Columns,
-    pub(super) free_high: Columns,
-    pub(super) usable_low: Columns,
-    pub(super) usable_high: Columns,
-    pub(super) worth_low: Lane<u64>,
-    pub(super) worth_high: Lane<u64>,
-    pub(super) measured_low: Lane<u32>,
-    pub(super) id_low: Lane<u128>,
-    pub(super) regions: Lane<u64>,
-    pub(super) domains: Lane<u64>,
-    pub(super) classes: Lane<u64>,
+    pub(super) free_low: Columns<CHILDREN>,
+    pub(super) free_high: Columns<CHILDREN>,
+    pub(super) usable_low: Columns<CHILDREN>,
+    pub(super) usable_high: Columns<CHILDREN>,
+    pub(super) worth_low: Lane<u64, CHILDREN>,
+    pub(super) worth_high: Lane<u64, CHILDREN>,
+    pub(super) measured_low: Lane<u32, CHILDREN>,
+    pub(super) id_low: Lane<u128, CHILDREN>,
+    pub(super) regions: Lane<u64, CHILDREN>,
+    pub(super) domains: Lane<u64, CHILDREN>,
+    pub(super) classes: Lane<u64, CHILDREN>,
 }
 
 impl Summaries {
@@ -172,8 +172,9 @@ impl Summaries {
 }
 
 /// The lowest id in a column; empty positions hold the highest there is.
-pub(super) fn least_id(ids: &Lane<u128>) -> u128 {
+pub(super) fn least_id<const WIDTH: usize>(ids: &Lane<u128, WIDTH>) -> u128 {
     ids.0.iter().copied().fold(NO_ID, u128::min)
 }
 
-const _: () = assert!(WIDTH <= u32::BITS as usize, "a block's positions are the bits of a u32");
+const _: () = assert!(ROWS <= u32::BITS as usize, "a leaf's positions are the bits of a u32");
+const _: () = assert!(CHILDREN <= u32::BITS as usize, "a branch's positions are the bits of a u32");

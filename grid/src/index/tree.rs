@@ -3,8 +3,9 @@
 
 use super::branch::{Block, Branch, own};
 use super::curve;
-use super::lanes::WIDTH;
+use super::lanes::{CHILDREN, ROWS};
 use super::leaf::{Key, Leaf};
+use super::names::DomainNumber;
 use super::row::Row;
 use crate::HypervisorKind;
 use std::sync::Arc;
@@ -14,16 +15,16 @@ pub(super) struct Tree {
     pub(super) root: Option<Block>,
 }
 
-/// How full blocks are made at first, so that some rows can come without a split.
-const FILL: usize = WIDTH * 7 / 8;
+/// Blocks are made so full at first, in eighths: some rows can come without a split.
+const FILL: usize = 7;
 
 impl Tree {
     /// A tree of many rows at once.
     pub(super) fn of(mut rows: Vec<Row>) -> Self {
         rows.sort_by_cached_key(|row| (curve::place(row.free), row.id.0.as_u128()));
-        let mut blocks: Vec<(Key, Block)> = even_chunks(&rows).filter_map(leaf_of).collect();
+        let mut blocks: Vec<(Key, Block)> = even_chunks(&rows, ROWS).filter_map(leaf_of).collect();
         while blocks.len() > 1 {
-            blocks = even_chunks(&blocks).filter_map(branch_of).collect();
+            blocks = even_chunks(&blocks, CHILDREN).filter_map(branch_of).collect();
         }
         Self { root: blocks.pop().map(|(_, block)| block) }
     }
@@ -39,10 +40,9 @@ impl Tree {
         }
     }
 
-    /// Takes out the row with this id at this place on the curve.
-    pub(super) fn remove(&mut self, place: u64, id: u128) {
-        let Some(root) = &mut self.root else { return };
-        remove(root, (place, id));
+    /// Takes out the row with this id at this place on the curve; tells its failure domain.
+    pub(super) fn remove(&mut self, place: u64, id: u128) -> Option<DomainNumber> {
+        let gone = remove(self.root.as_mut()?, (place, id));
         while let Some(Block::Branch(branch)) = &self.root {
             match branch.children.as_slice() {
                 [only] => self.root = Some(only.clone()),
@@ -52,13 +52,12 @@ impl Tree {
         if self.root.as_ref().is_some_and(|root| root.entries() == 0) {
             self.root = None;
         }
+        gone.map(|gone| gone.domain)
     }
 
-    /// Writes a row over the one with the same id at the same place on the curve.
-    pub(super) fn replace(&mut self, place: u64, row: &Row) {
-        if let Some(root) = &mut self.root {
-            replace(root, place, row);
-        }
+    /// Writes a row over the one with the same id at the same place on the curve; tells the failure domain of that.
+    pub(super) fn replace(&mut self, place: u64, row: &Row) -> Option<DomainNumber> {
+        Some(replace(self.root.as_mut()?, place, row)?.domain)
     }
 
     pub(super) fn get(&self, place: u64, id: u128, kind: HypervisorKind) -> Option<Row> {
@@ -89,7 +88,7 @@ fn insert(block: &mut Block, key: Key, row: &Row) -> Option<(Key, Block)> {
     match block {
         Block::Leaf(leaf) => {
             let leaf = Arc::make_mut(leaf);
-            if leaf.rows < WIDTH {
+            if leaf.rows < ROWS {
                 leaf.push(key.0, row);
                 return None;
             }
@@ -110,7 +109,7 @@ fn insert(block: &mut Block, key: Key, row: &Row) -> Option<(Key, Block)> {
             };
             let summary = child.summary();
             branch.summaries.set(position, &summary);
-            if branch.children.len() < WIDTH {
+            if branch.children.len() < CHILDREN {
                 branch.insert(position + 1, start, right);
                 return None;
             }
@@ -122,51 +121,52 @@ fn insert(block: &mut Block, key: Key, row: &Row) -> Option<(Key, Block)> {
     }
 }
 
-/// Tells whether the block's summary may have changed.
-fn remove(block: &mut Block, key: Key) -> bool {
+/// What is gone: a row that was in this failure domain; and whether the block's summary may have changed by it.
+struct Gone {
+    domain: DomainNumber,
+    new_summary: bool,
+}
+
+fn remove(block: &mut Block, key: Key) -> Option<Gone> {
     match block {
         Block::Leaf(leaf) => {
-            let found = leaf.position(key.1);
-            if let Some(position) = found {
-                Arc::make_mut(leaf).take(position);
-            }
-            found.is_some()
+            let position = leaf.position(key.1)?;
+            let domain = DomainNumber(leaf.domain.get(position));
+            Arc::make_mut(leaf).take(position);
+            Some(Gone { domain, new_summary: true })
         }
         Block::Branch(branch) => {
             let branch = own(branch);
             let position = branch.route(key);
-            let changed = branch.children.get_mut(position).is_some_and(|child| remove(child, key));
-            changed && branch.mend(position)
+            let gone = remove(branch.children.get_mut(position)?, key)?;
+            Some(Gone { new_summary: gone.new_summary && branch.mend(position), ..gone })
         }
     }
 }
 
-/// Tells whether the block's summary may have changed.
-fn replace(block: &mut Block, place: u64, row: &Row) -> bool {
+fn replace(block: &mut Block, place: u64, row: &Row) -> Option<Gone> {
     let id = row.id.0.as_u128();
     match block {
         Block::Leaf(leaf) => {
-            let found = leaf.position(id);
-            if let Some(position) = found {
-                Arc::make_mut(leaf).set(position, place, row);
-            }
-            found.is_some()
+            let position = leaf.position(id)?;
+            let domain = DomainNumber(leaf.domain.get(position));
+            Arc::make_mut(leaf).set(position, place, row);
+            Some(Gone { domain, new_summary: true })
         }
         Block::Branch(branch) => {
             let branch = own(branch);
             let position = branch.route((place, id));
-            let child = branch.children.get_mut(position);
-            let Some(child) = child else { return false };
-            let changed = replace(child, place, row);
-            let summary = changed.then(|| child.summary());
-            summary.is_some_and(|summary| branch.know(position, &summary))
+            let child = branch.children.get_mut(position)?;
+            let gone = replace(child, place, row)?;
+            let summary = gone.new_summary.then(|| child.summary());
+            Some(Gone { new_summary: summary.is_some_and(|summary| branch.know(position, &summary)), ..gone })
         }
     }
 }
 
-/// Chunks of as near as can be to [`FILL`] each.
-fn even_chunks<T>(all: &[T]) -> impl Iterator<Item = &[T]> {
-    let chunks = all.len().div_ceil(FILL).max(1);
+/// Chunks of as near as can be to [`FILL`] of this width each.
+fn even_chunks<T>(all: &[T], width: usize) -> impl Iterator<Item = &[T]> {
+    let chunks = all.len().div_ceil(width * FILL / 8).max(1);
     (0..chunks).filter_map(move |chunk| {
         let end = |chunk: usize| all.len() * chunk / chunks;
         all.get(end(chunk)..end(chunk + 1)).filter(|rows| !rows.is_empty())

@@ -63,6 +63,7 @@ impl MapNode {
             commitments,
             disagreements,
             condition,
+            failure_domain: None,
             node: inputs.node,
             hypervisor: inputs.hypervisor,
             utility: inputs.utility,
