@@ -79,12 +79,18 @@ impl Place {
 
 const _: () = assert!(KINDS <= 8, "three bits tell the kind");
 
-/// A failure domain and a node in it, as one number of 160 bits.
+/// A failure domain, a kind, and a node of that kind in it, as one number of 160 bits.
 type Member = [u32; 5];
 
+/// The first part of a member: domains that share it (there are none below 2^29 domains) share their lists, which are
+/// looked through anyway.
+const fn shelved(domain: DomainNumber, kind: HypervisorKind) -> u32 {
+    domain.0 << 3 | kind as u32
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "it takes an id apart")]
-const fn member(domain: DomainNumber, id: u128) -> Member {
-    [domain.0, (id >> 96) as u32, (id >> 64) as u32, (id >> 32) as u32, id as u32]
+const fn member(domain: DomainNumber, kind: HypervisorKind, id: u128) -> Member {
+    [shelved(domain, kind), (id >> 96) as u32, (id >> 64) as u32, (id >> 32) as u32, id as u32]
 }
 
 fn member_id(member: Member) -> u128 {
@@ -101,7 +107,8 @@ impl Index {
         rows.reverse();
         let directory: Vec<(u128, Place)> = rows.iter().map(|row| (row.id.0.as_u128(), Place::of(row))).collect();
         let told = rows.iter().filter(|row| row.domain != DomainNumber::UNKNOWN);
-        let mut domains: Vec<(Member, ())> = told.map(|row| (member(row.domain, row.id.0.as_u128()), ())).collect();
+        let mut domains: Vec<(Member, ())> =
+            told.map(|row| (member(row.domain, row.kind, row.id.0.as_u128()), ())).collect();
         domains.sort_unstable();
         let (directory, domains) = (Shelf::of(&directory), Shelf::of(&domains));
         let mut index = Self { directory, domains, ..Self::default() };
@@ -133,7 +140,7 @@ impl Index {
         let (id, place) = (row.id.0.as_u128(), Place::of(row));
         let Some(before) = self.directory.get(id) else {
             self.directory.insert(id, place);
-            self.enter(row.domain, id);
+            self.enter(row.domain, row.kind, id);
             return self.tree_mut(place.kind(), place.ready()).insert(place.on_curve(), row);
         };
         let tree = self.tree_mut(before.kind(), before.ready());
@@ -146,10 +153,10 @@ impl Index {
             was_in
         };
         if let Some(was_in) = was_in
-            && was_in != row.domain
+            && (was_in, before.kind()) != (row.domain, row.kind)
         {
-            self.domains.remove(member(was_in, id));
-            self.enter(row.domain, id);
+            self.domains.remove(member(was_in, before.kind(), id));
+            self.enter(row.domain, row.kind, id);
         }
     }
 
@@ -185,9 +192,9 @@ impl Index {
         &self.names
     }
 
-    fn enter(&mut self, domain: DomainNumber, id: u128) {
+    fn enter(&mut self, domain: DomainNumber, kind: HypervisorKind, id: u128) {
         if domain != DomainNumber::UNKNOWN {
-            self.domains.insert(member(domain, id), ());
+            self.domains.insert(member(domain, kind, id), ());
         }
     }
 
@@ -197,7 +204,7 @@ impl Index {
         if let Some(place) = self.directory.remove(id)
             && let Some(was_in) = self.tree_mut(place.kind(), place.ready()).remove(place.on_curve(), id)
         {
-            self.domains.remove(member(was_in, id));
+            self.domains.remove(member(was_in, place.kind(), id));
         }
     }
 
@@ -220,7 +227,11 @@ impl Index {
     }
 
     fn best_of(&self, query: &Query, nodes: impl Iterator<Item = NodeId>) -> Option<Choice> {
-        nodes.filter_map(|id| choice(query, &self.get(id)?)).min()
+        let ready = nodes.filter(|id| {
+            let place = self.directory.get(id.0.as_u128());
+            place.is_some_and(|place| place.kind() == query.kind && place.ready())
+        });
+        ready.filter_map(|id| choice(query, &self.get(id)?)).min()
     }
 
     /// All nodes of the failure domains that are asked for, where they are so few that looking at each is quicker than
@@ -229,21 +240,22 @@ impl Index {
         let domains = query.domains()?;
         // A search past domains looks into most leaves that have room; looking a node up takes about four blocks.
         let few = self.len() / (4 * lanes::ROWS);
-        let nodes = self.nodes_at_most(domains, few);
+        let nodes = self.nodes_at_most(domains, &[query.kind], few);
         (nodes.len() <= few).then_some(nodes)
     }
 
     /// All nodes of these failure domains.
     pub fn nodes_of(&self, domains: &[DomainNumber]) -> Vec<NodeId> {
-        self.nodes_at_most(domains, usize::MAX)
+        self.nodes_at_most(domains, &HypervisorKind::ALL, usize::MAX)
     }
 
-    /// The nodes of these failure domains; no more are collected once there are more than `enough`.
-    fn nodes_at_most(&self, domains: &[DomainNumber], enough: usize) -> Vec<NodeId> {
+    /// The nodes of these failure domains and kinds; no more are collected once there are more than `enough`.
+    fn nodes_at_most(&self, domains: &[DomainNumber], kinds: &[HypervisorKind], enough: usize) -> Vec<NodeId> {
         let mut nodes = Vec::new();
-        for domain in domains {
-            self.domains.from(member(*domain, 0), |each| {
-                let here = each.first() == Some(&domain.0);
+        for (domain, kind) in domains.iter().flat_map(|domain| kinds.iter().map(move |kind| (*domain, *kind))) {
+            let list = shelved(domain, kind);
+            self.domains.from(member(domain, kind, 0), |each| {
+                let here = each.first() == Some(&list);
                 if here {
                     nodes.push(NodeId(uuid::Uuid::from_u128(member_id(each))));
                 }

@@ -136,6 +136,7 @@ fn bounds(query: &Query, branch: &Branch, open: u32) -> [u64; CHILDREN] {
     match query.policy {
         Policy::Pack => bounds_by(query.asked, branch, open, |extent| Policy::Pack.bound(extent)),
         Policy::Spread => bounds_by(query.asked, branch, open, |extent| Policy::Spread.bound(extent)),
+        Policy::Tight => bounds_by(query.asked, branch, open, |extent| Policy::Tight.bound(extent)),
         Policy::Balanced => bounds_by(query.asked, branch, open, |extent| Policy::Balanced.bound(extent)),
     }
 }

@@ -70,7 +70,7 @@ impl<K: Copy + Ord, V: Copy> Shelf<K, V> {
 
     /// Puts a value in; tells which was there before.
     pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let (before, split) = Arc::make_mut(&mut self.root).insert(key, value);
+        let (before, split) = own(&mut self.root).insert(key, value);
         if let Some((start, right)) = split {
             let (mut starts, mut parts) = (ArrayVec::new(), ArrayVec::new());
             starts.extend([key.min(start), start]);
@@ -82,7 +82,7 @@ impl<K: Copy + Ord, V: Copy> Shelf<K, V> {
     }
 
     pub(super) fn remove(&mut self, key: K) -> Option<V> {
-        let before = Arc::make_mut(&mut self.root).remove(key)?;
+        let before = own(&mut self.root).remove(key)?;
         self.len -= 1;
         if let Part::Branch { parts, .. } = self.root.as_ref()
             && let [only] = parts.as_slice()
@@ -120,7 +120,7 @@ impl<K: Copy + Ord, V: Copy> Part<K, V> {
             Self::Branch { starts, parts } => {
                 let position = route(starts, key);
                 let Some(part) = parts.get_mut(position) else { return (None, None) };
-                let (before, split) = Arc::make_mut(part).insert(key, value);
+                let (before, split) = own(part).insert(key, value);
                 let Some((start, right)) = split else { return (before, None) };
                 if parts.len() < PARTS {
                     starts.insert(position + 1, start);
@@ -148,7 +148,7 @@ impl<K: Copy + Ord, V: Copy> Part<K, V> {
             }
             Self::Branch { starts, parts } => {
                 let position = route(starts, key);
-                let part = Arc::make_mut(parts.get_mut(position)?);
+                let part = own(parts.get_mut(position)?);
                 let before = part.remove(key);
                 let left = part.entries();
                 if left == 0 && parts.len() > 1 {
@@ -223,6 +223,17 @@ fn merge<K: Copy + Ord, V: Copy>(
     }
     starts.remove(after);
     parts.remove(after);
+}
+
+/// The part, copied if another version has it too.
+fn own<K: Copy + Ord, V: Copy>(part: &mut Arc<Part<K, V>>) -> &mut Part<K, V> {
+    if Arc::strong_count(part) > 1
+        && let Part::Branch { parts, .. } = part.as_ref()
+    {
+        // As with the branches of the trees: what is looked at all at once comes in without waiting in turn.
+        std::hint::black_box(parts.iter().map(Arc::strong_count).sum::<usize>());
+    }
+    Arc::make_mut(part)
 }
 
 /// The part in which a key is, or would be.
