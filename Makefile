@@ -18,7 +18,7 @@ IMAGES := var/images
 UTILITY_TARGET := x86_64-unknown-linux-gnu
 UTILITY := $(CARGO_TARGET_DIR)/$(UTILITY_TARGET)/utility/utility
 
-.PHONY: help setup build images run test test-rust test-lab test-end2end lint bench bench-resize clean
+.PHONY: help setup build images run test test-rust test-lab test-end2end lint bench bench-resize bench-placement fuzz clean
 
 help:
 	@echo 'make setup   install what is needed: packages, toolchain, tools'
@@ -26,6 +26,7 @@ help:
 	@echo 'make test    set up, then lint and run every test, on real libvirt and in a real browser'
 	@echo 'make lint    formatting and clippy, both halves'
 	@echo 'make bench   every bench; tables, and target/bench/NAME.json'
+	@echo 'make fuzz    random grids against the placement engine, for ten seconds'
 	@echo 'make clean   forget the state of make run'
 
 setup:
@@ -84,10 +85,17 @@ test-lab:
 test-end2end:
 	@end2end/run
 
-bench: bench-resize
+bench: bench-resize bench-placement
 
 bench-resize:
 	@end2end/run --bench resize
+
+bench-placement:
+	@cargo bench --quiet --package grid --bench placement
+
+# Bounded: HOSTGRID_FUZZ_SECONDS (10).
+fuzz:
+	@cargo bench --quiet --package grid --bench fuzz
 
 clean:
 	@lab/lab down >/dev/null 2>&1 || true

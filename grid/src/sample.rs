@@ -56,7 +56,7 @@ pub struct HypervisorSample {
 }
 
 /// What must agree for a live move.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Compatibility {
     /// Host CPU model as libvirt names it; empty where there is none (containers).
     pub cpu_model: String,

@@ -18,7 +18,7 @@ impl Manager {
     #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
     pub async fn node_list(&self, principal: &Principal) -> Result<Vec<Arc<MapNode>>, ManagerError> {
         admin_only(principal)?;
-        let mut nodes: Vec<Arc<MapNode>> = self.map().nodes.values().cloned().collect();
+        let mut nodes: Vec<Arc<MapNode>> = self.map().nodes().values().cloned().collect();
         nodes.sort_by(|a, b| a.node.name.cmp(&b.node.name));
         Ok(nodes)
     }
@@ -86,7 +86,7 @@ impl Manager {
 
     fn node_named(&self, name: &str) -> Result<Arc<MapNode>, ManagerError> {
         let map = self.map();
-        map.nodes.values().find(|node| node.node.name == name).cloned().ok_or(ManagerError::NotFound)
+        map.nodes().values().find(|node| node.node.name == name).cloned().ok_or(ManagerError::NotFound)
     }
 
     async fn node_changed(&self, principal: &Principal, action: &str, name: &str) -> Result<(), ManagerError> {

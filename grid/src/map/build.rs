@@ -65,6 +65,7 @@ impl MapNode {
             commitments,
             disagreements,
             condition,
+            failure_domain: None,
             node: inputs.node,
             hypervisor: inputs.hypervisor,
             utility: inputs.utility,

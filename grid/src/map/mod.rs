@@ -8,15 +8,25 @@ mod build;
 mod capacity;
 mod compare;
 mod condition;
+mod losses;
+mod stranded;
 
 pub use build::NodeInputs;
-pub use capacity::{KindTotals, how_many_fit, largest_fit};
+pub use capacity::{
+    KindTotals, Part, PartLargest, how_many_fit, how_many_fit_in, largest_fit, largest_fit_in, rounds_of_mix,
+};
 pub use compare::{Disagreement, Fact};
 pub use condition::{Condition, Freshness};
+pub use losses::{Loss, LossOf, Obstacle, absorb, losses_not_absorbed, nodes_that_cannot_be_drained};
+pub use stranded::{Stranded, stranded};
 
+use crate::index::Index;
 use crate::node::Node;
+use crate::placement::fullest_ppm;
+use crate::policy::Policies;
 use crate::sample::{Compatibility, HypervisorSample, UtilitySample};
 use crate::{HypervisorKind, NodeId, Resources, Size, UnixMillis, VmId};
+use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,6 +71,9 @@ pub struct MapNode {
     pub commitments: Vec<Commitment>,
     pub disagreements: Vec<Disagreement>,
     pub condition: Condition,
+    /// What fails with it (a rack, a power feed); where nobody told, it is one by itself.
+    #[serde(default)]
+    pub failure_domain: Option<String>,
 }
 
 impl MapNode {
@@ -78,6 +91,16 @@ impl MapNode {
         self.hypervisor.as_ref().map(|reading| &reading.sample.compatibility)
     }
 
+    /// What its hypervisor told of itself: what a live move compares, and its version.
+    pub(crate) fn told(&self) -> Option<(&Compatibility, u64)> {
+        self.hypervisor.as_ref().map(|reading| (&reading.sample.compatibility, reading.sample.hypervisor_version))
+    }
+
+    /// `0..=1_000_000`: how busy it was measured to be, in its busiest resource.
+    pub fn measured_ppm(&self) -> u32 {
+        fullest_ppm(self.measured, self.physical)
+    }
+
     /// What the node has committed to this VM; nothing where the map doesn't count it here.
     pub fn committed_to(&self, vm: VmId) -> Resources {
         let held = self.commitments.iter().find(|commitment| commitment.holder == Holder::Vm(vm));
@@ -85,17 +108,74 @@ impl MapNode {
     }
 }
 
-/// All nodes, by id. A new version is made by the collector and swapped in whole; readers hold the old one.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// All nodes, by id, and the index by which placement finds the best of them. A new version is made by the collector and
+/// swapped in whole; readers hold the old one. Versions share all that is the same in both, so that a new one costs
+/// little however many nodes there are.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct ResourceMap {
     pub version: u64,
     pub as_of: UnixMillis,
-    pub nodes: BTreeMap<NodeId, Arc<MapNode>>,
+    nodes: OrdMap<NodeId, Arc<MapNode>>,
+    policies: Policies,
+    index: Index,
+}
+
+/// A map as it crosses a wire: without its index.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: u64,
+    as_of: UnixMillis,
+    nodes: BTreeMap<NodeId, Arc<MapNode>>,
+    #[serde(default)]
+    policies: Policies,
+}
+
+impl From<Stored> for ResourceMap {
+    fn from(stored: Stored) -> Self {
+        let index = Index::of_nodes(stored.nodes.values().map(AsRef::as_ref));
+        let Stored { version, as_of, nodes, policies } = stored;
+        Self { version, as_of, nodes: nodes.into_iter().collect(), policies, index }
+    }
+}
+
+impl From<ResourceMap> for Stored {
+    fn from(map: ResourceMap) -> Self {
+        let nodes = map.nodes.iter().map(|(id, node)| (*id, Arc::clone(node))).collect();
+        Self { version: map.version, as_of: map.as_of, nodes, policies: map.policies }
+    }
+}
+
+/// The index follows from the nodes.
+impl PartialEq for ResourceMap {
+    fn eq(&self, other: &Self) -> bool {
+        let parts = |map: &Self| (map.version, map.as_of, map.policies);
+        parts(self) == parts(other) && self.nodes == other.nodes
+    }
 }
 
 impl ResourceMap {
     pub fn get(&self, id: NodeId) -> Option<&MapNode> {
         self.nodes.get(&id).map(AsRef::as_ref)
+    }
+
+    /// All nodes, in the order of their ids.
+    pub const fn nodes(&self) -> &OrdMap<NodeId, Arc<MapNode>> {
+        &self.nodes
+    }
+
+    pub const fn index(&self) -> &Index {
+        &self.index
+    }
+
+    pub const fn policies(&self) -> Policies {
+        self.policies
+    }
+
+    /// The next version, with other policies.
+    #[must_use]
+    pub fn with_policies(&self, policies: Policies) -> Self {
+        Self { policies, ..self.next(self.as_of) }
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &MapNode> {
@@ -106,6 +186,7 @@ impl ResourceMap {
     #[must_use]
     pub fn with_node(&self, as_of: UnixMillis, node: MapNode) -> Self {
         let mut next = self.next(as_of);
+        next.index.put_node(&node);
         next.nodes.insert(node.node.id, Arc::new(node));
         next
     }
@@ -114,6 +195,7 @@ impl ResourceMap {
     #[must_use]
     pub fn without_node(&self, as_of: UnixMillis, id: NodeId) -> Self {
         let mut next = self.next(as_of);
+        next.index.remove(id);
         next.nodes.remove(&id);
         next
     }
@@ -136,11 +218,12 @@ impl ResourceMap {
         if let Some(node) = next.nodes.get_mut(&id) {
             let node = Arc::make_mut(node);
             node.reserved = change(node.reserved);
+            next.index.put_node(node);
         }
         next
     }
 
     fn next(&self, as_of: UnixMillis) -> Self {
-        Self { version: self.version.saturating_add(1), as_of: self.as_of.max(as_of), nodes: self.nodes.clone() }
+        Self { version: self.version.saturating_add(1), as_of: self.as_of.max(as_of), ..self.clone() }
     }
 }

@@ -3,11 +3,11 @@
 use super::refusal::{Refusal, RefusalReason, no_room, only_not_ready, out_of_limits};
 use super::room::largest_new;
 use crate::map::{Condition, ResourceMap};
-use crate::placement::{Placement, Request, place};
+use crate::placement::{Placement, Request, choose, place};
 use crate::vm::commitment;
 use crate::{HypervisorKind, Resource, Resources, Size};
 
-/// The node for a new VM. `quota_left` is what its tenant may still add; without it no quota counts.
+/// The node for a new VM; of the others nothing is said where one takes it. `quota_left` is what its tenant may still add; without it no quota counts.
 pub fn place_new(
     map: &ResourceMap,
     kind: HypervisorKind,
@@ -26,17 +26,11 @@ pub fn place_new(
         return Err(Box::new(Refusal::plain(reason, size)));
     }
     let region = region.map(str::to_owned);
-    let request = Request {
-        kind,
-        region: region.clone(),
-        resources: commitment(kind, size),
-        excluded: Vec::new(),
-        live_from: None,
-    };
-    let placement = place(map, &request);
-    if placement.chosen.is_some() {
-        return Ok(placement);
+    let request = Request { region: region.clone(), ..Request::new(kind, commitment(kind, size)) };
+    if let Some(chosen) = choose(map, &request) {
+        return Ok(Placement { chosen: Some(chosen), ..Placement::default() });
     }
+    let placement = place(map, &request);
     let eligible = map.iter().filter(|node| {
         node.kind() == kind
             && node.condition == Condition::Ready

@@ -19,7 +19,7 @@ use super::estimate::estimate;
 use super::refusal::{self, Refusal, RefusalReason};
 use super::{Pace, Plan, PlanAnswer, PlanKind};
 use crate::map::{MapNode, ResourceMap};
-use crate::placement::{Rejection, Request, lacking, place};
+use crate::placement::{Rejection, Request, choose, lacking};
 use crate::vm::{Vm, VmState, commitment};
 use crate::{NodeId, Resource, Resources, Size};
 
@@ -83,7 +83,7 @@ impl Question<'_> {
             return Some(self.make(self.kind_in_place(to), home, to, None));
         }
         if let Some(request) = self.live_request(to)
-            && let Some(chosen) = place(self.map, &request).chosen
+            && let Some(chosen) = choose(self.map, &request)
         {
             let kind = if self.within_reach(to) { PlanKind::MoveLive } else { PlanKind::MoveLiveRestart };
             return Some(self.make(kind, home, to, Some(chosen.node)));
@@ -91,7 +91,7 @@ impl Question<'_> {
         if !home.condition.utility_answers() {
             return None;
         }
-        let chosen = place(self.map, &self.cold_request(to)).chosen?;
+        let chosen = choose(self.map, &self.cold_request(to))?;
         Some(self.make(PlanKind::MoveCold, home, to, Some(chosen.node)))
     }
 
@@ -134,11 +134,9 @@ impl Question<'_> {
 
     pub(super) fn cold_request(&self, to: Size) -> Request {
         Request {
-            kind: self.vm.kind,
             region: Some(self.vm.region.clone()),
-            resources: commitment(self.vm.kind, to),
             excluded: vec![self.vm.node],
-            live_from: None,
+            ..Request::new(self.vm.kind, commitment(self.vm.kind, to))
         }
     }
 

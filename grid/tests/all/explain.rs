@@ -1,8 +1,11 @@
 //! Golden texts: what people read of plans, refusals and rejected nodes. A change of wording shows in the diff.
 
 use crate::fixture::*;
-use grid::explain::{PlanWords, explain_nodes, explain_plan, explain_refusal};
-use grid::map::{Condition, MapNode, ResourceMap};
+use grid::explain::{
+    PlanWords, explain_loss, explain_nodes, explain_obstacle, explain_plan, explain_refusal, explain_tally,
+};
+use grid::map::{Condition, MapNode, ResourceMap, losses_not_absorbed, nodes_that_cannot_be_drained};
+use grid::placement::{Group, Request, Rule, summarise};
 use grid::plan::{Estimate, Pace, Plan, PlanAnswer, PlanKind, Refusal, RefusalReason, plan};
 use grid::sample::Source;
 use grid::vm::{Vm, VmState};
@@ -133,4 +136,84 @@ fn a_node_that_left_the_map_is_named_by_its_id() {
     let refusal = refusal_of(&unfit(&vm), &vm, size(16, 65_536, 10));
     let named = explain_nodes(&map_of([]), &refusal.nodes);
     assert_eq!(named[0].node, node_id(1).to_string());
+}
+
+/// A grid with a reason of each sort, most of them more than once.
+fn mixed() -> ResourceMap {
+    let kind = HypervisorKind::Kvm;
+    let vms = [vm(1, 1, kind, size(12, 24_576, 100)), vm(2, 2, kind, size(4, 8192, 100))];
+    let racked = |number: u128, has, rack: &str| MapNode {
+        failure_domain: Some(rack.to_owned()),
+        ..built(number, kind, has, &vms)
+    };
+    let large = amounts(32, 131_072, 2_097_152);
+    let small = amounts(8, 16_384, 512_000);
+    let mut busy = racked(3, large, "rack-2");
+    busy.measured = amounts(24, 65_536, 0);
+    let mut far = node(20, kind);
+    "south".clone_into(&mut far.region);
+    let unready = [Condition::Draining, Condition::Draining, Condition::Silent { source: Source::Hypervisor }];
+    let unready =
+        (30..).zip(unready).map(|(number, condition)| MapNode { condition, ..racked(number, large, "rack-3") });
+    let nodes = [racked(1, large, "rack-1"), racked(2, large, "rack-1"), busy, racked(4, large, "rack-2")];
+    let short = (5..9).map(|number| racked(number, small, "rack-3"));
+    let shorter = (9..11).map(|number| racked(number, amounts(4, 16_384, 1_048_576), "rack-4"));
+    let others = (11..16).map(|number| built(number, HypervisorKind::Lxc, large, &[]));
+    let far = MapNode::build(inputs(far, large, &[]));
+    map_of(nodes.into_iter().chain(short).chain(shorter).chain(others).chain(unready).chain([far]))
+}
+
+fn asked(memory_mib: u64) -> Request {
+    Request {
+        region: Some("north".to_owned()),
+        excluded: vec![node_id(4)],
+        groups: vec![Group {
+            name: "database".to_owned(),
+            rule: Rule::ApartByFailureDomain,
+            nodes: vec![node_id(9)],
+            failure_domains: Vec::new(),
+        }],
+        ..Request::new(HypervisorKind::Kvm, amounts(8, memory_mib, 102_400))
+    }
+}
+
+#[test]
+fn a_choice_reads_well_with_its_score_and_the_reasons_against_all_others() {
+    let (map, request) = (mixed(), asked(32_768));
+    insta::assert_snapshot!(explain_tally(&map, &request, &summarise(&map, &request, 2)));
+}
+
+#[test]
+fn a_refusal_reads_well_with_the_reasons_counted() {
+    let (map, request) = (mixed(), asked(1 << 32));
+    insta::assert_snapshot!(explain_tally(&map, &request, &summarise(&map, &request, 2)));
+}
+
+#[test]
+fn losses_that_cannot_be_absorbed_read_well() {
+    let kind = HypervisorKind::Kvm;
+    let vms = [
+        vm(1, 1, kind, size(12, 24_576, 100)),
+        vm(2, 1, kind, size(12, 24_576, 100)),
+        vm(3, 2, kind, size(6, 8192, 50)),
+        vm(4, 3, kind, size(2, 4096, 50)),
+    ];
+    let racked = |number: u128, has, rack: &str| MapNode {
+        failure_domain: Some(rack.to_owned()),
+        ..built(number, kind, has, &vms)
+    };
+    let silent = Condition::Silent { source: Source::Hypervisor };
+    let map = map_of([
+        racked(1, amounts(32, 65_536, 1_048_576), "rack-1"),
+        racked(2, amounts(18, 40_960, 512_000), "rack-2"),
+        MapNode { condition: silent, ..racked(3, amounts(24, 40_960, 512_000), "rack-2") },
+    ]);
+    let losses = losses_not_absorbed(&map);
+    let mut lines: Vec<String> = losses.iter().map(|loss| explain_loss(&map, loss)).collect();
+    lines.push("drains:".to_owned());
+    let drains = nodes_that_cannot_be_drained(&map);
+    lines.extend(
+        drains.iter().map(|(node, why)| format!("{}: {}", map.get(*node).unwrap().node.name, explain_obstacle(why))),
+    );
+    insta::assert_snapshot!(lines.join("\n"));
 }

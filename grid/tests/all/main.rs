@@ -3,8 +3,10 @@
 #![expect(clippy::panic, reason = "a helper of tests fails a test by it")]
 
 mod any;
+mod bad_input;
 mod explain;
 mod fixture;
+mod index;
 mod map;
 mod placement;
 mod plan;

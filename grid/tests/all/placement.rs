@@ -2,9 +2,10 @@
 
 use crate::any;
 use crate::fixture::*;
-use grid::map::{Condition, MapNode};
+use grid::map::{Condition, MapNode, ResourceMap};
 use grid::node::Administration;
-use grid::placement::{Placement, Rejection, Request, place};
+use grid::placement::{Group, Placement, Rejection, Request, Rule, choose, place, summarise};
+use grid::policy::{Policies, Policy};
 use grid::vm::commitment;
 use grid::{HypervisorKind, NodeId, Resource, Resources};
 use proptest::prelude::*;
@@ -12,13 +13,7 @@ use proptest::prelude::*;
 const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
 
 fn request(resources: Resources) -> Request {
-    Request {
-        kind: HypervisorKind::Qemu,
-        region: Some("north".to_owned()),
-        resources,
-        excluded: Vec::new(),
-        live_from: None,
-    }
+    Request { region: Some("north".to_owned()), ..Request::new(HypervisorKind::Qemu, resources) }
 }
 
 fn order(placement: &Placement) -> Vec<NodeId> {
@@ -117,15 +112,17 @@ proptest! {
     ) {
         let map = grid.map();
         let request = Request {
-            kind,
             region: Some("north".to_owned()),
-            resources: commitment(kind, asked),
+            ..Request::new(kind, commitment(kind, asked))
+        };
+        let request = Request {
             excluded: excluded.into_iter().map(node_id).collect(),
             live_from: live.then(|| node_id(1)),
+            ..request
         };
         let placement = place(&map, &request);
         let candidates = order(&placement);
-        prop_assert_eq!(candidates.len() + placement.rejected.len(), map.nodes.len());
+        prop_assert_eq!(candidates.len() + placement.rejected.len(), map.nodes().len());
         for id in &candidates {
             let node = map.get(*id).unwrap();
             prop_assert_eq!((node.kind(), node.condition), (kind, Condition::Ready));
@@ -150,10 +147,88 @@ proptest! {
     }
 }
 
+fn rule() -> impl Strategy<Value = Rule> {
+    prop::sample::select(vec![
+        Rule::ApartByNode,
+        Rule::ApartByFailureDomain,
+        Rule::TogetherOnNode,
+        Rule::TogetherInFailureDomain,
+    ])
+}
+
+fn group() -> impl Strategy<Value = Group> {
+    let domains = prop::collection::vec(0_u8..4, 0..2);
+    ("[a-c]", rule(), prop::collection::vec(1_u128..9, 0..3), domains).prop_map(|(name, rule, nodes, domains)| Group {
+        name,
+        rule,
+        nodes: nodes.into_iter().map(node_id).collect(),
+        failure_domains: domains.into_iter().map(domain).collect(),
+    })
+}
+
+fn domain(number: u8) -> String {
+    format!("rack-{number}")
+}
+
+/// What is asked beyond kind and size: whether in the south, a rack, a source, excluded nodes, groups.
+type Limits = (Option<bool>, Option<u8>, Option<u128>, Vec<u128>, Vec<Group>);
+
+fn limits() -> impl Strategy<Value = Limits> {
+    (
+        prop::option::of(prop::bool::ANY),
+        prop::option::weighted(0.3, 0_u8..4),
+        prop::option::weighted(0.3, 1_u128..8),
+        prop::collection::vec(1_u128..8, 0..3),
+        prop::collection::vec(group(), 0..3),
+    )
+}
+
+proptest! {
+    #[test]
+    fn what_is_chosen_by_the_index_is_the_first_of_all(
+        grid in any::grid(),
+        domains in prop::collection::vec(prop::option::of(0_u8..3), 8),
+        policy in prop::sample::select(Policy::ALL.to_vec()),
+        asked in prop::collection::vec((any::kind(), any::any_size(), limits()), 1..12),
+        changes in prop::collection::vec((0_usize..8, (0_u64..8, 0_u64..4096, 0_u64..9000), prop::bool::ANY), 0..12),
+    ) {
+        let mut map = ResourceMap::default().with_policies(Policies::all(policy));
+        for (node, number) in grid.nodes.iter().zip(&domains) {
+            map = map.with_node(NOW, MapNode { failure_domain: number.map(domain), ..node.clone() });
+        }
+        for (position, (vcpus, memory, disk), leaves) in changes {
+            let id = grid.nodes[position % grid.nodes.len()].node.id;
+            map = if leaves { map.without_node(NOW, id) } else { map.with_reservation(NOW, id, amounts(vcpus, memory, disk)) };
+        }
+        let told: ResourceMap = serde_json::from_str(&serde_json::to_string(&map).unwrap()).unwrap();
+        prop_assert_eq!(&told, &map);
+        for (kind, size, (south, rack, live_from, excluded, groups)) in asked {
+            let request = Request {
+                region: south.map(|south| if south { "south" } else { "north" }.to_owned()),
+                failure_domain: rack.map(domain),
+                live_from: live_from.map(node_id),
+                excluded: excluded.into_iter().map(node_id).collect(),
+                groups,
+                ..Request::new(kind, commitment(kind, size))
+            };
+            let placement = place(&map, &request);
+            prop_assert_eq!(choose(&map, &request), placement.chosen);
+            prop_assert_eq!(choose(&told, &request), placement.chosen, "and so does a map that came over a wire");
+            let tally = summarise(&map, &request, 2);
+            prop_assert_eq!(tally.chosen, placement.chosen);
+            prop_assert_eq!(&tally.runners_up[..], &placement.runners_up[..placement.runners_up.len().min(2)]);
+            prop_assert_eq!(tally.rejected(), placement.rejected.len() as u64);
+            prop_assert_eq!(tally.candidates + tally.rejected(), map.nodes().len() as u64);
+        }
+    }
+}
+
 fn is_true(reason: &Rejection, node: &MapNode, request: &Request) -> bool {
     match reason {
         Rejection::Excluded => request.excluded.contains(&node.node.id),
         Rejection::OtherKind { has } => *has == node.kind() && *has != request.kind,
+        Rejection::OtherFailureDomain { has } => request.failure_domain.is_some() && request.failure_domain != *has,
+        Rejection::Group { group, rule } => request.groups.iter().any(|each| each.name == *group && each.rule == *rule),
         Rejection::OtherRegion { region } => request.region.as_ref() != Some(region),
         Rejection::NoRoom { resource, asked, available, reserved } => {
             asked > available

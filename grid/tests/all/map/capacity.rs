@@ -2,6 +2,9 @@
 
 use super::*;
 use crate::any;
+use grid::map::{
+    Part, how_many_fit_in, largest_fit_in, losses_not_absorbed, nodes_that_cannot_be_drained, rounds_of_mix, stranded,
+};
 use grid::placement::{Request, place};
 use grid::plan::place_new;
 use grid::vm::largest_size;
@@ -56,7 +59,7 @@ proptest! {
         let mut map = grid.map();
         let counted = how_many_fit(&map, kind, None, &Offer { name: "any".to_owned(), size });
         let resources = commitment(kind, size);
-        let request = Request { kind, region: None, resources, excluded: Vec::new(), live_from: None };
+        let request = Request::new(kind, resources);
         let mut placed = 0;
         while placed <= counted && let Some(chosen) = place(&map, &request).chosen {
             map = map.with_reservation(NOW, chosen.node, resources);
@@ -91,4 +94,78 @@ proptest! {
             prop_assert!(beyond || !resources.covers(&commitment(kind, more)));
         }
     }
+}
+
+fn racked(number: u128, rack: &str, has: Resources, vms: &[grid::vm::Vm]) -> MapNode {
+    MapNode { failure_domain: Some(rack.to_owned()), ..built(number, HypervisorKind::Lxc, has, vms) }
+}
+
+#[test]
+fn the_largest_that_fits_is_told_by_kind_region_and_failure_domain() {
+    let map = map_of([
+        racked(1, "rack-1", amounts(8, 8200, 102_400), &[]),
+        racked(2, "rack-2", amounts(4, 4104, 102_400), &[]),
+        built(3, HypervisorKind::Qemu, amounts(4, 4104, 102_400), &[]),
+    ]);
+    let told: Vec<String> = map
+        .largest_by_part()
+        .into_iter()
+        .map(|each| {
+            let Part { kind, region, failure_domain } = each.part;
+            let (region, domain) = (region.unwrap_or_default(), failure_domain.unwrap_or_default());
+            format!("{kind} {region} {domain}: {}", each.largest.map_or(0, |size| size.memory.0))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "qemu  : 3976",
+            "qemu north : 3976",
+            "lxc  : 8192",
+            "lxc north : 8192",
+            "lxc north rack-1: 8192",
+            "lxc north rack-2: 4096"
+        ]
+    );
+    let part = Part { failure_domain: Some("rack-2".to_owned()), ..Part::of(HypervisorKind::Lxc) };
+    assert_eq!(largest_fit_in(&map, &part).unwrap().memory, Mib(4096));
+    assert_eq!(how_many_fit_in(&map, &part, &Offer { name: "small".to_owned(), size: size(1, 1018, 10) }), 4);
+}
+
+#[test]
+fn rounds_of_a_mix_are_placed_one_by_one_and_never_more_than_asked() {
+    let map = map_of([
+        racked(1, "rack-1", amounts(8, 8200, 102_400), &[]),
+        racked(2, "rack-2", amounts(4, 4104, 102_400), &[]),
+    ]);
+    let mix = [(size(1, 1000, 5), 2), (size(2, 2000, 10), 1)];
+    let all = Part::of(HypervisorKind::Lxc);
+    assert_eq!(rounds_of_mix(&map, &all, &mix, 100), 3);
+    assert_eq!(rounds_of_mix(&map, &all, &mix, 2), 2);
+    assert_eq!(rounds_of_mix(&map, &Part { failure_domain: Some("rack-2".to_owned()), ..all.clone() }, &mix, 9), 1);
+    assert_eq!(rounds_of_mix(&map, &Part { region: Some("south".to_owned()), ..all }, &mix, 9), 0);
+}
+
+#[test]
+fn vcpus_without_memory_are_stranded() {
+    let map = map_of([
+        racked(1, "rack-1", amounts(30, 500, 102_400), &[]),
+        racked(2, "rack-1", amounts(4, 2064, 102_400), &[]),
+        racked(3, "rack-1", amounts(0, 0, 0), &[]),
+    ]);
+    let offer = Offer { name: "small".to_owned(), size: size(1, 1024, 10) };
+    let found = stranded(&map, &Part::of(HypervisorKind::Lxc), &offer);
+    assert_eq!((found.nodes, found.on_them), (1, amounts(30, 500, 102_400)));
+    assert_eq!(found.after_filling, amounts(32, 500, 2 * 102_400 - 2 * 10_242));
+    assert_eq!(found.runs_out_first, [1, 3, 1]);
+}
+
+#[test]
+fn a_grid_with_room_to_spare_loses_any_node_and_can_drain_any() {
+    let kind = HypervisorKind::Lxc;
+    let vms = [vm(1, 1, kind, size(4, 4096, 10)), vm(2, 2, kind, size(4, 4096, 10))];
+    let roomy = amounts(16, 16_384, 102_400);
+    let map = map_of((1..4).map(|number| racked(number, &format!("rack-{number}"), roomy, &vms)));
+    assert_eq!(losses_not_absorbed(&map), []);
+    assert_eq!(nodes_that_cannot_be_drained(&map), []);
 }

@@ -273,5 +273,5 @@ fn a_reservation_counts_at_once_and_can_be_taken_back() {
     let back = reserved.without_reservation(NOW, node_id(1), asked);
     assert_eq!(back.get(node_id(1)), map.get(node_id(1)));
     assert!(back.version > reserved.version && reserved.version > map.version);
-    assert_eq!(back.without_node(NOW, node_id(1)).nodes.len(), 0);
+    assert_eq!(back.without_node(NOW, node_id(1)).nodes().len(), 0);
 }

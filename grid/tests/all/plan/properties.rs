@@ -128,7 +128,7 @@ proptest! {
                 prop_assert!(node.available().covers(&commitment(kind, asked)));
             }
             Err(refusal) => {
-                prop_assert_eq!(refusal.nodes.len(), map.nodes.len());
+                prop_assert_eq!(refusal.nodes.len(), map.nodes().len());
                 if let Some(largest) = refusal.largest {
                     prop_assert!(place_new(&map, kind, None, largest, None).is_ok());
                 }

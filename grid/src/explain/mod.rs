@@ -2,6 +2,10 @@
 //!
 //! What is for customers names no node.
 
+mod tally;
+
+pub use tally::{explain_loss, explain_obstacle, explain_tally};
+
 use crate::Resources;
 use crate::map::ResourceMap;
 use crate::placement::RejectedNode;

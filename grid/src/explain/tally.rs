@@ -1,0 +1,112 @@
+//! Why one node was chosen and all others weren't, in lines for admins.
+
+use crate::map::{Loss, LossOf, Obstacle, ResourceMap};
+use crate::placement::{Candidate, Lack, Request, Tally, Why};
+use crate::wording::{Amount, Grouped};
+use crate::{NodeId, Resource, Resources};
+use std::fmt::Write;
+
+/// What was looked for, the chosen node with its score in parts, the runners-up, and the reasons against all others by
+/// how many nodes each holds for.
+pub fn explain_tally(map: &ResourceMap, request: &Request, tally: &Tally) -> String {
+    let mut text = format!("asked: {}, {}", request.kind, amounts(request.resources));
+    if let Some(chosen) = &tally.chosen {
+        let _ = write!(text, "\nchosen of {}: {}", counted(tally.candidates), candidate(map, chosen));
+    } else {
+        let _ = write!(text, "\nno node can take it, of {}", counted(tally.rejected()));
+    }
+    for next in &tally.runners_up {
+        let _ = write!(text, "\nthen: {}", candidate(map, next));
+    }
+    for (why, nodes) in &tally.reasons {
+        let _ = write!(text, "\n{}: {}", counted(*nodes), reason(map, why));
+    }
+    text
+}
+
+/// What can't be lost, and why, in a line.
+pub fn explain_loss(map: &ResourceMap, loss: &Loss) -> String {
+    let of = match &loss.of {
+        LossOf::Node(node) => format!("node {}", name(map, *node)),
+        LossOf::FailureDomain(domain) => format!("failure domain {domain}"),
+    };
+    format!("{of}: {}", explain_obstacle(&loss.obstacle))
+}
+
+/// Why a node can't be emptied, or a loss absorbed.
+pub fn explain_obstacle(obstacle: &Obstacle) -> String {
+    match obstacle {
+        Obstacle::NoAnswer => "its hypervisor doesn't answer, so nothing can be moved from there".to_owned(),
+        Obstacle::Stranger { vm } => format!("domain {vm} is not Hostgrid's to move"),
+        Obstacle::FitsNowhere { vm, size } => format!("no other node can take VM {vm} ({size})"),
+        Obstacle::TooLittleInAll { kind, region, resource, needed, free } => {
+            let [needed, free] = [needed, free].map(|amount| named(*resource, *amount));
+            format!("all {kind} nodes of {region} together have {free} free, its VMs take {needed}")
+        }
+        Obstacle::NoRoomBesideOthers { vm, size } => {
+            format!("once the larger VMs have found a place there is none for VM {vm} ({size})")
+        }
+    }
+}
+
+fn candidate(map: &ResourceMap, candidate: &Candidate) -> String {
+    let Candidate { node, policy, cost, measured_ppm, free_after, fullness_ppm } = candidate;
+    let [full, busy] = [fullness_ppm, measured_ppm].map(|ppm| ppm / 10_000);
+    format!(
+        "{} ({} cost {}: {} stay free; {full}% full, {busy}% busy)",
+        name(map, *node),
+        policy.as_str(),
+        Grouped(*cost),
+        amounts(*free_after),
+    )
+}
+
+fn reason(map: &ResourceMap, why: &Why) -> String {
+    match why {
+        Why::Excluded => "excluded from the search".to_owned(),
+        Why::OtherKind => "another hypervisor kind".to_owned(),
+        Why::OtherRegion => "another region".to_owned(),
+        Why::OtherFailureDomain => "another failure domain, or none known".to_owned(),
+        Why::Group { group, rule } => format!("group {group}: {rule}"),
+        Why::NotReady { condition } => condition.clone(),
+        Why::NoRoom { lacks } => {
+            let lacks: Vec<String> = lacks.iter().map(|each| lack(map, each)).collect();
+            lacks.join("; and ")
+        }
+        Why::Incompatible => "no live move: something that the VM's node has is missing".to_owned(),
+    }
+}
+
+fn lack(map: &ResourceMap, lack: &Lack) -> String {
+    let Lack { resource, asked, most_free, most_free_on } = lack;
+    let [asked, most_free] = [asked, most_free].map(|amount| Amount(*resource, *amount));
+    format!("{}, asked {asked}, most free {most_free} on {}", resource.as_str(), name(map, *most_free_on))
+}
+
+fn counted(nodes: u64) -> String {
+    if nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", Grouped(nodes)) }
+}
+
+fn amounts(resources: Resources) -> String {
+    Resource::ALL.map(|resource| named(resource, resources.get(resource))).join(", ")
+}
+
+/// An amount with the resource's name, where its unit doesn't say it.
+fn named(resource: Resource, amount: u64) -> String {
+    match noun(resource) {
+        "" => Amount(resource, amount).to_string(),
+        noun => format!("{} {noun}", Amount(resource, amount)),
+    }
+}
+
+/// vCPUs are a word of their own.
+const fn noun(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Vcpus => "",
+        Resource::Memory | Resource::Disk => resource.as_str(),
+    }
+}
+
+fn name(map: &ResourceMap, node: NodeId) -> String {
+    map.get(node).map_or_else(|| node.to_string(), |found| found.node.name.clone())
+}

@@ -1,0 +1,60 @@
+//! Rows: what the index keeps of a node.
+
+use super::names::{ClassNumber, DomainNumber, RegionNumber};
+use super::vector::Vector;
+use crate::map::Condition;
+use crate::sample::Source;
+use crate::{HypervisorKind, NodeId};
+
+/// A node as the index has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub id: NodeId,
+    pub kind: HypervisorKind,
+    pub region: RegionNumber,
+    pub domain: DomainNumber,
+    /// What a live move compares.
+    pub class: ClassNumber,
+    pub readiness: Readiness,
+    pub usable: Vector,
+    /// What is available: usable, less what is committed and reserved.
+    pub free: Vector,
+    /// How busy it was measured to be, in its busiest resource; a million is full.
+    pub measured_ppm: u32,
+}
+
+/// A node's condition without its times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Readiness {
+    Ready,
+    HypervisorSilent,
+    UtilitySilent,
+    HypervisorStale,
+    UtilityStale,
+    Contradicting,
+    Cordoned,
+    Draining,
+}
+
+impl From<Condition> for Readiness {
+    fn from(condition: Condition) -> Self {
+        match condition {
+            Condition::Ready => Self::Ready,
+            Condition::Silent { source: Source::Hypervisor } => Self::HypervisorSilent,
+            Condition::Silent { source: Source::Utility } => Self::UtilitySilent,
+            Condition::Stale { source: Source::Hypervisor, .. } => Self::HypervisorStale,
+            Condition::Stale { source: Source::Utility, .. } => Self::UtilityStale,
+            Condition::Contradicting => Self::Contradicting,
+            Condition::Cordoned => Self::Cordoned,
+            Condition::Draining => Self::Draining,
+        }
+    }
+}
+
+/// What was chosen; compares by what makes it the better choice: the cost, then how busy it is, then the id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Choice {
+    pub cost: u64,
+    pub measured_ppm: u32,
+    pub node: NodeId,
+}

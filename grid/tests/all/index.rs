@@ -1,0 +1,192 @@
+//! The index: whatever happened to it, it answers what looking at every node answers.
+
+use crate::fixture::node_id;
+use grid::index::{Choice, ClassNumber, DomainNumber, Index, Query, Readiness, RegionNumber, Row, Vector, choice};
+use grid::policy::Policy;
+use grid::{HypervisorKind, NodeId, Resources};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// What happens to an index.
+#[derive(Clone, Debug)]
+enum Event {
+    Put(Box<Row>),
+    /// The node with this number takes so much, or gives it back.
+    Take(u128, Vector),
+    Remove(u128),
+    Snapshot,
+    Ask(Box<Query>),
+}
+
+type Rows = BTreeMap<NodeId, Row>;
+
+fn exhaustive(rows: &Rows, query: &Query) -> Option<Choice> {
+    rows.values().filter_map(|row| choice(query, row)).min()
+}
+
+/// Few different amounts, so that there are ties, and some absurd ones.
+fn amounts() -> impl Strategy<Value = Vector> {
+    let absurd = [0, 1, 1 << 31, 1 << 32, u64::MAX];
+    let one = move |most: u64, step: u64| prop_oneof![30 => (0..most).prop_map(move |count| count * step), 1 => prop::sample::select(absurd.to_vec())];
+    (one(20, 1), one(24, 512), one(9, 10_240))
+        .prop_map(|(vcpus, memory_mib, disk_mib)| Vector::of_node(Resources { vcpus, memory_mib, disk_mib }))
+}
+
+fn kind() -> impl Strategy<Value = HypervisorKind> {
+    prop_oneof![5 => Just(HypervisorKind::Kvm), 1 => Just(HypervisorKind::Lxc)]
+}
+
+fn number() -> impl Strategy<Value = u128> {
+    // Spread over the ids, in an order that isn't the numbers'.
+    (0_u128..400).prop_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let readiness = prop_oneof![9 => Just(Readiness::Ready), 1 => Just(Readiness::Draining)];
+    let names = (0_u32..4, 0_u32..90, 0_u32..3);
+    (number(), kind(), names, readiness, amounts(), amounts(), 0_u32..3).prop_map(
+        |(number, kind, (region, domain, class), readiness, usable, free, measured_ppm)| Row {
+            id: node_id(number),
+            kind,
+            region: RegionNumber(region),
+            domain: DomainNumber(domain),
+            class: ClassNumber(class),
+            readiness,
+            usable,
+            free,
+            measured_ppm,
+        },
+    )
+}
+
+fn query() -> impl Strategy<Value = Query> {
+    let limits = (
+        prop::option::of(0_u32..5),
+        prop::option::of(prop::collection::vec(0_u32..90, 0..4)),
+        prop::option::of(prop::collection::vec(0_u32..3, 0..3)),
+        prop::option::weighted(0.1, prop::collection::vec(number(), 0..40)),
+        prop::collection::vec(number(), 0..20),
+        prop::collection::vec(0_u32..90, 0..40),
+    );
+    let plain = Just((None, None, None, None, Vec::new(), Vec::new()));
+    let limits = prop_oneof![plain, limits];
+    (kind(), prop::sample::select(Policy::ALL.to_vec()), amounts(), limits).prop_map(|(kind, policy, asked, limits)| {
+        let (region, domains, classes, nodes, without_nodes, without_domains) = limits;
+        let mut query = Query::new(kind, policy, Vector::of_request(asked.resources()))
+            .without_nodes(without_nodes.into_iter().map(node_id))
+            .without_domains(without_domains.into_iter().map(DomainNumber));
+        if let Some(region) = region {
+            query = query.in_region(RegionNumber(region));
+        }
+        if let Some(domains) = domains {
+            query = query.in_domains(domains.into_iter().map(DomainNumber));
+        }
+        if let Some(classes) = classes {
+            query = query.in_classes(classes.into_iter().map(ClassNumber));
+        }
+        if let Some(nodes) = nodes {
+            query = query.on_nodes(nodes.into_iter().map(node_id));
+        }
+        query
+    })
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    prop_oneof![
+        6 => row().prop_map(|row| Event::Put(Box::new(row))),
+        4 => (number(), amounts()).prop_map(|(number, free)| Event::Take(number, free)),
+        2 => number().prop_map(Event::Remove),
+        1 => Just(Event::Snapshot),
+        3 => query().prop_map(|query| Event::Ask(Box::new(query))),
+    ]
+}
+
+fn apply(event: &Event, index: &mut Index, rows: &mut Rows) {
+    match event {
+        Event::Put(row) => {
+            index.put(row);
+            rows.insert(row.id, **row);
+        }
+        Event::Take(number, free) => {
+            if let Some(row) = rows.get_mut(&node_id(*number)) {
+                row.free = *free;
+                index.put(row);
+            }
+        }
+        Event::Remove(number) => {
+            index.remove(node_id(*number));
+            rows.remove(&node_id(*number));
+        }
+        Event::Snapshot | Event::Ask(_) => {}
+    }
+}
+
+fn same_rows(index: &Index, rows: &Rows) -> bool {
+    let held = HypervisorKind::ALL.into_iter().flat_map(|kind| index.rows(kind));
+    let held: Rows = held.map(|row| (row.id, row)).collect();
+    held == *rows && index.len() == rows.len() && rows.keys().all(|id| index.get(*id).as_ref() == rows.get(id))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn it_answers_what_looking_at_every_node_answers(
+        first in prop::collection::vec(row(), 0..300),
+        events in prop::collection::vec(event(), 0..500),
+        asked in prop::collection::vec(query(), 30),
+    ) {
+        let mut index = Index::of(first.iter().copied());
+        let mut rows: Rows = first.into_iter().map(|row| (row.id, row)).collect();
+        let mut snapshots = Vec::new();
+        for event in &events {
+            apply(event, &mut index, &mut rows);
+            match event {
+                Event::Snapshot => snapshots.push((index.clone(), rows.clone())),
+                Event::Ask(query) => prop_assert_eq!(index.choose(query), exhaustive(&rows, query), "{:?}", query),
+                Event::Put(_) | Event::Take(..) | Event::Remove(_) => {}
+            }
+        }
+        snapshots.push((index, rows));
+        for (index, rows) in &snapshots {
+            prop_assert!(same_rows(index, rows));
+            for query in &asked {
+                prop_assert_eq!(index.choose(query), exhaustive(rows, query), "{:?}", query);
+            }
+        }
+    }
+}
+
+#[test]
+fn thousands_of_equal_nodes_come_and_go() {
+    let row = |number: u128| Row {
+        id: node_id(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
+        kind: HypervisorKind::Kvm,
+        region: RegionNumber(0),
+        domain: DomainNumber(0),
+        class: ClassNumber(0),
+        readiness: Readiness::Ready,
+        usable: Vector::of_node(Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 }),
+        free: Vector::of_node(Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 }),
+        measured_ppm: 0,
+    };
+    let query = |policy| Query::new(HypervisorKind::Kvm, policy, Vector::ZERO);
+    let (mut index, mut rows) = (Index::default(), Rows::new());
+    for number in 0..5_000 {
+        index.put(&row(number));
+        rows.insert(row(number).id, row(number));
+    }
+    for policy in Policy::ALL {
+        let (found, effort) = index.choose_counting(&query(policy));
+        assert_eq!(found, exhaustive(&rows, &query(policy)));
+        assert!(effort.leaves + effort.branches < 10, "{effort:?}");
+    }
+    for number in 0..5_000 {
+        index.remove(row(number).id);
+        rows.remove(&row(number).id);
+        if number % 500 == 0 {
+            assert_eq!(index.choose(&query(Policy::Pack)), exhaustive(&rows, &query(Policy::Pack)));
+        }
+    }
+    assert!(index.is_empty());
+}
