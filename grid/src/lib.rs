@@ -10,6 +10,7 @@ pub mod form;
 pub mod identity;
 pub mod kind;
 pub mod map;
+pub mod moves;
 pub mod node;
 pub mod offer;
 pub mod operation;
@@ -20,6 +21,7 @@ pub mod sample;
 pub mod sanitise;
 pub mod time;
 pub mod vm;
+pub mod what_if;
 pub mod wording;
 pub mod work;
 

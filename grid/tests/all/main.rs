@@ -6,6 +6,7 @@ mod any;
 mod explain;
 mod fixture;
 mod map;
+mod moves;
 mod placement;
 mod plan;
 mod rates;
