@@ -11,6 +11,7 @@ pub mod identity;
 pub mod index;
 pub mod kind;
 pub mod map;
+pub mod moves;
 pub mod node;
 pub mod offer;
 pub mod operation;
@@ -22,6 +23,7 @@ pub mod sample;
 pub mod sanitise;
 pub mod time;
 pub mod vm;
+pub mod what_if;
 pub mod wording;
 pub mod work;
 

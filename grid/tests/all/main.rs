@@ -8,6 +8,7 @@ mod explain;
 mod fixture;
 mod index;
 mod map;
+mod moves;
 mod placement;
 mod plan;
 mod rates;
