@@ -6,7 +6,7 @@ use crate::node::{Administration, Node, NodeSettings, Overcommit};
 use crate::vm::{Vm, commitment};
 use crate::{HypervisorKind, NodeId, Resource, Resources, Size};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// One hypothetical change.
@@ -56,30 +56,34 @@ impl Scenario {
             Change::Lose { nodes } => self.lose(nodes),
             Change::Resize { from, to } => self.resize(*from, *to),
             Change::Overcommit { kind, overcommit } => {
-                for node in self.map.nodes.values_mut().filter(|node| node.kind() == *kind) {
-                    overcommitted(Arc::make_mut(node), *overcommit);
+                let of_kind: Vec<MapNode> = self.map.iter().filter(|node| node.kind() == *kind).cloned().collect();
+                for node in of_kind {
+                    self.put(overcommitted(node, *overcommit));
                 }
             }
         }
-        self.map.version = self.map.version.saturating_add(1);
         self
+    }
+
+    fn put(&mut self, node: MapNode) {
+        self.map = self.map.with_node(self.map.as_of, node);
     }
 
     /// New nodes have ids that no node has, and that are the same each time.
     fn add(&mut self, count: u32, make: impl Fn(NodeId, String) -> MapNode) {
         let mut number = u128::MAX;
         for at in 1..=count {
-            while self.map.nodes.contains_key(&NodeId(Uuid::from_u128(number))) {
+            while self.map.get(NodeId(Uuid::from_u128(number))).is_some() {
                 number = number.wrapping_sub(1);
             }
             let id = NodeId(Uuid::from_u128(number));
-            self.map.nodes.insert(id, Arc::new(make(id, format!("what-if-{at}"))));
+            self.put(make(id, format!("what-if-{at}")));
         }
     }
 
     fn lose(&mut self, nodes: &[NodeId]) {
         for id in nodes {
-            self.map.nodes.remove(id);
+            self.map = self.map.without_node(self.map.as_of, *id);
         }
         let (lost, kept) = std::mem::take(&mut self.vms).into_iter().partition(|vm| nodes.contains(&vm.node));
         self.vms = kept;
@@ -87,10 +91,12 @@ impl Scenario {
     }
 
     fn resize(&mut self, from: Size, to: Size) {
+        let mut touched: BTreeMap<NodeId, MapNode> = BTreeMap::new();
         for vm in self.vms.iter_mut().filter(|vm| vm.size == from) {
             let (before, after) = (commitment(vm.kind, from), commitment(vm.kind, to));
             vm.size = to;
-            let Some(node) = self.map.nodes.get_mut(&vm.node).map(Arc::make_mut) else { continue };
+            let Some(known) = self.map.get(vm.node) else { continue };
+            let node = touched.entry(vm.node).or_insert_with(|| known.clone());
             let holder = crate::map::Holder::Vm(vm.id);
             for each in node.commitments.iter_mut().filter(|each| each.holder == holder) {
                 // What it holds beyond its recorded size, it keeps.
@@ -98,6 +104,9 @@ impl Scenario {
                 node.committed = node.committed.minus(each.resources).plus(now);
                 (each.resources, each.size) = (now, to);
             }
+        }
+        for node in touched.into_values() {
+            self.put(node);
         }
     }
 }
@@ -123,6 +132,7 @@ fn empty_node(
         commitments: Vec::new(),
         disagreements: Vec::new(),
         condition: Condition::Ready,
+        failure_domain: None,
     }
 }
 
@@ -137,7 +147,7 @@ fn emptied(model: &MapNode, id: NodeId, name: String) -> MapNode {
 }
 
 /// Usable as its settings give it. Where the pool lowered usable disk, it stays lowered in proportion.
-fn overcommitted(node: &mut MapNode, overcommit: Overcommit) {
+fn overcommitted(mut node: MapNode, overcommit: Overcommit) -> MapNode {
     let before = node.node.settings.usable(node.physical);
     node.node.settings.overcommit = overcommit;
     let after = node.node.settings.usable(node.physical);
@@ -146,4 +156,5 @@ fn overcommitted(node: &mut MapNode, overcommit: Overcommit) {
         let scaled = (u128::from(was) * u128::from(new)).checked_div(u128::from(old)).unwrap_or(u128::from(new));
         node.usable.set(resource, u64::try_from(scaled).unwrap_or(u64::MAX));
     }
+    node
 }
