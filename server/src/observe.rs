@@ -46,7 +46,7 @@ async fn ready(State(observed): State<Observed>) -> impl IntoResponse {
     let map = observed.manager.map();
     let ready = store && map.version > 0;
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    (status, Json(Readiness { ready, store, map_version: map.version, nodes: map.nodes.len() }))
+    (status, Json(Readiness { ready, store, map_version: map.version, nodes: map.nodes().len() }))
 }
 
 async fn render(State(observed): State<Observed>) -> impl IntoResponse {
