@@ -18,7 +18,7 @@ IMAGES := var/images
 UTILITY_TARGET := x86_64-unknown-linux-gnu
 UTILITY := $(CARGO_TARGET_DIR)/$(UTILITY_TARGET)/utility/utility
 
-.PHONY: help setup build images run test test-rust test-lab test-end2end lint bench bench-resize clean
+.PHONY: help setup build images run test test-rust test-lab test-end2end lint bench bench-resize bench-packing bench-room clean
 
 help:
 	@echo 'make setup   install what is needed: packages, toolchain, tools'
@@ -86,10 +86,16 @@ test-lab:
 test-end2end:
 	@end2end/run
 
-bench: bench-resize
+bench: bench-resize bench-packing bench-room
 
 bench-resize:
 	@end2end/run --bench resize
+
+bench-packing:
+	@cargo bench --quiet --package grid --bench packing
+
+bench-room:
+	@cargo bench --quiet --package grid --bench room
 
 clean:
 	@lab/lab down >/dev/null 2>&1 || true
