@@ -1,7 +1,12 @@
 //! How many servers a trace needs: replays VM traces under each policy until no VM is rejected, without and with moves,
 //! against the lower bound. Prints a table and writes `packing.json`.
 
-#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people, and traces whose amounts and times are written as floats"
+)]
 
 #[path = "../shared/measures.rs"]
 mod measures;

@@ -7,7 +7,7 @@ use grid::{HypervisorKind, NodeId, Resources, VmId};
 use uuid::Uuid;
 
 /// How far each search for room goes.
-const BUDGET: Budget = Budget { moves: 4, work: 12_000_000 };
+const BUDGET: Budget = Budget { moves: 4, work: 6_000_000 };
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {

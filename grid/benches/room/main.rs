@@ -2,7 +2,12 @@
 //! that double vCPUs or memory. How many are granted in place, with a move of the VM itself, and with room made for it;
 //! and how many would be granted if the nodes of a kind were one. Prints a table and writes `room.json`.
 
-#![expect(clippy::cast_precision_loss, reason = "figures for people")]
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people, and traces whose amounts and times are written as floats"
+)]
 
 #[path = "../shared/measures.rs"]
 mod measures;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 const NODES: u32 = 200;
 const REQUESTS: usize = 2000;
-const WORK: u64 = 1_000_000;
+const WORK: u64 = 400_000;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Means {
@@ -113,10 +113,10 @@ fn answer(now: &mut Layout, guest: u32, to: Resources, means: Means, found: &mut
         let kind = now.sites[home as usize].kind;
         let all = now.sites.iter().filter(|site| site.kind == kind);
         // Taken may pass usable on a single node here: only the sums count.
-        let (usable, taken) = all.fold((Resources::ZERO, Resources::ZERO), |(usable, taken), site| {
-            (usable.plus(site.usable), taken.plus(site.taken))
+        let (whole, used) = all.fold((Resources::ZERO, Resources::ZERO), |(whole, used), site| {
+            (whole.plus(site.usable), used.plus(site.taken))
         });
-        let fits = usable.minus(taken).covers(&to.minus(takes));
+        let fits = whole.minus(used).covers(&to.minus(takes));
         if fits {
             grow(now, guest, home, to);
         }

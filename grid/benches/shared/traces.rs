@@ -1,7 +1,7 @@
 //! VM traces for the benches: Azure's, from the folder in `HOSTGRID_TRACES` (by default `../shared/traces` beside the
 //! repository), or, where there are none, a seeded generator with the same flavours.
 //!
-//! - `azure-packing`: a 1% sample of the trace of Hadary et al., OSDI'20, with sizes by Iqbal et al., SoCC'22, in
+//! - `azure-packing`: a 1% sample of the trace of Hadary et al., OSDI'20, with sizes by Iqbal et al., `SoCC`'22, in
 //!   arbitrary units; servers of 2,400 cores and 768 ram. VMs larger than a server are left out.
 //! - `azure-arrivals`: the first 150,000 VMs of the test part of Azure's V1 trace (Cortez et al., SOSP'17); servers of
 //!   64 vCPUs and 256 GiB. A lifetime is its bin's number and one, times five minutes; a censored one never ends.
@@ -55,12 +55,10 @@ impl Trace {
     pub(crate) fn bound(&self) -> u64 {
         let (mut now, mut bound) = ([0_u64; 2], 0);
         for event in &self.events {
-            for resource in 0..2 {
-                match *event {
-                    Event::Comes(at) => now[resource] += self.vms[at].takes[resource],
-                    Event::Goes(at) => now[resource] -= self.vms[at].takes[resource],
-                }
-                bound = bound.max(now[resource].div_ceil(self.server[resource]));
+            let (Event::Comes(vm) | Event::Goes(vm)) = *event;
+            for ((sum, takes), server) in now.iter_mut().zip(self.vms[vm].takes).zip(self.server) {
+                *sum = if matches!(event, Event::Comes(_)) { *sum + takes } else { *sum - takes };
+                bound = bound.max(sum.div_ceil(server));
             }
         }
         bound
