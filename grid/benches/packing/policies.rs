@@ -33,7 +33,7 @@ fn pack(free: [u64; 2], server: [u64; 2]) -> i64 {
     let at = |table: &[i64; 17], share: i64| {
         usize::try_from(share / 60).ok().and_then(|at| table.get(at)).copied().unwrap_or(0)
     };
-    let bent = 108 * x - 16 * y + 48 * (x - y).max(0) + 64 * (y - x).max(0) + 4 * x.min(y) + 1 * (2 * x - y).max(0)
+    let bent = 108 * x - 16 * y + 48 * (x - y).max(0) + 64 * (y - x).max(0) + 4 * x.min(y) + (2 * x - y).max(0)
         - 54 * (x * y / 960);
     bent + 32 * (at(&VCPU, x) + at(&MEMORY, y))
 }
