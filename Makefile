@@ -18,7 +18,8 @@ IMAGES := var/images
 UTILITY_TARGET := x86_64-unknown-linux-gnu
 UTILITY := $(CARGO_TARGET_DIR)/$(UTILITY_TARGET)/utility/utility
 
-.PHONY: help setup build images run test test-rust test-lab test-end2end lint bench bench-resize bench-placement fuzz clean
+.PHONY: help setup build images run test test-rust test-lab test-end2end lint clean
+.PHONY: bench bench-resize bench-placement bench-packing bench-room fuzz
 
 help:
 	@echo 'make setup   install what is needed: packages, toolchain, tools'
@@ -85,7 +86,7 @@ test-lab:
 test-end2end:
 	@end2end/run
 
-bench: bench-resize bench-placement
+bench: bench-resize bench-placement bench-packing bench-room
 
 bench-resize:
 	@end2end/run --bench resize
@@ -96,6 +97,12 @@ bench-placement:
 # Bounded: HOSTGRID_FUZZ_SECONDS (10).
 fuzz:
 	@cargo bench --quiet --package grid --bench fuzz
+
+bench-packing:
+	@cargo bench --quiet --package grid --bench packing
+
+bench-room:
+	@cargo bench --quiet --package grid --bench room
 
 clean:
 	@lab/lab down >/dev/null 2>&1 || true

@@ -122,7 +122,7 @@ impl Rig {
     async fn until_ready(&self) {
         self.until("all nodes are ready", || {
             let map = self.manager.map();
-            map.nodes.len() == 4 && map.iter().all(|node| node.condition == Condition::Ready)
+            map.nodes().len() == 4 && map.iter().all(|node| node.condition == Condition::Ready)
         })
         .await;
     }

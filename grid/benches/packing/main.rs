@@ -1,0 +1,86 @@
+//! How many servers a trace needs: replays VM traces under each policy until no VM is rejected, without and with moves,
+//! against the lower bound. Prints a table and writes `packing.json`.
+
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people, and traces whose amounts and times are written as floats"
+)]
+
+#[path = "../shared/measures.rs"]
+mod measures;
+mod policies;
+mod replay;
+#[path = "../shared/traces.rs"]
+mod traces;
+
+use measures::Measure;
+use replay::{Outcome, Replay};
+use traces::Trace;
+
+/// Moves for each arrival, in hundredths, that a policy with moves may make.
+const MOVES_PERCENT: u64 = 5;
+
+fn main() {
+    let mut measures = Vec::new();
+    for (trace, aims) in [(traces::packing(), [1288, 1273]), (traces::arrivals(), [438, 437])] {
+        compare(&trace, aims, &mut measures);
+    }
+    measures::write("packing", &measures);
+}
+
+fn compare(trace: &Trace, aims: [u64; 2], measures: &mut Vec<Measure>) {
+    let bound = trace.bound();
+    let [vcpus, memory] = trace.server;
+    let origin = if trace.generated { "no trace there: generated, seed 7" } else { "trace" };
+    println!(
+        "\n{} ({origin}): {} VMs on servers of {vcpus} / {memory}, lower bound {bound}",
+        trace.name,
+        trace.vms.len()
+    );
+    println!(
+        "{:<16}{:>9}{:>9}{:>9}{:>16}{:>12}",
+        "policy", "servers", "÷ bound", "moves", "moves/arrival", "TiB moved"
+    );
+    let ratio = |servers: u64| servers as f64 / bound as f64;
+    for (name, cost) in policies::ALL {
+        let plain = fewest(trace, bound, bound * 3, |servers| Replay::new(trace, cost, servers, 0).run());
+        let with_moves = matches!(name, "pack" | "balanced" | "spread").then(|| {
+            let most = trace.vms.len() as u64 * MOVES_PERCENT / 100;
+            fewest(trace, bound, plain.0, |servers| Replay::new(trace, cost, servers, most).run())
+        });
+        let rows = [(String::new(), Some(plain)), ("+moves".to_owned(), with_moves)];
+        for ((suffix, found), aim) in rows.into_iter().zip(aims) {
+            let Some((servers, outcome)) = found else { continue };
+            let share = outcome.moves as f64 / trace.vms.len() as f64;
+            let tib = outcome.bytes as f64 / (1_u64 << 40) as f64;
+            let label = format!("{name}{suffix}");
+            println!("{label:<16}{servers:>9}{:>9.4}{:>9}{share:>16.4}{tib:>12.1}", ratio(servers), outcome.moves);
+            measures.push(Measure {
+                name: format!("servers_over_bound/{}/{label}", trace.name),
+                value: ratio(servers),
+                unit: "ratio",
+                aim: (name == "pack" && !trace.generated).then(|| ratio(aim)),
+                better: "lower",
+            });
+        }
+    }
+}
+
+/// The fewest servers that reject nobody, by halving; what happened with them.
+fn fewest(trace: &Trace, low: u64, high: u64, run: impl Fn(u64) -> Option<Outcome>) -> (u64, Outcome) {
+    let (mut low, mut high) = (low, high);
+    let mut found = Outcome::default();
+    while low < high {
+        let middle = low.midpoint(high);
+        match run(middle) {
+            Some(outcome) => (high, found) = (middle.min(outcome.used.max(trace.bound())), outcome),
+            None => low = middle + 1,
+        }
+    }
+    if found.used == 0 {
+        found = run(low).unwrap_or_default();
+    }
+    (low, found)
+}

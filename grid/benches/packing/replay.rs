@@ -1,0 +1,147 @@
+//! One replay of a trace on a number of servers; ends at the first VM that is rejected.
+
+use crate::policies::Cost;
+use crate::traces::{Chance, Event, Trace};
+use grid::moves::{Ask, Budget, Guest, Layout, RoomAnswer, Site, make_room};
+use grid::{HypervisorKind, NodeId, Resources, VmId};
+use uuid::Uuid;
+
+/// How far each search for room goes.
+const BUDGET: Budget = Budget { moves: 4, work: 6_000_000 };
+
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) used: u64,
+    pub(crate) moves: u64,
+    pub(crate) bytes: u64,
+}
+
+pub(crate) struct Replay<'a> {
+    trace: &'a Trace,
+    cost: Option<Cost>,
+    free: Vec<[u64; 2]>,
+    /// By VM.
+    homes: Vec<Option<usize>>,
+    used: usize,
+    most_moves: u64,
+    outcome: Outcome,
+    chance: Chance,
+}
+
+impl<'a> Replay<'a> {
+    pub(crate) fn new(trace: &'a Trace, cost: Option<Cost>, servers: u64, most_moves: u64) -> Self {
+        let free = vec![trace.server; usize::try_from(servers).unwrap_or(0)];
+        let (homes, chance) = (vec![None; trace.vms.len()], Chance::new(1));
+        Self { trace, cost, free, homes, used: 0, most_moves, outcome: Outcome::default(), chance }
+    }
+
+    /// None where a VM was rejected.
+    pub(crate) fn run(mut self) -> Option<Outcome> {
+        for event in &self.trace.events {
+            match *event {
+                Event::Goes(vm) => {
+                    let home = self.homes[vm].take()?;
+                    self.give_back(vm, home);
+                }
+                Event::Comes(vm) => {
+                    let home = match self.choose(vm) {
+                        Some(home) => home,
+                        None => self.make_room(vm)?,
+                    };
+                    self.put(vm, home);
+                }
+            }
+        }
+        self.outcome.used = self.used as u64;
+        Some(self.outcome)
+    }
+
+    fn put(&mut self, vm: usize, home: usize) {
+        for at in 0..2 {
+            self.free[home][at] -= self.trace.vms[vm].takes[at];
+        }
+        self.homes[vm] = Some(home);
+        self.used = self.used.max(home + 1);
+    }
+
+    fn give_back(&mut self, vm: usize, home: usize) {
+        for at in 0..2 {
+            self.free[home][at] += self.trace.vms[vm].takes[at];
+        }
+    }
+
+    fn choose(&mut self, vm: usize) -> Option<usize> {
+        let takes = self.trace.vms[vm].takes;
+        // Beyond the used servers all are empty: the first stands for them, but for chance.
+        let seen = if self.cost.is_some() { self.free.len().min(self.used + 1) } else { self.free.len() };
+        let fits = |free: &[u64; 2]| free[0] >= takes[0] && free[1] >= takes[1];
+        let room = self.free[..seen].iter().enumerate().filter(|(_, free)| fits(free));
+        let Some(cost) = self.cost else {
+            let all: Vec<usize> = room.map(|(at, _)| at).collect();
+            let pick = self.chance.below(all.len() as u64);
+            return all.get(usize::try_from(pick).ok()?).copied();
+        };
+        let server = self.trace.server;
+        room.min_by_key(|(_, free)| cost([free[0] - takes[0], free[1] - takes[1]], server)).map(|(at, _)| at)
+    }
+
+    /// Moves others away until it fits somewhere; without hindsight, within the moves allowed so far.
+    fn make_room(&mut self, vm: usize) -> Option<usize> {
+        if self.most_moves == 0 {
+            return None;
+        }
+        let layout = self.layout();
+        let ask = Ask::New {
+            kind: HypervisorKind::Kvm,
+            region: None,
+            takes: resources(self.trace.vms[vm].takes),
+            apart: None,
+        };
+        let RoomAnswer::Room { plan } = make_room(&layout, &ask, BUDGET) else { return None };
+        for each in &plan.moves {
+            let guest = usize::try_from(each.vm.0.as_u128()).ok()?;
+            let to = usize::try_from(each.to.0.as_u128()).ok()?;
+            self.give_back(guest, self.homes[guest]?);
+            self.put(guest, to);
+            self.outcome.moves += 1;
+            self.outcome.bytes = self.outcome.bytes.saturating_add(each.bytes);
+        }
+        (self.outcome.moves <= self.most_moves).then_some(())?;
+        usize::try_from(plan.node.0.as_u128()).ok()
+    }
+
+    fn layout(&self) -> Layout {
+        let usable = resources(self.trace.server);
+        let site = |(number, free): (u128, &[u64; 2])| Site {
+            id: NodeId(Uuid::from_u128(number)),
+            kind: HypervisorKind::Kvm,
+            region: 0,
+            compatibility: 0,
+            ready: true,
+            answers: true,
+            usable,
+            taken: usable.minus(resources(*free)),
+        };
+        let guest = |(at, home): (usize, &Option<usize>)| {
+            let takes = self.trace.vms[at].takes;
+            Some(Guest {
+                id: VmId(Uuid::from_u128(at as u128)),
+                home: u32::try_from((*home)?).ok()?,
+                takes: resources(takes),
+                memory_bytes: takes[1] * self.trace.memory_unit,
+                disk_bytes: takes[0] * self.trace.disk_unit,
+                running: true,
+                movable: true,
+                apart: None,
+            })
+        };
+        Layout {
+            sites: (0_u128..).zip(&self.free).map(site).collect(),
+            guests: self.homes.iter().enumerate().filter_map(guest).collect(),
+        }
+    }
+}
+
+fn resources([vcpus, memory_mib]: [u64; 2]) -> Resources {
+    Resources { vcpus, memory_mib, disk_mib: 0 }
+}
