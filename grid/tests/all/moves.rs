@@ -1,6 +1,8 @@
 //! Plans of moves: checked step by step by a referee that knows nothing of how they were found, and compared with
 //! all plans there are where there are few.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails a test by it")]
+
 use crate::fixture::{amounts, node_id, vm_id};
 use grid::moves::{
     Ask, Budget, Cost, DrainPlan, Goal, Guest, Layout, Manner, Move, RoomAnswer, Site, drain, make_room, not_drainable,
