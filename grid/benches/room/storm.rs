@@ -122,6 +122,10 @@ fn answer(now: &mut Layout, guest: u32, to: Resources, means: Means, found: &mut
         }
         return fits;
     }
+    // In the order of plans: where it is, then by a move of its own, and only then by moves of others.
+    if matches!(means, Means::Room(1..)) && answer(now, guest, to, Means::Single, found) {
+        return true;
+    }
     let asked = now;
     let moves = match means {
         Means::Room(moves) => moves,

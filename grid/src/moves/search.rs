@@ -43,8 +43,8 @@ struct Child {
     pair: (u32, u32),
     cost: Cost,
     overfills: bool,
-    /// What the destination has left, in thousandths of what is usable, all resources together.
-    left: u64,
+    /// How much of its scarcest resource the destination has used up, in thousandths: rests stay usable where it is little.
+    used: u64,
 }
 
 impl<'a> Search<'a> {
@@ -104,7 +104,7 @@ impl<'a> Search<'a> {
                 }
             }
         }
-        children.sort_by_key(|each| (each.overfills, each.cost, each.left, each.pair));
+        children.sort_by_key(|each| (each.overfills, each.cost, each.used, each.pair));
         for child in children {
             let total = cost.plus(child.cost);
             if total >= self.limit {
@@ -155,7 +155,12 @@ impl<'a> Search<'a> {
                 continue;
             }
             let free = site.usable.minus(self.net(to).plus(guest.takes));
-            children.push(Child { pair: (position, to), cost: more, overfills, left: permille(free, site.usable) });
+            children.push(Child {
+                pair: (position, to),
+                cost: more,
+                overfills,
+                used: used_permille(free, site.usable),
+            });
         }
         true
     }
@@ -213,10 +218,10 @@ impl<'a> Search<'a> {
     }
 }
 
-fn permille(part: Resources, whole: Resources) -> u64 {
+fn used_permille(free: Resources, usable: Resources) -> u64 {
     let shares = Resource::ALL.map(|resource| {
-        let share = u128::from(part.get(resource)) * 1000 / u128::from(whole.get(resource).max(1));
+        let share = u128::from(free.get(resource)) * 1000 / u128::from(usable.get(resource).max(1));
         u64::try_from(share).unwrap_or(u64::MAX)
     });
-    shares.into_iter().fold(0, u64::saturating_add)
+    1000_u64.saturating_sub(shares.into_iter().min().unwrap_or(0))
 }

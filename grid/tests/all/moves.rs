@@ -1,7 +1,7 @@
 //! Plans of moves: checked step by step by a referee that knows nothing of how they were found, and compared with
 //! all plans there are where there are few.
 
-#![expect(clippy::unwrap_used, reason = "a referee that can't go on fails the test")]
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails a test by it")]
 
 use crate::fixture::{amounts, node_id, vm_id};
 use grid::moves::{
