@@ -45,7 +45,9 @@ fn compare(trace: &Trace, aims: [u64; 2], measures: &mut Vec<Measure>) {
     );
     let ratio = |servers: u64| servers as f64 / bound as f64;
     for (name, cost) in policies::ALL {
-        let plain = fewest(trace, bound, bound * 3, |servers| Replay::new(trace, cost, servers, 0).run());
+        // As many servers as are opened where there are more than enough.
+        let opened = Replay::new(trace, cost, bound * 3, 0).run().unwrap_or_default();
+        let plain = (opened.used, opened);
         let with_moves = matches!(name, "pack" | "balanced" | "spread").then(|| {
             let most = trace.vms.len() as u64 * MOVES_PERCENT / 100;
             fewest(trace, bound, plain.0, |servers| Replay::new(trace, cost, servers, most).run())

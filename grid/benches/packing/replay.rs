@@ -7,7 +7,7 @@ use grid::{HypervisorKind, NodeId, Resources, VmId};
 use uuid::Uuid;
 
 /// How far each search for room goes.
-const BUDGET: Budget = Budget { moves: 4, work: 6_000_000 };
+const BUDGET: Budget = Budget { moves: 4, work: 1_000_000 };
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {
@@ -72,17 +72,18 @@ impl<'a> Replay<'a> {
 
     fn choose(&mut self, vm: usize) -> Option<usize> {
         let takes = self.trace.vms[vm].takes;
-        // Beyond the used servers all are empty: the first stands for them, but for chance.
-        let seen = if self.cost.is_some() { self.free.len().min(self.used + 1) } else { self.free.len() };
         let fits = |free: &[u64; 2]| free[0] >= takes[0] && free[1] >= takes[1];
-        let room = self.free[..seen].iter().enumerate().filter(|(_, free)| fits(free));
-        let Some(cost) = self.cost else {
+        let room = self.free[..self.used].iter().enumerate().filter(|(_, free)| fits(free));
+        let chosen = if let Some(cost) = self.cost {
+            let server = self.trace.server;
+            room.min_by_key(|(_, free)| cost([free[0] - takes[0], free[1] - takes[1]], server)).map(|(at, _)| at)
+        } else {
             let all: Vec<usize> = room.map(|(at, _)| at).collect();
             let pick = self.chance.below(all.len() as u64);
-            return all.get(usize::try_from(pick).ok()?).copied();
+            usize::try_from(pick).ok().and_then(|pick| all.get(pick)).copied()
         };
-        let server = self.trace.server;
-        room.min_by_key(|(_, free)| cost([free[0] - takes[0], free[1] - takes[1]], server)).map(|(at, _)| at)
+        // A server that was never used is opened when no other has room.
+        chosen.or((self.used < self.free.len()).then_some(self.used))
     }
 
     /// Moves others away until it fits somewhere; without hindsight, within the moves allowed so far.
