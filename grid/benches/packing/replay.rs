@@ -23,16 +23,24 @@ pub(crate) struct Replay<'a> {
     /// By VM.
     homes: Vec<Option<usize>>,
     used: usize,
+    /// Whether a server that was never used is opened only when no other has room.
+    opens: bool,
     most_moves: u64,
     outcome: Outcome,
     chance: Chance,
 }
 
 impl<'a> Replay<'a> {
+    /// Every server can be chosen at once.
     pub(crate) fn new(trace: &'a Trace, cost: Option<Cost>, servers: u64, most_moves: u64) -> Self {
         let free = vec![trace.server; usize::try_from(servers).unwrap_or(0)];
         let (homes, chance) = (vec![None; trace.vms.len()], Chance::new(1));
-        Self { trace, cost, free, homes, used: 0, most_moves, outcome: Outcome::default(), chance }
+        Self { trace, cost, free, homes, used: 0, opens: false, most_moves, outcome: Outcome::default(), chance }
+    }
+
+    /// More than enough servers, each opened only when no other has room.
+    pub(crate) fn opening(trace: &'a Trace, cost: Option<Cost>) -> Self {
+        Self { opens: true, ..Self::new(trace, cost, trace.bound() * 3, 0) }
     }
 
     /// None where a VM was rejected.
@@ -73,7 +81,9 @@ impl<'a> Replay<'a> {
     fn choose(&mut self, vm: usize) -> Option<usize> {
         let takes = self.trace.vms[vm].takes;
         let fits = |free: &[u64; 2]| free[0] >= takes[0] && free[1] >= takes[1];
-        let room = self.free[..self.used].iter().enumerate().filter(|(_, free)| fits(free));
+        // Beyond the used servers all are empty: the first stands for them.
+        let seen = if self.opens { self.used } else { self.free.len().min(self.used + 1) };
+        let room = self.free[..seen].iter().enumerate().filter(|(_, free)| fits(free));
         let chosen = if let Some(cost) = self.cost {
             let server = self.trace.server;
             room.min_by_key(|(_, free)| cost([free[0] - takes[0], free[1] - takes[1]], server)).map(|(at, _)| at)
@@ -82,8 +92,7 @@ impl<'a> Replay<'a> {
             let pick = self.chance.below(all.len() as u64);
             usize::try_from(pick).ok().and_then(|pick| all.get(pick)).copied()
         };
-        // A server that was never used is opened when no other has room.
-        chosen.or((self.used < self.free.len()).then_some(self.used))
+        chosen.or((self.opens && self.used < self.free.len()).then_some(self.used))
     }
 
     /// Moves others away until it fits somewhere; without hindsight, within the moves allowed so far.

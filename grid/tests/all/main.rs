@@ -13,3 +13,4 @@ mod placement;
 mod plan;
 mod rates;
 mod sanitise;
+mod what_if;
