@@ -41,7 +41,7 @@ async function runsWhereItWas({ lab, vm, source, destination }: Scene): Promise<
 async function ready(admin: Panel, node: string): Promise<void> {
   await expect(async () => {
     await admin.open(`/admin/nodes/${node}`);
-    await expect(admin.page.locator('main')).toContainText(/\bready\b/i, { timeout: 500 });
+    await expect(admin.page.locator('h1')).toContainText(/ready/i, { timeout: 500 });
   }).toPass({ timeout: 90_000, intervals: [1000] });
 }
 
