@@ -1,4 +1,4 @@
-// What runs where: `browser` and `no-script` are the tests, `bench` and `pictures` are asked for by name.
+// What runs where: `browser`, `no-script` and `failures` are the tests, `bench` and `pictures` are asked for by name.
 //
 // `end2end/run` starts the server and sets HOSTGRID_LAB_JSON; this file reads the server's address from there.
 
@@ -8,8 +8,10 @@ import { readLab } from './story/lab';
 const lab = readLab();
 
 const tests: Project[] = [
-  { name: 'browser', testDir: 'tests', testIgnore: /\.no-script\.spec\.ts$/ },
+  { name: 'browser', testDir: 'tests', testIgnore: [/\.no-script\.spec\.ts$/, /failures\.spec\.ts$/] },
   { name: 'no-script', testDir: 'tests', testMatch: /\.no-script\.spec\.ts$/, use: { javaScriptEnabled: false } },
+  // Last: nodes that died and VMs that were moved by force are no ground for the others.
+  { name: 'failures', testDir: 'tests', testMatch: /failures\.spec\.ts$/ },
 ];
 const asked: Record<string, Project[]> = {
   tests,

@@ -25,7 +25,7 @@ async function scene(name: string, admin: Panel, as: (email: string) => Promise<
   const before = heartbeat(lab, vm);
   const giveBack = await fillMemory(admin, source);
   const plan = await owner.preview(vm, { memory_mib: size.memory_mib + 128 });
-  return { lab, owner, vm, source, destination, size, before, giveBack, plan };
+  return { lab, owner, vm, source, destination, before, giveBack, plan };
 }
 
 /** Nothing was lost: it runs at its source, unchanged, and the other node has nothing of it. */
@@ -139,6 +139,5 @@ for (const [name, plan] of [
     } finally {
       await it.giveBack();
     }
-    await it.owner.resize(it.vm, it.size).catch(() => undefined);
   });
 }
