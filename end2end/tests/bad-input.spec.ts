@@ -110,22 +110,31 @@ test('addresses that name nothing are not found, without a word of what is behin
   }
 });
 
-test('an agreement that was tampered with starts nothing', async ({ as, lab }) => {
-  const shop = lab.vm('shop');
-  const owner = await as(shop.owner);
-  const size = await owner.sizeOf(shop.id);
-  const operations = await owner.operationsOf(shop.id);
-  const plan = await owner.previewLinked(shop.id, { ...size, vcpus: size.vcpus + 1 });
-  expect(plan).not.toBe('refused');
-  const changed = await owner.button('Resize').evaluate((button: HTMLButtonElement) => {
-    const inputs = [...(button.form?.querySelectorAll<HTMLInputElement>('input[type=hidden]') ?? [])];
-    const carrier = inputs.find((input) => input.value.includes('"vcpus"'));
-    if (carrier) carrier.value = carrier.value.replaceAll(/"vcpus":\d+/g, '"vcpus":4096');
-    return carrier !== undefined;
+for (const [what, pattern, forged] of [
+  ['more vCPUs than any VM has', /"vcpus":\d+/g, '"vcpus":4096'],
+  ['memory between two steps', /"memory":\d+/g, '"memory":257'],
+] as const) {
+  test(`an agreement that was tampered with starts nothing: ${what}`, async ({ as, lab }) => {
+    const shop = lab.vm('shop');
+    const owner = await as(shop.owner);
+    const size = await owner.sizeOf(shop.id);
+    const operations = await owner.operationsOf(shop.id);
+    const plan = await owner.previewLinked(shop.id, { ...size, vcpus: size.vcpus + 1 });
+    expect(plan).not.toBe('refused');
+    const changed = await owner.button('Resize').evaluate(
+      (button: HTMLButtonElement, [source, flags, forged]) => {
+        const inputs = [...(button.form?.querySelectorAll<HTMLInputElement>('input[type=hidden]') ?? [])];
+        const carrier = inputs.find((input) => input.value.includes('"vcpus"'));
+        const before = carrier?.value;
+        if (carrier) carrier.value = carrier.value.replaceAll(new RegExp(source, flags), forged);
+        return carrier !== undefined && carrier.value !== before;
+      },
+      [pattern.source, pattern.flags, forged] as const,
+    );
+    expect(changed, 'the form carries the plan').toBe(true);
+    await owner.button('Resize').click();
+    await expect(owner.page.locator('main')).toContainText(/nothing was started|does not fit|doesn't fit/i);
+    expect(await owner.operationsOf(shop.id)).toEqual(operations);
+    expect(await owner.sizeOf(shop.id)).toEqual(size);
   });
-  expect(changed, 'the form carries the plan').toBe(true);
-  await owner.button('Resize').click();
-  await expect(owner.page.locator('main')).toContainText(/nothing was started|does not fit|doesn't fit/i);
-  expect(await owner.operationsOf(shop.id)).toEqual(operations);
-  expect(await owner.sizeOf(shop.id)).toEqual(size);
-});
+}

@@ -1,6 +1,6 @@
 //! Where a new VM goes, or why it can't.
 
-use super::refusal::{Refusal, RefusalReason, no_room, only_not_ready, out_of_limits};
+use super::refusal::{Refusal, RefusalReason, no_room, not_in_steps, only_not_ready, out_of_limits};
 use super::room::largest_new;
 use crate::map::{Condition, ResourceMap};
 use crate::placement::{Placement, Request, choose, place};
@@ -15,7 +15,7 @@ pub fn place_new(
     size: Size,
     quota_left: Option<Resources>,
 ) -> Result<Placement, Box<Refusal>> {
-    if let Some(reason) = out_of_limits(size) {
+    if let Some(reason) = out_of_limits(size).or_else(|| not_in_steps(size)) {
         return Err(Box::new(Refusal::plain(reason, size)));
     }
     let asked = Resources::from(size);

@@ -30,7 +30,9 @@ pub fn plan(map: &ResourceMap, vm: &Vm, to: Size, quota_left: Option<Resources>,
     if !matches!(vm.state, VmState::Running | VmState::Stopped) {
         return refused(Refusal::plain(RefusalReason::NotNow { state: vm.state }, to));
     }
-    if let Some(reason) = refusal::out_of_limits(to) {
+    // What an older size has between two steps, it keeps.
+    let uneven = refusal::not_in_steps(to).filter(|_| to.memory != vm.size.memory);
+    if let Some(reason) = refusal::out_of_limits(to).or(uneven) {
         return refused(Refusal::plain(reason, to));
     }
     if to == vm.size {

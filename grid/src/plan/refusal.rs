@@ -58,6 +58,11 @@ pub enum RefusalReason {
         least: u64,
         most: u64,
     },
+    /// Memory comes in steps, see [`Size::MEMORY_STEP`].
+    MemoryNotInSteps {
+        asked_mib: u64,
+        step_mib: u64,
+    },
 }
 
 impl Refusal {
@@ -81,6 +86,12 @@ pub(super) fn out_of_limits(size: Size) -> Option<RefusalReason> {
         let outside = asked < least || asked > most;
         outside.then_some(RefusalReason::OutOfLimits { resource, asked, least, most })
     })
+}
+
+/// Whether its memory lies between two steps.
+pub(super) fn not_in_steps(size: Size) -> Option<RefusalReason> {
+    let (asked_mib, step_mib) = (size.memory.0, Size::MEMORY_STEP.0);
+    (!asked_mib.is_multiple_of(step_mib)).then_some(RefusalReason::MemoryNotInSteps { asked_mib, step_mib })
 }
 
 impl Question<'_> {
@@ -180,6 +191,10 @@ impl fmt::Display for RefusalReason {
                 let [asked, least, most] = [asked, least, most].map(|amount| Amount(resource, amount));
                 let name = resource.as_str();
                 write!(formatter, "No VM has so much or so little {name}: asked {asked}, it can be {least} to {most}.")
+            }
+            Self::MemoryNotInSteps { asked_mib, step_mib } => {
+                let asked = Amount(Resource::Memory, asked_mib);
+                write!(formatter, "Memory comes in steps of {step_mib} MiB: asked {asked}.")
             }
         }
     }

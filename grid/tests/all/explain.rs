@@ -85,6 +85,7 @@ fn every_reason_of_a_refusal_reads_well() {
         RefusalReason::QuotaExceeded { resource: Resource::Memory, asked: 4096, left: 2048 },
         RefusalReason::NotNow { state: VmState::Deploying },
         RefusalReason::OutOfLimits { resource: Resource::Vcpus, asked: 5000, least: 1, most: 1024 },
+        RefusalReason::MemoryNotInSteps { asked_mib: 1025, step_mib: 4 },
     ];
     let texts: Vec<String> = reasons.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(texts.join("\n"));

@@ -78,6 +78,17 @@ fn a_vm_that_is_neither_running_nor_stopped_is_left_alone() {
 }
 
 #[test]
+fn memory_between_two_steps_is_refused_unless_the_vm_has_it_already() {
+    let vm = vm(1, 1, HypervisorKind::Qemu, size(2, 1024, 10));
+    let map = crowded(&vm, size(1, 1024, 10));
+    let reason = RefusalReason::MemoryNotInSteps { asked_mib: 1025, step_mib: 4 };
+    assert_eq!(refused(ask(&map, &vm, size(2, 1025, 10))).reason, reason);
+    assert_eq!(place_new(&map, HypervisorKind::Qemu, None, size(1, 1025, 10), None).unwrap_err().reason, reason);
+    let uneven = Vm { size: size(2, 1025, 10), ..vm };
+    assert!(matches!(ask(&map, &uneven, size(1, 1025, 10)), PlanAnswer::Planned { .. }));
+}
+
+#[test]
 fn sizes_that_no_vm_can_have_are_refused_as_such() {
     let vm = vm(1, 1, HypervisorKind::Qemu, size(2, 1024, 10));
     let map = crowded(&vm, size(1, 1024, 10));
