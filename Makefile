@@ -27,7 +27,7 @@ help:
 	@echo 'make test    set up, then lint and run every test, on real libvirt and in a real browser'
 	@echo 'make lint    formatting and clippy, both halves'
 	@echo 'make bench   every bench; tables, and target/bench/NAME.json'
-	@echo 'make fuzz    random grids against the placement engine, for ten seconds'
+	@echo 'make fuzz    new random cases of every property, and random grids against the placement engine'
 	@echo 'make clean   forget the state of make run'
 
 setup:
@@ -77,8 +77,9 @@ test-only: lint images
 	@$(MAKE) --no-print-directory build-only
 	@$(MAKE) --no-print-directory test-end2end
 
+# The same cases of every property each time; `make fuzz` draws new ones.
 test-rust:
-	@lab/with-lab --name hgt --index 251 -- cargo test --workspace --quiet
+	@PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} lab/with-lab --name hgt --index 251 -- cargo test --workspace --quiet
 
 test-lab:
 	@lab/test
@@ -94,8 +95,9 @@ bench-resize:
 bench-placement:
 	@cargo bench --quiet --package grid --bench placement
 
-# Bounded: HOSTGRID_FUZZ_SECONDS (10).
+# Bounded: HOSTGRID_FUZZ_SECONDS (10), and PROPTEST_CASES of every property.
 fuzz:
+	@PROPTEST_CASES=$${PROPTEST_CASES:-2000} cargo test --quiet --package grid --test all
 	@cargo bench --quiet --package grid --bench fuzz
 
 bench-packing:

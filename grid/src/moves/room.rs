@@ -114,13 +114,13 @@ fn targets(layout: &Layout, ask: &Ask) -> Vec<Target> {
                 if site == found.home {
                     let fits = there.answers && there.usable.plus(found.takes).covers(&to);
                     let need = to.minus(found.takes);
-                    return fits.then_some(Target { site, need, own: Cost::default() });
+                    return fits.then_some(Target { site, need, apart: found.apart, own: Cost::default() });
                 }
                 let (manner, bytes) = layout.way(found, site)?;
                 let fits = there.usable.covers(&to.larger(found.takes));
                 let barred = !fits || !found.movable || layout.meets(found.apart, site, found.id);
                 let need = to.larger(found.takes);
-                (!barred).then_some(Target { site, need, own: Cost::of(manner, bytes) })
+                (!barred).then_some(Target { site, need, apart: found.apart, own: Cost::of(manner, bytes) })
             };
             sites.filter_map(grows).collect()
         }
@@ -133,7 +133,7 @@ fn targets(layout: &Layout, ask: &Ask) -> Vec<Target> {
                     && !apart
                         .is_some_and(|_| layout.guests.iter().any(|each| each.home == *site && each.apart == apart))
             })
-            .map(|(site, _)| Target { site, need: takes, own: Cost::default() })
+            .map(|(site, _)| Target { site, need: takes, apart, own: Cost::default() })
             .collect(),
     }
 }

@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 pub(super) struct Target {
     pub(super) site: u32,
     pub(super) need: Resources,
+    /// The group of the VM that asks.
+    pub(super) apart: Option<u32>,
     /// What the asking VM's own move costs, where it moves.
     pub(super) own: Cost,
 }
@@ -170,13 +172,15 @@ impl<'a> Search<'a> {
         self.residents.get(at).map_or(&[], Vec::as_slice)
     }
 
-    /// Groups are kept apart from all who are there before or after.
+    /// Groups are kept apart from all who are there before or after, the VM that asks among them.
     fn meets(&self, position: u32, to: u32) -> bool {
         let Some(guest) = self.layout.guest(position) else { return true };
+        let asks = to == self.target.site && self.target.apart == guest.apart;
         let arrives = |&(other, there): &(u32, u32)| {
             there == to && self.layout.guest(other).is_some_and(|each| each.apart == guest.apart)
         };
-        guest.apart.is_some() && (self.layout.meets(guest.apart, to, guest.id) || self.chosen.iter().any(arrives))
+        guest.apart.is_some()
+            && (asks || self.layout.meets(guest.apart, to, guest.id) || self.chosen.iter().any(arrives))
     }
 
     /// What comes in to a node by the chosen moves and the request.

@@ -9,6 +9,12 @@ use grid::vm::{Maxima, Vm, VmState};
 use grid::{Gib, HypervisorKind, Mib, Resources, Size, UnixMillis, Vcpus};
 use proptest::prelude::*;
 
+/// So many cases of a property, where `PROPTEST_CASES` asks for no other number.
+pub(crate) fn cases(usual: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default();
+    if std::env::var_os("PROPTEST_CASES").is_some() { asked } else { ProptestConfig { cases: usual, ..asked } }
+}
+
 /// A map and VMs that live in it; at least one.
 #[derive(Clone, Debug)]
 pub(crate) struct Grid {

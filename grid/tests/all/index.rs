@@ -128,7 +128,7 @@ fn same_rows(index: &Index, rows: &Rows) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(crate::any::cases(48))]
 
     #[test]
     fn it_answers_what_looking_at_every_node_answers(

@@ -149,7 +149,7 @@ fn new_vm(takes: Resources) -> Ask {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(crate::any::cases(400))]
 
     #[test]
     fn every_plan_for_a_new_vm_is_legal_and_makes_room(now in any_layout(7, 24), vcpus in 1_u64..12, memory in 1_u64..12) {
@@ -236,6 +236,26 @@ proptest! {
         rebalance(&now, Goal::Consolidate { most_bytes: u64::MAX }, 20, budget);
         rebalance(&now, Goal::EvenOut { least_gain_permille: 0 }, 20, budget);
     }
+}
+
+/// The VM that asks for room counts where it arrives: nobody of its group may make way by going there.
+#[test]
+fn nobody_of_its_group_goes_where_the_asking_vm_arrives() {
+    let kvm = |number, vcpus| site(number, HypervisorKind::Kvm, amounts(vcpus, 64, 1000));
+    let of_group = |number, home, vcpus| Guest { apart: Some(7), ..guest(number, home, amounts(vcpus, 1, 1)) };
+    // VM 1 needs 6 of node 2's 8, where VM 2 takes 4: it could go to node 3 only in exchange for VM 3, of VM 1's group.
+    let drained = vec![of_group(1, 0, 6), guest(2, 1, amounts(4, 1, 1)), of_group(3, 2, 2)];
+    let now = layout(vec![kvm(1, 8), kvm(2, 8), kvm(3, 5)], drained);
+    let plan = drain(&now, node_id(1), AMPLE).unwrap();
+    referee(&now, &plan.moves, |guest| guest.takes);
+    assert_eq!((plan.moves.len(), plan.stuck.len()), (0, 1));
+
+    // Out of the group, the same VM 3 may share the node: the exchange is found.
+    let mut free = now;
+    free.guests[2].apart = None;
+    let plan = drain(&free, node_id(1), AMPLE).unwrap();
+    referee(&free, &plan.moves, |guest| guest.takes);
+    assert_eq!((plan.moves.len(), plan.stuck.len()), (3, 0));
 }
 
 /// Three nodes, each with 3 of 16 vCPUs free, and one that runs containers.

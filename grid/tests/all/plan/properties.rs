@@ -11,7 +11,7 @@ fn within_reach(vm: &Vm, to: Size) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+    #![proptest_config(any::cases(1500))]
 
     #[test]
     fn a_plan_is_always_legal((grid, vm, to) in any::question()) {
