@@ -48,7 +48,7 @@ build: setup
 build-only: utility
 	@echo 'build: server and browser halves'
 	@cargo leptos build
-	@setup/browser-size
+	@setup/browser-files
 
 .PHONY: utility
 utility:

@@ -41,7 +41,7 @@ pub struct AppState {
 pub fn router(state: AppState) -> Router {
     let options = state.leptos_options.clone();
     let manager = state.manager.clone();
-    let files = ServeDir::new(format!("{}/{}", options.site_root, options.site_pkg_dir));
+    let files = files(&format!("{}/{}", options.site_root, options.site_pkg_dir));
     let sessions = SessionManagerLayer::new(StoreSessions::new(Arc::clone(&state.store)))
         .with_name("hostgrid")
         .with_same_site(SameSite::Lax)
@@ -63,6 +63,14 @@ pub fn router(state: AppState) -> Router {
         .route("/favicon.svg", get(favicon))
         .layer(middleware::from_fn(policy::headers))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+}
+
+/// The site's files: as the build has compressed them, where that was after it last wrote them.
+fn files(directory: &str) -> ServeDir {
+    let written = |name: &str| std::fs::metadata(format!("{directory}/{name}")).and_then(|file| file.modified()).ok();
+    let is_fresh = written("hostgrid.wasm.br") >= written("hostgrid.wasm");
+    let files = ServeDir::new(directory);
+    if is_fresh { files.precompressed_br() } else { files }
 }
 
 async fn favicon() -> impl IntoResponse {
