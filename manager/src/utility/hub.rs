@@ -87,7 +87,8 @@ struct State {
     desks: HashMap<NodeId, Desk>,
     /// Hashes of keys that were seen, to spare the store.
     known: HashMap<String, NodeId>,
-    /// Tokens that were taken, by whom: an enrolment whose answer was lost is repeated with the same boot id.
+    /// Tokens that were taken, by whom: an enrolment whose answer was lost is repeated with the same boot id. Forgotten
+    /// when the node's key was first used: its answer has arrived, and whoever can read the token has no use for it.
     taken: HashMap<String, (NodeId, String, Instant)>,
     /// Modules that live in this process.
     simulated: HashMap<NodeId, Arc<dyn UtilityModule>>,
@@ -194,17 +195,21 @@ impl UtilityHub {
         Ok(node)
     }
 
-    /// Whose key it is.
+    /// Whose key it is. Asking uses it.
     pub(super) async fn node_of_key(&self, key: &str) -> Result<Option<NodeId>, KeyStoreError> {
         let hash = keys::hash(key);
-        if let Some(node) = self.with(|state| state.known.get(&hash).copied()) {
-            return Ok(Some(node));
+        let known = self.with(|state| state.known.get(&hash).copied());
+        let found = match known {
+            Some(node) => Some(node),
+            None => self.keys.utility_key_find(&hash).await?,
+        };
+        if let Some(node) = found {
+            self.with(|state| {
+                state.known.insert(hash, node);
+                state.taken.retain(|_, (of, _, _)| *of != node);
+            });
         }
-        let node = self.keys.utility_key_find(&hash).await?;
-        if let Some(node) = node {
-            self.with(|state| state.known.insert(hash, node));
-        }
-        Ok(node)
+        Ok(found)
     }
 
     /// Takes a report. Its numbers are as hostile as they came; the collector clamps them.

@@ -107,6 +107,28 @@ async fn a_token_is_good_once_but_a_lost_answer_can_be_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_token_is_forgotten_once_its_key_was_used() {
+    let door = Doorstep::new().await;
+    let token = door.hub.token_issue(node(1)).await.unwrap();
+    door.enrol(&token, "boot").await;
+    let (_, enrolled) = door.enrol(&token, "boot").await;
+    let key = enrolled.unwrap().key;
+    assert_eq!(door.report(&key, &sample(1)).await, StatusCode::NO_CONTENT);
+    // By somebody who has read the token in the domain's XML and the boot id wherever it stood.
+    assert_eq!(door.enrol(&token, "boot").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(door.report(&key, &sample(2)).await, StatusCode::NO_CONTENT, "and the key is good as before");
+}
+
+#[tokio::test]
+async fn a_newer_token_takes_the_place_of_one_that_was_never_used() {
+    let door = Doorstep::new().await;
+    let first = door.hub.token_issue(node(1)).await.unwrap();
+    let second = door.hub.token_issue(node(1)).await.unwrap();
+    assert_eq!(door.enrol(&first, "boot").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(door.enrol(&second, "boot").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_new_enrolment_ends_the_old_key() {
     let door = Doorstep::new().await;
     let (old, new) = (door.key(1).await, door.key(1).await);
