@@ -133,6 +133,7 @@ fn empty_node(
         disagreements: Vec::new(),
         condition: Condition::Ready,
         failure_domain: None,
+        flags: Vec::new(),
     }
 }
 

@@ -16,6 +16,7 @@ pub mod hypervisor;
 pub mod nodes;
 pub mod operations;
 pub mod options;
+pub mod refusal_log;
 mod shared;
 pub mod simulation;
 pub mod store;
@@ -87,6 +88,7 @@ impl Manager {
 
     /// Stops the manager's own tasks. Operations stay where they are and go on at the next start.
     pub async fn stop(&self) {
+        self.shared.hub.hang_up();
         self.driver.stop().await;
         self.collector.stop().await;
     }

@@ -58,6 +58,8 @@ pub struct FactView {
     pub utility: Option<String>,
     /// Where they disagree: the word of the source that counts.
     pub counted: Option<String>,
+    /// What a source said that can't be true, and what counts instead.
+    pub flags: Vec<String>,
 }
 
 /// A VM on the node: its recorded size, and what each source says of it.

@@ -66,6 +66,7 @@ impl MapNode {
             disagreements,
             condition,
             failure_domain: None,
+            flags: Vec::new(),
             node: inputs.node,
             hypervisor: inputs.hypervisor,
             utility: inputs.utility,

@@ -24,7 +24,8 @@ use crate::index::Index;
 use crate::node::Node;
 use crate::placement::fullest_ppm;
 use crate::policy::Policies;
-use crate::sample::{Compatibility, HypervisorSample, UtilitySample};
+use crate::sample::{Compatibility, HypervisorSample, Source, UtilitySample};
+use crate::sanitise::Flag;
 use crate::{HypervisorKind, NodeId, Resources, Size, UnixMillis, VmId};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub struct MapNode {
     /// What fails with it (a rack, a power feed); where nobody told, it is one by itself.
     #[serde(default)]
     pub failure_domain: Option<String>,
+    /// What in the last samples could not be true, and was made harmless; put there by whoever sanitised them.
+    #[serde(default)]
+    pub flags: Vec<(Source, Flag)>,
 }
 
 impl MapNode {

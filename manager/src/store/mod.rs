@@ -65,6 +65,7 @@ pub trait NodeStore: Send + Sync {
     /// A node has one key: a new one takes the place of the one before.
     async fn utility_key_put(&self, node: NodeId, hash: &str, now: UnixMillis) -> Result<(), StoreError>;
     async fn utility_key_find(&self, hash: &str) -> Result<Option<NodeId>, StoreError>;
+    /// A node has one token: a new one takes the place of the one before.
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError>;
     /// Takes the token away; `None` where it is unknown, used or expired.
     async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, StoreError>;

@@ -5,7 +5,7 @@ use crate::accounts::{Principal, Role};
 use crate::operations::{Wanted, begin, quota_left};
 use crate::{Manager, ManagerError};
 use grid::operation::OperationKind;
-use grid::plan::{Plan, PlanAnswer, plan};
+use grid::plan::{Plan, PlanAnswer, PlanKind, plan};
 use grid::vm::Vm;
 use grid::{OperationId, Size, VmId};
 use serde::{Deserialize, Serialize};
@@ -65,14 +65,17 @@ impl Manager {
     async fn still_agreed(&self, principal: &Principal, vm: VmId, agreed: &Plan) -> Result<(Vm, Plan), ManagerError> {
         let vm = self.vm_allowed(principal, vm).await?;
         if agreed.vm != vm.id {
-            return Err(invalid("plan", "the plan is another VM's"));
+            return Err(invalid("plan", "This plan is another VM's, so nothing was started."));
+        }
+        if !was_shown(principal, agreed) {
+            return Err(invalid("plan", "This is not the plan that was shown, so nothing was started."));
         }
         let unfinished = self.shared.store.operation_unfinished().await?;
         if let Some(operation) = unfinished.iter().find(|operation| operation.kind.vm() == vm.id) {
             return Err(ManagerError::Busy { operation: operation.id });
         }
         match self.plan_for(&vm, agreed.to).await? {
-            PlanAnswer::Planned { plan } if plan.is_no_more_disturbing_than(agreed) => Ok((vm, plan)),
+            PlanAnswer::Planned { plan } if still_holds(principal, &plan, agreed) => Ok((vm, plan)),
             answer @ PlanAnswer::Refused { .. } => match for_principal(principal, answer) {
                 PlanAnswer::Refused { refusal } => Err(ManagerError::Refused { refusal }),
                 other => Err(ManagerError::PlanChanged { answer: Box::new(other) }),
@@ -87,9 +90,21 @@ impl Manager {
     }
 }
 
-/// A customer sees no nodes in a refusal.
+/// Whether such a plan was ever shown to this person: a customer sees no nodes, and a plan that moves has a second one.
+fn was_shown(principal: &Principal, agreed: &Plan) -> bool {
+    let is_whole = agreed.kind == PlanKind::MakeRoom || agreed.destination.is_some() == agreed.kind.moves();
+    is_whole && (principal.is_admin() || *agreed == agreed.clone().for_customer())
+}
+
+/// An admin who saw where the VM was agreed to no move from elsewhere.
+fn still_holds(principal: &Principal, plan: &Plan, agreed: &Plan) -> bool {
+    plan.is_no_more_disturbing_than(agreed) && (!principal.is_admin() || plan.source == agreed.source)
+}
+
+/// A customer sees no nodes, neither in a plan nor in a refusal.
 fn for_principal(principal: &Principal, answer: PlanAnswer) -> PlanAnswer {
     match (answer, principal.role) {
+        (PlanAnswer::Planned { plan }, Role::Customer) => PlanAnswer::Planned { plan: plan.for_customer() },
         (PlanAnswer::Refused { refusal }, Role::Customer) => {
             PlanAnswer::Refused { refusal: Box::new(refusal.for_customer()) }
         }

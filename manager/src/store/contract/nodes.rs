@@ -79,9 +79,11 @@ async fn a_module_is_known_by_its_last_key_only() {
 async fn a_token_is_taken_once_and_not_after_its_time() {
     let world = World::new().await;
     let store = &world.store;
-    store.utility_token_put(world.here, "good", UnixMillis(100)).await.unwrap();
-    store.utility_token_put(world.here, "late", UnixMillis(50)).await.unwrap();
+    store.utility_token_put(world.there, "late", UnixMillis(50)).await.unwrap();
     assert_eq!(store.utility_token_take("late", UnixMillis(50)).await.unwrap(), None);
+    store.utility_token_put(world.here, "earlier", UnixMillis(100)).await.unwrap();
+    store.utility_token_put(world.here, "good", UnixMillis(100)).await.unwrap();
+    assert_eq!(store.utility_token_take("earlier", UnixMillis(50)).await.unwrap(), None, "a newer one took its place");
     assert_eq!(store.utility_token_take("unknown", UnixMillis(50)).await.unwrap(), None);
     assert_eq!(store.utility_token_take("good", UnixMillis(99)).await.unwrap(), Some(world.here));
     assert_eq!(store.utility_token_take("good", UnixMillis(99)).await.unwrap(), None);

@@ -171,14 +171,21 @@ impl NodeStore for SqliteStore {
     }
 
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        sqlx::query("DELETE FROM utility_token WHERE node = ?")
+            .bind(node.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
         sqlx::query("INSERT INTO utility_token (hash, node, expires_ms) VALUES (?, ?, ?)")
             .bind(hash)
             .bind(node.to_string())
             .bind(expires.0)
-            .execute(&mut *self.writer.lock().await)
+            .execute(&mut *tx)
             .await
             .map_err(constraint("the node is not there, or the token is not new"))?;
-        Ok(())
+        tx.commit().await.map_err(database)
     }
 
     async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, StoreError> {
