@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Lines a minute of one caller.
-const LINES: u32 = 60;
+const LINES: u32 = 100;
 const MINUTE: Duration = Duration::from_mins(1);
 /// More callers and lines than these are not told apart within a minute.
 const MOST_COUNTS: usize = 10_000;
@@ -27,7 +27,14 @@ const NOBODY: &str = "nobody";
 /// Text as it may stand in a log: no line breaks, control characters or marks that change its direction, and at most
 /// `most` characters of it.
 pub fn escaped(text: &str, most: usize) -> String {
-    let mut kept: String = text.chars().take(most).flat_map(char::escape_debug).collect();
+    let mut kept = String::new();
+    for each in text.chars().take(most) {
+        match each {
+            // These deceive nobody.
+            '\'' | '"' => kept.push(each),
+            _ => kept.extend(each.escape_debug()),
+        }
+    }
     if text.chars().nth(most).is_some() {
         kept.push('…');
     }
@@ -145,6 +152,7 @@ mod tests {
     #[test]
     fn hostile_text_is_escaped_and_cut() {
         assert_eq!(escaped("a\r\nb\u{202e}c\0", 10), "a\\r\\nb\\u{202e}c\\0");
+        assert_eq!(escaped("it can't be \"x\" \\", 50), "it can't be \"x\" \\\\");
         assert_eq!(escaped("aaaa", 3), "aaa…");
         assert_eq!(escaped("aaa", 3), "aaa");
     }

@@ -155,7 +155,8 @@ impl Configuration {
 
 impl NodeEntry {
     fn wrong(&self, problem: impl Into<String>) -> ConfigurationError {
-        ConfigurationError::Node { node: self.name.clone(), problem: problem.into() }
+        // What is wrong may be the name.
+        ConfigurationError::Node { node: self.name.escape_debug().to_string(), problem: problem.into() }
     }
 
     fn check(&self) -> Result<(), ConfigurationError> {
@@ -163,7 +164,7 @@ impl NodeEntry {
             return Err(self.wrong("a node's name is made of small letters, digits and hyphens, at most 63"));
         }
         if !self.uri.contains("://") {
-            return Err(self.wrong(format!("`{}` is not a libvirt URI (such as qemu+tls://host/system)", self.uri)));
+            return Err(self.wrong(format!("{:?} is not a libvirt URI (such as qemu+tls://host/system)", self.uri)));
         }
         for (what, ratio) in
             [("vcpus", self.overcommit.vcpus), ("memory", self.overcommit.memory), ("disk", self.overcommit.disk)]

@@ -11,6 +11,7 @@ use leptos::prelude::{LeptosOptions, provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use manager::Manager;
 use manager::accounts::sessions::StoreSessions;
+use manager::refusal_log::{RefusalLog, write_refusals};
 use manager::store::Store;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
 
 /// More than any form has.
-const LARGEST_BODY: usize = 256 * 1024;
+pub(super) const LARGEST_BODY: usize = 256 * 1024;
 
 /// What the pages need from the server around them.
 #[derive(Clone, Debug)]
@@ -55,9 +56,11 @@ pub fn router(state: AppState) -> Router {
     let stream: Router = Router::new().route("/events", get(events::events)).with_state(state);
     pages
         .merge(stream)
-        .layer(middleware::from_fn(refusals::speak_plainly))
         .layer(middleware::from_fn(policy::same_origin))
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(middleware::from_fn(refusals::too_large))
+        .layer(middleware::from_fn(refusals::speak_plainly))
+        .layer(middleware::from_fn_with_state(RefusalLog::default(), write_refusals))
         .layer(sessions)
         .nest_service(&format!("/{}", options.site_pkg_dir), files)
         .route("/favicon.svg", get(favicon))

@@ -3,7 +3,7 @@
 use super::{catalogue, time, vm};
 use crate::AppError;
 use crate::form::{FormReply, Problem};
-use crate::server_side::door::{Agreement, Door};
+use crate::server_side::door::{Agreement, Door, in_full, note};
 use crate::view::amounts;
 use crate::view::plan::{PlanView, PreviewView, RefusalView, RejectionView, ResizeFormView, Typed};
 use grid::explain::explain_plan;
@@ -23,16 +23,30 @@ pub async fn form(door: &Door, id: VmId) -> Result<ResizeFormView, AppError> {
     })
 }
 
-/// The answer to what was typed.
-pub async fn preview(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, AppError> {
+/// The answer to what was typed; none where nothing was. What is typed about a VM that isn't there is not even read.
+pub async fn preview(door: &Door, id: VmId, typed: Option<&Typed>) -> Result<Option<PreviewView>, AppError> {
+    door.pass(door.manager.vm_get(&door.principal, id).await)?;
+    match typed {
+        Some(typed) => answer(door, id, typed).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn answer(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, AppError> {
     let size = match parse_size(&typed.vcpus, &typed.memory_mib, &typed.disk_gib) {
         Ok(size) => size,
-        Err(errors) => return Ok(PreviewView::Unreadable { problems: problems(errors) }),
+        Err(errors) => {
+            note().refused_again(errors);
+            return Ok(PreviewView::Unreadable { problems: problems(errors) });
+        }
     };
     match door.manager.vm_resize_preview(&door.principal, id, size).await {
         Ok(PlanAnswer::Nothing) => Ok(PreviewView::Nothing),
         Ok(PlanAnswer::Planned { plan }) => planned(door, &plan),
-        Ok(PlanAnswer::Refused { refusal }) | Err(ManagerError::Refused { refusal }) => Ok(refused(door, *refusal)),
+        Ok(PlanAnswer::Refused { refusal }) | Err(ManagerError::Refused { refusal }) => {
+            note().refused_again(&refusal.reason);
+            Ok(refused(door, *refusal))
+        }
         Err(ManagerError::Busy { .. }) => {
             Ok(PreviewView::NotNow { reason: "Another operation is working on this VM. Wait until it is over.".into() })
         }
@@ -96,12 +110,15 @@ fn node_name(door: &Door, id: NodeId) -> String {
 /// Agrees to a plan as it came back from the page. What can't be read is no plan; what no longer holds is asked again.
 pub async fn agree(door: &Door, id: VmId, plan: &str, force_off: bool, key: String) -> Result<FormReply, AppError> {
     let Ok(plan) = serde_json::from_str::<Plan>(plan) else {
-        return Err(crate::server_side::door::refuse(AppError::BadRequest));
+        door.pass(door.manager.vm_get(&door.principal, id).await)?;
+        let problem = Problem::whole("This plan can't be read, so nothing was started. Ask for it again.");
+        return door.reply_problems(vec![problem], "resize", &format!("/vms/{id}/resize"), &[]).await;
     };
     let page = format!("/vms/{id}/resize{}", Typed::query(plan.to));
     let agreement = Agreement { plan, force_off, idempotency_key: key };
     match door.manager.vm_resize(&door.principal, id, agreement).await {
-        Err(ManagerError::PlanChanged { .. } | ManagerError::Refused { .. }) => {
+        Err(error @ (ManagerError::PlanChanged { .. } | ManagerError::Refused { .. })) => {
+            note().refused(in_full(&error));
             leptos_axum::redirect(&format!("{page}&changed={}", catalogue::key()));
             Ok(FormReply::default())
         }

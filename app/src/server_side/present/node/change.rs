@@ -10,6 +10,7 @@ use manager::ManagerError;
 
 /// Sets a node's settings, or says what is wrong with what was typed.
 pub async fn settings_set(door: &Door, name: &str, typed: SettingsView) -> Result<FormReply, AppError> {
+    door.admin_only()?;
     let page = address(name)?;
     let values = [
         ("settings[reserve_vcpus]", typed.reserve_vcpus.clone()),
@@ -34,6 +35,7 @@ pub async fn settings_set(door: &Door, name: &str, typed: SettingsView) -> Resul
 
 /// Opens or cordons a node.
 pub async fn administration_set(door: &Door, name: &str, to: &str) -> Result<FormReply, AppError> {
+    door.admin_only()?;
     let page = address(name)?;
     let to = match to {
         "open" => Administration::Open,

@@ -168,7 +168,51 @@ fn utility_rows(sample: &UtilitySample) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use super::*;
+    use grid::map::{Freshness, NodeInputs};
+    use grid::node::{Administration, Node, NodeSettings, Overcommit};
+    use grid::sanitise::Problem;
+    use grid::{HypervisorKind, NodeId, Resources};
+    use uuid::Uuid;
+
+    fn never_heard() -> MapNode {
+        let node = Node {
+            id: NodeId(Uuid::nil()),
+            name: "a".into(),
+            kind: HypervisorKind::Qemu,
+            region: "north".into(),
+            uri: "simulated:///a".into(),
+            settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+            administration: Administration::Open,
+        };
+        MapNode::build(NodeInputs {
+            node,
+            hypervisor: None,
+            previous: None,
+            utility: None,
+            utility_off: None,
+            vms: &[],
+            reserved: Resources::ZERO,
+            held: &[],
+            utility_vm: Resources::ZERO,
+            now: UnixMillis(0),
+            limits: Freshness { stale_after_ms: 1 },
+        })
+    }
+
+    #[test]
+    fn what_cannot_be_true_stands_beside_its_fact_or_under_other_figures() {
+        let problem = Problem::MoreThanWhole { given: 1 << 63, whole: 4096, kept: 0 };
+        let flag = |field: &str| Flag { field: field.into(), problem };
+        let flags = vec![(Source::Utility, flag("pool.free_mib")), (Source::Hypervisor, flag("numa_cells.0.free_mib"))];
+        let facts = facts(&MapNode { flags, ..never_heard() }, UnixMillis(0));
+        let flags_of = |name: &str| facts.iter().find(|fact| fact.fact == name).unwrap().flags.clone();
+        let words = "can't be true: 9,223,372,036,854,775,808 is more than the whole of 4,096, 0 counts.";
+        assert_eq!(flags_of("Pool, free"), [format!("The utility module's word {words}")]);
+        assert_eq!(flags_of("Other figures"), [format!("The hypervisor's word about numa_cells.0.free_mib {words}")]);
+        assert_eq!(flags_of("Pool, capacity"), Vec::<String>::new());
+        assert!(super::facts(&never_heard(), UnixMillis(0)).iter().all(|fact| fact.fact != "Other figures"));
+    }
 
     #[test]
     fn a_version_number_is_written_with_points() {
