@@ -16,6 +16,7 @@ pub mod hypervisor;
 pub mod nodes;
 pub mod operations;
 pub mod options;
+pub mod promises;
 mod shared;
 pub mod simulation;
 pub mod store;

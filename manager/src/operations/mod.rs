@@ -7,6 +7,7 @@ mod driver;
 mod ending;
 mod kinds;
 pub(crate) mod maxima;
+mod operator;
 mod power;
 mod resize_in_place;
 mod resize_move;
@@ -28,7 +29,7 @@ use crate::accounts::{Principal, Role};
 use crate::store::rows::OperationFilter;
 use crate::vms::redacted;
 use crate::{Manager, ManagerError};
-use grid::operation::{Operation, OperationKind};
+use grid::operation::{Operation, OperationKind, OperationState};
 use grid::{NodeId, OperationId};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +42,8 @@ pub struct OperationView {
     /// Nodes, for admins only. A deployment has a destination and no source.
     pub source_name: Option<String>,
     pub destination_name: Option<String>,
+    /// Whether it waits for the operator, and the reader is one.
+    pub can_decide: bool,
 }
 
 impl Manager {
@@ -82,6 +85,7 @@ impl Manager {
         let map = self.map();
         let name = |node: NodeId| map.get(node).map(|node| node.node.name.clone());
         Ok(OperationView {
+            can_decide: principal.role == Role::Admin && operation.state == OperationState::Waiting,
             operation: redacted(principal, operation),
             vm_name,
             source_name: source.and_then(name),

@@ -39,6 +39,12 @@ pub(crate) trait Step: Send + Sync {
         false
     }
 
+    /// Whether an undo that fails leaves no more behind than what harms nobody, such as a copy that does not run: the
+    /// rest is undone all the same, and what is left is found and told of later.
+    fn leaves_behind(&self) -> bool {
+        false
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError>;
 
     async fn undo(&self, _run: &Run) -> Result<(), StepError> {

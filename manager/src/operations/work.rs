@@ -29,15 +29,16 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    fn failed(error: &StepError) -> Self {
+    /// Nothing is done until an operator has looked.
+    fn waiting(error: &StepError) -> Self {
         let (reason, detail) = (error.reason.clone(), error.detail.clone());
-        Self { state: OperationState::Failed, reason: Some(reason), detail: Some(detail) }
+        Self { state: OperationState::Waiting, reason: Some(reason), detail: Some(detail) }
     }
 
     /// An operation that an other version of this program accepted.
     pub(super) fn not_understood() -> Self {
         let reason = "this version of Hostgrid does not know how to go on with it: nothing was touched";
-        Self::failed(&StepError::new(reason))
+        Self::waiting(&StepError::new(reason))
     }
 }
 
@@ -54,12 +55,12 @@ pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcom
         };
         let Err(error) = ended else { continue };
         if error.unknown {
-            return Ok(Outcome::failed(&error));
+            return Ok(Outcome::waiting(&error));
         }
         match happened(run, position, step.as_ref()).await? {
             Ok(true) => {}
             Ok(false) => return turn_back(run, steps, &error).await,
-            Err(unknown) => return Ok(Outcome::failed(&unknown)),
+            Err(unknown) => return Ok(Outcome::waiting(&unknown)),
         }
     }
     Ok(Outcome { state: OperationState::Succeeded, reason: None, detail: None })
@@ -91,11 +92,12 @@ async fn turn_back(run: &Run, steps: &[Box<dyn Step>], error: &StepError) -> Res
 /// Undoes in reverse, down to the point of no return if that was passed; then what cleans up is carried out.
 pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
     let store = &run.shared.store;
-    let reason = store.operation_fact_get(run.operation.id, REASON).await?.unwrap_or_else(|| "a step failed".into());
-    let detail = store.operation_fact_get(run.operation.id, DETAIL).await?.unwrap_or_else(|| reason.clone());
+    let mut reason =
+        store.operation_fact_get(run.operation.id, REASON).await?.unwrap_or_else(|| "a step failed".into());
+    let mut detail = store.operation_fact_get(run.operation.id, DETAIL).await?.unwrap_or_else(|| reason.clone());
     for (position, step) in positions(steps) {
         if let Err(unknown) = happened(run, position, step.as_ref()).await? {
-            return Ok(Outcome::failed(&unknown));
+            return Ok(Outcome::waiting(&unknown));
         }
     }
     let passed = positions(steps)
@@ -108,10 +110,14 @@ pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, 
         if kept || matches!(run.state_of(position), StepState::Waiting | StepState::Undone) {
             continue;
         }
-        if let Err(error) = undo(run, position, step.as_ref()).await? {
+        let Err(error) = undo(run, position, step.as_ref()).await? else { continue };
+        if error.unknown || !step.leaves_behind() {
             let told = StepError::new(format!("{reason}; it could not be undone: {}", error.reason));
-            return Ok(Outcome::failed(&told.detail(format!("{detail}; {error}"))));
+            return Ok(Outcome::waiting(&told.detail(format!("{detail}; {error}"))));
         }
+        record(run, position, StepState::Failed, Some(&format!("left behind: {}", error.reason))).await?;
+        reason = format!("{reason}; something was left behind that could not be removed: {}", error.reason);
+        detail = format!("{detail}; left behind by {}: {error}", step.name());
     }
     if passed.is_none() {
         return Ok(Outcome { state: OperationState::Undone, reason: Some(reason), detail: Some(detail) });

@@ -2,7 +2,9 @@
 
 mod faults;
 mod good;
+mod promises;
 mod restart;
 mod rig;
 mod rights;
+mod waiting;
 mod watching;

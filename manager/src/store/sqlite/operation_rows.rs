@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::database;
 use crate::store::StoreError;
 use grid::OperationId;
-use grid::operation::{Operation, OperationStep};
+use grid::operation::{Operation, OperationState, OperationStep};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::HashMap;
 
@@ -16,7 +16,10 @@ fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
         kind: serde_json::from_str(&body).map_err(|error| StoreError::Corrupt(format!("body: {error}")))?,
         tenant: columns.parsed("tenant")?,
         actor: columns.parsed("actor")?,
-        state: columns.operation_state("state")?,
+        state: match columns.time_or_none("waiting_ms")? {
+            Some(_) => OperationState::Waiting,
+            None => columns.operation_state("state")?,
+        },
         reason: columns.text_or_none("reason")?,
         detail: columns.text_or_none("detail")?,
         created_at: columns.time("created_ms")?,

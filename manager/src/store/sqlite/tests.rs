@@ -105,6 +105,42 @@ async fn sums_and_lists_are_answered_from_indexes() {
     }
 }
 
+#[tokio::test]
+async fn operations_of_the_version_before_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(directory.path()).await.unwrap());
+    let file = directory.path().join("hostgrid.db");
+    change(&file, "DELETE FROM _sqlx_migrations WHERE version >= 10").await;
+    for added in [
+        "ALTER TABLE operation DROP COLUMN waiting_ms",
+        "ALTER TABLE node DROP COLUMN granted_vcpus",
+        "ALTER TABLE node DROP COLUMN granted_memory_mib",
+        "ALTER TABLE node DROP COLUMN granted_disk_mib",
+    ] {
+        change(&file, added).await;
+    }
+    let id = "01890000-0000-7000-8000-000000000001";
+    change(&file, "INSERT INTO tenant VALUES ('01890000-0000-7000-8000-000000000001', 'Acme', 0, 0, 0, 0)").await;
+    change(
+        &file,
+        "INSERT INTO user_account VALUES ('01890000-0000-7000-8000-000000000001',
+         '01890000-0000-7000-8000-000000000001', 'ada@example.org', 'none', 'admin')",
+    )
+    .await;
+    change(
+        &file,
+        r#"INSERT INTO operation (id, kind, body, vm, tenant, actor, idempotency_key, state, epoch, created_ms,
+                                 called_ms, quota_vcpus, quota_memory_mib, quota_disk_mib)
+           SELECT id, 'start', '{"kind":"start","vm":"' || id || '"}', id, tenant, id, 'key', 'undoing', 3, 0, 0, 0, 0, 0
+           FROM user_account"#,
+    )
+    .await;
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let kept = crate::store::OperationStore::operation_unfinished(&store).await.unwrap();
+    assert_eq!((kept.len(), kept[0].id.to_string().as_str()), (1, id));
+    assert_eq!(kept[0].state, grid::operation::OperationState::Undoing);
+}
+
 /// Changes a database by hand, as nobody should.
 async fn change(file: &std::path::Path, statement: &'static str) {
     use sqlx::{ConnectOptions, Connection};
