@@ -136,6 +136,8 @@ pub struct Operation {
     pub reason: Option<String>,
     /// The same for the admin, with all that is known.
     pub detail: Option<String>,
+    /// Who cancelled it: it turns back as soon as it can.
+    pub cancelled_by: Option<UserId>,
     pub created_at: UnixMillis,
     pub ended_at: Option<UnixMillis>,
     /// Measured: how long the VM's address gave no answer, or how long it did not run.

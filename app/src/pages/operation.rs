@@ -38,6 +38,14 @@ pub async fn operation_give_up(#[server(default)] id: String) -> Result<FormRepl
     door.reply_operation(done, "operation", &format!("/operations/{operation}"), &[]).await
 }
 
+#[server(endpoint = "operation_cancel")]
+pub async fn operation_cancel(#[server(default)] id: String) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    let operation = door.id(&id)?;
+    let done = door.manager.operation_cancel(&door.principal, operation).await.map(|()| operation);
+    door.reply_operation(done, "operation", &format!("/operations/{operation}"), &[]).await
+}
+
 #[component]
 pub fn OperationPage() -> impl IntoView {
     let params = use_params_map();
@@ -46,11 +54,13 @@ pub fn OperationPage() -> impl IntoView {
         LiveEvent::Operation(operation) => id.with_untracked(|id| id == operation),
         _ => false,
     });
-    let decide = Decide { retry: ServerAction::new(), give_up: ServerAction::new() };
-    let answered = move || decide.retry.version().get() + decide.give_up.version().get();
+    let decide = Decide { cancel: ServerAction::new(), retry: ServerAction::new(), give_up: ServerAction::new() };
+    let answered =
+        move || decide.cancel.version().get() + decide.retry.version().get() + decide.give_up.version().get();
     let operation = Resource::new(move || (id.get(), version.get(), answered()), |(id, ..)| operation_get(id));
     let flash = Resource::new(|| (), |()| flash_take("operation".to_owned()));
-    let reply = move || decide.retry.value().get().or_else(|| decide.give_up.value().get());
+    let decided = move || decide.retry.value().get().or_else(|| decide.give_up.value().get());
+    let reply = move || decide.cancel.value().get().or_else(decided);
     view! {
         {loaded(flash, move |flash| {
             let problems = problems(reply, flash.problems);
@@ -64,6 +74,7 @@ pub fn OperationPage() -> impl IntoView {
 /// What can be decided about it on its page.
 #[derive(Clone, Copy)]
 struct Decide {
+    cancel: ServerAction<OperationCancel>,
     retry: ServerAction<OperationRetry>,
     give_up: ServerAction<OperationGiveUp>,
 }
@@ -86,6 +97,7 @@ fn OperationView(view: OperationPageView, decide: Decide) -> impl IntoView {
         </div>
         <Outcome view=view.clone()/>
         <Decisions view=view.clone() decide/>
+        <Cancel view=view.clone() cancel=decide.cancel/>
         <div class="columns">
             <section class="card">
                 <h2>"Steps"</h2>
@@ -136,10 +148,30 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
     .into_any()
 }
 
+/// Cancel, where it is true; disabled with the reason where it isn't.
+#[component]
+fn Cancel(view: OperationPageView, cancel: ServerAction<OperationCancel>) -> impl IntoView {
+    let state = view.line.state;
+    let goes_on = !state.is_over() && state != OperationState::Waiting;
+    let cannot = view.cannot_cancel.is_some();
+    goes_on.then(|| {
+        view! {
+            <ActionForm action=cancel>
+                <input type="hidden" name="id" value=view.line.id/>
+                <button type="submit" class="button" disabled=move || cannot || cancel.pending().get()>"Cancel"</button>
+                {view.cannot_cancel.map(|why| {
+                    view! { <span class="field-hint">{format!("It can't be cancelled: {why}.")}</span> }
+                })}
+            </ActionForm>
+        }
+        .into_any()
+    })
+}
+
 /// What an operator can do with an operation that waits.
 #[component]
 fn Decisions(view: OperationPageView, decide: Decide) -> impl IntoView {
-    let Decide { retry, give_up } = decide;
+    let Decide { retry, give_up, .. } = decide;
     let (retry_id, give_up_id) = (view.line.id.clone(), view.line.id);
     let is_pending = move || retry.pending().get() || give_up.pending().get();
     view.can_decide.then(|| {

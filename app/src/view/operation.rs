@@ -59,6 +59,8 @@ pub struct OperationPageView {
     pub ended_at: Option<String>,
     /// Whether it waits for the operator, and the reader is one.
     pub can_decide: bool,
+    /// Why it can't be cancelled; none where it can.
+    pub cannot_cancel: Option<String>,
     pub as_of: String,
 }
 

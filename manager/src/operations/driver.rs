@@ -49,11 +49,19 @@ const STORE_AGAIN: Duration = Duration::from_secs(1);
 pub(crate) struct Driver {
     shared: Arc<Shared>,
     collector: Arc<Collector>,
-    /// Those that this process carries out, so that none is begun twice here; and whether one was to be begun meanwhile,
-    /// because what it waited for is decided.
-    running: Arc<Mutex<BTreeMap<OperationId, bool>>>,
+    /// Those that this process carries out, so that none is begun twice here.
+    running: Arc<Mutex<BTreeMap<OperationId, Running>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// An operation that this process carries out.
+#[derive(Debug, Default)]
+struct Running {
+    /// It was to be begun meanwhile, because what it waited for is decided.
+    again: bool,
+    /// Says that it is to turn back.
+    cancelled: CancellationToken,
 }
 
 impl Driver {
@@ -70,21 +78,27 @@ impl Driver {
         }
         let driver = self.clone();
         self.tasks.spawn(async move {
-            let unfinished = loop {
-                match driver.shared.store.operation_unfinished().await {
-                    Ok(unfinished) => break unfinished,
-                    Err(error) => tracing::error!(%error, "unfinished operations can't be read"),
-                }
+            while let Err(error) = driver.take_up().await {
+                tracing::error!(%error, "unfinished operations can't be read");
                 tokio::select! {
                     () = driver.stop.cancelled() => return,
                     () = tokio::time::sleep(STORE_AGAIN) => {}
                 }
-            };
-            for operation in unfinished.into_iter().filter(|it| it.state != OperationState::Waiting) {
-                tracing::info!(operation = %operation.id, kind = operation.kind.as_str(), "taken up");
-                driver.spawn(operation.id);
             }
         });
+    }
+
+    /// Takes up what nobody carries out: left by an earlier run, or accepted with an answer that was lost.
+    pub(crate) async fn take_up(&self) -> Result<(), StoreError> {
+        for operation in self.shared.store.operation_unfinished().await? {
+            let is_known = self.with_running(|running| running.contains_key(&operation.id));
+            if operation.state == OperationState::Waiting || is_known {
+                continue;
+            }
+            tracing::info!(operation = %operation.id, kind = operation.kind.as_str(), "taken up");
+            self.spawn(operation.id);
+        }
+        Ok(())
     }
 
     /// Stops where each operation stands; they go on at the next start.
@@ -97,9 +111,9 @@ impl Driver {
     /// Carries an accepted operation out, in a task of its own.
     pub(crate) fn spawn(&self, id: OperationId) {
         let is_new = self.with_running(|running| match running.get_mut(&id) {
-            None => running.insert(id, false).is_none(),
-            Some(again) => {
-                *again = true;
+            None => running.insert(id, Running::default()).is_none(),
+            Some(known) => {
+                known.again = true;
                 false
             }
         });
@@ -116,17 +130,23 @@ impl Driver {
             match ended {
                 Ok(()) => {}
                 Err(StoreError::Fenced) => tracing::warn!(operation = %id, "another server has taken it over"),
+                Err(StoreError::Conflict(why)) => tracing::info!(operation = %id, why, "nothing to do"),
                 Err(error) => tracing::error!(operation = %id, %error, "left as it stands"),
             }
             let again = driver.with_running(|running| running.remove(&id));
             metrics::gauge!("hostgrid_operations_running").decrement(1);
-            if again == Some(true) && !driver.stop.is_cancelled() {
+            if again.is_some_and(|it| it.again) && !driver.stop.is_cancelled() {
                 driver.spawn(id);
             }
         });
     }
 
-    fn with_running<T>(&self, change: impl FnOnce(&mut BTreeMap<OperationId, bool>) -> T) -> T {
+    /// Has an operation that this process carries out turn back where it can: the store knows already.
+    pub(crate) fn cancel(&self, id: OperationId) {
+        self.with_running(|running| running.get(&id).map(|it| it.cancelled.cancel()));
+    }
+
+    fn with_running<T>(&self, change: impl FnOnce(&mut BTreeMap<OperationId, Running>) -> T) -> T {
         change(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -147,7 +167,12 @@ impl Driver {
         let operation = store.operation_get(id).await?.ok_or(StoreError::NotFound)?;
         let began = Instant::now();
         let kind = operation.kind.clone();
-        let run = Run::new(Arc::clone(&self.shared), Arc::clone(&self.collector), operation, epoch);
+        let mut run = Run::new(Arc::clone(&self.shared), Arc::clone(&self.collector), operation, epoch);
+        if let Some(cancelled) = self.with_running(|running| running.get(&id).map(|it| it.cancelled.clone()))
+            && !run.cancelled.is_cancelled()
+        {
+            run.cancelled = cancelled;
+        }
         let outcome = match known_steps(&run.operation) {
             Some(steps) => self.walk(&run, &steps).await?,
             None => Outcome::not_understood(),
@@ -164,6 +189,7 @@ impl Driver {
     }
 
     async fn walk(&self, run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
+        self.shared.mending.until_left(run.vm_id()).await;
         if run.operation.state == OperationState::Undoing {
             return work::back(run, steps).await;
         }

@@ -1,5 +1,6 @@
 //! Operations: durable pieces of work, carried out step by step, each step recorded and each with its undo.
 
+mod cancel;
 mod choose;
 mod delete;
 mod deploy;
@@ -44,6 +45,8 @@ pub struct OperationView {
     pub destination_name: Option<String>,
     /// Whether it waits for the operator, and the reader is one.
     pub can_decide: bool,
+    /// Why it can't be cancelled; none where it can.
+    pub cannot_cancel: Option<String>,
 }
 
 impl Manager {
@@ -86,6 +89,7 @@ impl Manager {
         let name = |node: NodeId| map.get(node).map(|node| node.node.name.clone());
         Ok(OperationView {
             can_decide: principal.role == Role::Admin && operation.state == OperationState::Waiting,
+            cannot_cancel: cancel::can_cancel(&operation).err().map(str::to_owned),
             operation: redacted(principal, operation),
             vm_name,
             source_name: source.and_then(name),

@@ -1,5 +1,6 @@
 //! Walking the steps of one operation: forward, or back and clean. See the picture in `driver.rs`.
 
+use super::cancel;
 use super::run::Run;
 use super::step::{Note, Step, StepError};
 #[cfg(test)]
@@ -51,6 +52,7 @@ pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcom
         // A crash may have come between a failure and the word that all is to be undone.
         let ended = match run.state_of(position) {
             StepState::Failed => Err(StepError::new("a step had failed")),
+            _ if can_turn_back(run, steps, step.as_ref()) => unless_cancelled(run, position, step.as_ref()).await?,
             _ => carry_out(run, position, step.as_ref()).await?,
         };
         let Err(error) = ended else { continue };
@@ -64,6 +66,25 @@ pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcom
         }
     }
     Ok(Outcome { state: OperationState::Succeeded, reason: None, detail: None })
+}
+
+/// Whether all steps that were begun can be taken back, and this one be broken off.
+fn can_turn_back(run: &Run, steps: &[Box<dyn Step>], now: &dyn Step) -> bool {
+    let begun = positions(steps).all(|(position, step)| cancel::can_turn_back(step.as_ref(), run.state_of(position)));
+    begun && now.can_be_broken_off()
+}
+
+/// Carries a step out, and breaks it off when the operation is cancelled.
+async fn unless_cancelled(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), StepError>, StoreError> {
+    tokio::select! {
+        biased;
+        () = run.cancelled.cancelled() => {}
+        ended = carry_out(run, position, step) => return ended,
+    }
+    if run.state_of(position) != StepState::Waiting {
+        record(run, position, StepState::Failed, Some("cancelled")).await?;
+    }
+    Ok(Err(StepError::new("cancelled")))
 }
 
 /// Whether a step of no return, failed or cut off, has done all the same what can't be taken back; then it counts as

@@ -62,6 +62,9 @@ pub trait NodeStore: Send + Sync {
     /// What running operations hold, node by node.
     async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError>;
 
+    /// Frees what operations hold that are over, of which there should be nothing; answers how many there were.
+    async fn reservation_free_ended(&self) -> Result<u64, StoreError>;
+
     async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError>;
     async fn offer_list(&self) -> Result<Vec<Offer>, StoreError>;
 
@@ -117,6 +120,9 @@ pub trait OperationStore: Send + Sync {
     /// An operator has it tried again: the step that failed counts as begun, and whoever claims it goes on. One
     /// transaction with this row of the audit. [`StoreError::Conflict`] where it doesn't wait.
     async fn operation_resume(&self, operation: OperationId, audit: &AuditRow) -> Result<(), StoreError>;
+    /// It is to turn back: whoever carries it out sees it. One transaction with this row of the audit.
+    /// [`StoreError::Conflict`] where it is over, is taken back, waits, or was cancelled before.
+    async fn operation_cancel(&self, operation: OperationId, by: UserId, audit: &AuditRow) -> Result<(), StoreError>;
     /// `None` leaves the note as it is. The step started when it was first so; it ended when it was last done, failed
     /// or undone.
     async fn step_set(

@@ -135,6 +135,17 @@ impl NodeStore for SqliteStore {
             .collect()
     }
 
+    async fn reservation_free_ended(&self) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "DELETE FROM reservation
+             WHERE operation IN (SELECT id FROM operation WHERE ended_ms IS NOT NULL AND id = reservation.operation)",
+        )
+        .execute(&mut *self.writer.lock().await)
+        .await
+        .map_err(database)?;
+        Ok(done.rows_affected())
+    }
+
     async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO offer (name, vcpus, memory_mib, disk_gib) VALUES (?, ?, ?, ?)

@@ -81,6 +81,10 @@ impl OperationStore for SqliteStore {
         self.resume(operation, audit).await
     }
 
+    async fn operation_cancel(&self, operation: OperationId, by: UserId, audit: &AuditRow) -> Result<(), StoreError> {
+        self.cancel(operation, by, audit).await
+    }
+
     async fn step_set(
         &self,
         operation: OperationId,

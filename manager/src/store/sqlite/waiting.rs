@@ -1,4 +1,4 @@
-//! Operations that wait for the operator: how they come to wait, are taken up again, and are claimed.
+//! What people decide about an operation: how it comes to wait for them, is taken up again, claimed, and cancelled.
 
 use super::accounts::audit;
 use super::columns::Columns;
@@ -6,8 +6,8 @@ use super::end::refusal;
 use super::{SqliteStore, begin, database};
 use crate::store::StoreError;
 use crate::store::rows::{AuditRow, OperationWait};
-use grid::OperationId;
 use grid::operation::StepState;
+use grid::{OperationId, UserId};
 
 impl SqliteStore {
     /// Raises the epoch of an unfinished operation that waits, or of one that doesn't.
@@ -70,6 +70,26 @@ impl SqliteStore {
             outcome: format!("waiting: {}", wait.reason),
         };
         audit(&mut tx, &row).await?;
+        tx.commit().await.map_err(database)
+    }
+
+    /// See [`crate::store::OperationStore::operation_cancel`].
+    pub(super) async fn cancel(&self, id: OperationId, by: UserId, row: &AuditRow) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let done = sqlx::query(
+            "UPDATE operation SET cancelled_by = ?
+             WHERE id = ? AND state IN ('pending', 'running') AND waiting_ms IS NULL AND cancelled_by IS NULL",
+        )
+        .bind(by.to_string())
+        .bind(id.to_string())
+        .execute(&mut *tx)
+        .await
+        .map_err(database)?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Conflict("it can't be cancelled any more"));
+        }
+        audit(&mut tx, row).await?;
         tx.commit().await.map_err(database)
     }
 
