@@ -3,12 +3,13 @@
 
 use grid::VmId;
 use grid::node::Node;
+use manager::hypervisor::Destination;
 use manager::hypervisor::simulated::SimulatedGrid;
 use manager::utility::simulated::SimulatedUtility;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::script::Fault;
+use crate::script::{Fault, Move};
 
 #[derive(Debug)]
 pub(crate) struct Ground {
@@ -67,6 +68,14 @@ impl Ground {
             Fault::Silent { node, .. } => self.grid.faults(self.nodes[node].id, |faults| faults.silent = false),
             Fault::ModuleSilent { node, .. } => self.modules[node].faults(|faults| faults.silent = false),
             _ => {}
+        }
+    }
+
+    /// A move that went on by itself has arrived, unless one of its ends had to give it up.
+    pub(crate) fn arrive(&self, moving: &Move) {
+        if let Some(source) = self.nodes.iter().find(|node| node.id == moving.source) {
+            let destination = Destination { uri: moving.uri.clone() };
+            drop(self.grid.hypervisor(source).arrive(moving.vm, &destination));
         }
     }
 

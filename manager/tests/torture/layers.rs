@@ -1,6 +1,6 @@
 //! A hypervisor and a utility module whose side effects pass the script.
 
-use crate::script::{Fault, Script, Site};
+use crate::script::{Fault, Move, Script, Site};
 use async_trait::async_trait;
 use grid::sample::{DomainState, HypervisorSample};
 use grid::vm::Maxima;
@@ -23,12 +23,15 @@ pub(crate) struct TorturedHypervisor {
 
 impl TorturedHypervisor {
     async fn pass<T>(&self, name: &'static str, work: impl Future<Output = Answer<T>>) -> Answer<T> {
-        let error = |fault| match fault {
-            Fault::Refuse { passing: false } => HypervisorError::Refused("as the script says".into()),
-            Fault::Refuse { passing: true } => HypervisorError::Unreachable("as the script says".into()),
-            _ => HypervisorError::Deadline,
-        };
-        self.script.pass((Site::Call, name), error, work).await
+        self.script.pass((Site::Call, name), failure, work).await
+    }
+}
+
+fn failure(fault: Fault) -> HypervisorError {
+    match fault {
+        Fault::Refuse { passing: false } => HypervisorError::Refused("as the script says".into()),
+        Fault::Refuse { passing: true } => HypervisorError::Unreachable("as the script says".into()),
+        _ => HypervisorError::Deadline,
     }
 }
 
@@ -92,10 +95,16 @@ impl Hypervisor for TorturedHypervisor {
         destination: &Destination,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Answer<Migrated> {
-        self.pass("migrate", self.inner.migrate(vm, destination, progress)).await
+        if self.script.moves(vm) {
+            return Err(HypervisorError::Refused("a migration of it is running".into()));
+        }
+        let moving = Move { vm, source: self.node(), uri: destination.uri.clone() };
+        let work = self.inner.migrate(vm, destination, progress);
+        self.script.pass_move((Site::Call, "migrate"), Some(moving), failure, work).await
     }
 
     async fn migrate_abort(&self, vm: VmId) -> Answer<()> {
+        self.script.abort(vm);
         self.pass("migrate_abort", self.inner.migrate_abort(vm)).await
     }
 

@@ -77,6 +77,9 @@ impl Workshop {
         for faults in plans::kills(&good.sites, effort.kill_stride, kind.name.len()) {
             attempt(kind.name, &faults);
         }
+        for faults in plans::kills_inside(&good.sites) {
+            attempt(kind.name, &faults);
+        }
         for (number, failure) in
             plans::failures(&good.sites, effort.failure_stride, kind.name.len()).into_iter().enumerate()
         {

@@ -47,6 +47,12 @@ pub(crate) fn kills(sites: &[(Site, &'static str)], stride: usize, first: usize)
     boundaries.flat_map(|at| [vec![(at, Fault::DieBefore)], vec![(at, Fault::DieAfter)]]).collect()
 }
 
+/// Killed while a live move goes on, which arrives sooner or later.
+pub(crate) fn kills_inside(sites: &[(Site, &'static str)]) -> Vec<Vec<(u64, Fault)>> {
+    let moves = (0_u64..).zip(sites).filter(|(_, (_, name))| *name == "migrate");
+    moves.flat_map(|(at, _)| (0..20).map(move |after| vec![(at, Fault::DieInside { after })])).collect()
+}
+
 /// Failures at each `stride`th boundary: each makes the operation turn back, try again, or find out.
 pub(crate) fn failures(sites: &[(Site, &'static str)], stride: usize, first: usize) -> Vec<Vec<(u64, Fault)>> {
     let boundaries = (0_u64..).zip(sites).skip(first % stride.max(1)).step_by(stride);
@@ -80,7 +86,8 @@ pub(crate) fn random(seed: u64, template: &Template) -> (Vec<Ask>, Vec<(u64, Fau
     let faults = (0..chance.random_range(1..=5)).map(|_| {
         let (node, lasting) = (chance.random_range(0..4), chance.random_range(1..60));
         let fault = match chance.random_range(0..14) {
-            0..3 => Fault::DieBefore,
+            0 => Fault::DieInside { after: lasting },
+            1..3 => Fault::DieBefore,
             3..6 => Fault::DieAfter,
             6 => Fault::Refuse { passing: false },
             7 => Fault::Refuse { passing: true },

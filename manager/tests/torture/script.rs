@@ -2,6 +2,7 @@
 //! with a number; the script says what happens at which.
 
 use crate::ground::Ground;
+use grid::{NodeId, VmId};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
@@ -22,6 +23,9 @@ pub(crate) enum Fault {
     DieBefore,
     /// All was done, and the program is dead before it hears of it.
     DieAfter,
+    /// The program is dead while it is being done. A live move goes on without it, and has arrived after as many
+    /// boundaries more; anything else was not done.
+    DieInside { after: u64 },
     /// It fails, in a way that lasts or that passes.
     Refuse { passing: bool },
     /// All was done, and its answer is lost.
@@ -39,6 +43,7 @@ impl Fault {
         match self {
             Self::DieBefore => "killed before it",
             Self::DieAfter => "killed after it",
+            Self::DieInside { .. } => "killed while it went on",
             Self::Refuse { passing: false } => "refused",
             Self::Refuse { passing: true } => "unreachable once",
             Self::LoseAnswer => "answer lost",
@@ -49,6 +54,14 @@ impl Fault {
     }
 }
 
+/// A live move from peer to peer.
+#[derive(Clone, Debug)]
+pub(crate) struct Move {
+    pub(crate) vm: VmId,
+    pub(crate) source: NodeId,
+    pub(crate) uri: String,
+}
+
 #[derive(Debug, Default)]
 struct State {
     count: u64,
@@ -56,6 +69,8 @@ struct State {
     faults: BTreeMap<u64, Fault>,
     /// What ends when.
     ends: BTreeMap<u64, Vec<Fault>>,
+    /// Live moves that go on without their program, and when they arrive.
+    moves: Vec<(u64, Move)>,
     /// What happened, where.
     met: Vec<(Site, &'static str, Fault)>,
     sites: Vec<(Site, &'static str)>,
@@ -82,7 +97,18 @@ impl Script {
     /// One boundary: `work` is done, or not, or in vain.
     pub(crate) async fn pass<T, E>(
         &self,
+        at: (Site, &'static str),
+        error: impl Fn(Fault) -> E,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.pass_move(at, None, error, work).await
+    }
+
+    /// The same for what may go on without its program.
+    pub(crate) async fn pass_move<T, E>(
+        &self,
         (site, name): (Site, &'static str),
+        moving: Option<Move>,
         error: impl Fn(Fault) -> E,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
@@ -92,6 +118,13 @@ impl Script {
         let fault = self.meet(site, name);
         let ended = match fault {
             Some(Fault::DieBefore) => return self.die().await,
+            Some(Fault::DieInside { after }) => {
+                let mut state = self.state();
+                let due = state.count + after;
+                state.moves.extend(moving.map(|moving| (due, moving)));
+                drop(state);
+                return self.die().await;
+            }
             Some(Fault::DieAfter) => {
                 drop(work.await);
                 return self.die().await;
@@ -124,7 +157,24 @@ impl Script {
         for ended in std::mem::replace(&mut state.ends, later).into_values().flatten() {
             self.ground.end(ended);
         }
+        let (arrived, moving) = std::mem::take(&mut state.moves).into_iter().partition(|(due, _)| *due <= now);
+        state.moves = moving;
+        drop(state);
+        let arrived: Vec<(u64, Move)> = arrived;
+        for (_, moving) in &arrived {
+            self.ground.arrive(moving);
+        }
         fault
+    }
+
+    /// Whether a move of this VM goes on by itself.
+    pub(crate) fn moves(&self, vm: VmId) -> bool {
+        self.state().moves.iter().any(|(_, moving)| moving.vm == vm)
+    }
+
+    /// It is aborted.
+    pub(crate) fn abort(&self, vm: VmId) {
+        self.state().moves.retain(|(_, moving)| moving.vm != vm);
     }
 
     /// Nothing of this program goes on.
@@ -149,7 +199,11 @@ impl Script {
         let mut state = self.state();
         state.faults.clear();
         state.ends.clear();
+        let moves = std::mem::take(&mut state.moves);
         self.ground.clear();
+        for (_, moving) in &moves {
+            self.ground.arrive(moving);
+        }
     }
 
     /// The boundaries that were passed so far.

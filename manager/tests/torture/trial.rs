@@ -10,6 +10,7 @@ use grid::map::Condition;
 use grid::operation::OperationState;
 use grid::plan::PlanAnswer;
 use grid::sample::DiskSample;
+use grid::vm::VmState;
 use grid::{Gib, Mib, OperationId, Size, Vcpus, VmId};
 use manager::hypervisor::simulated::SimulatedGrid;
 use manager::hypervisor::{Hypervisor, UtilityImages};
@@ -53,8 +54,8 @@ pub(crate) struct Tried {
 
 /// How long, by the paused clock, everything may take to come to rest.
 const REST: Duration = Duration::from_hours(3);
-/// And the promises to be true again, when it has.
-const SETTLE: Duration = Duration::from_mins(2);
+/// And the promises to be true again, when it has, and what was left behind to be gone.
+const SETTLE: Duration = Duration::from_mins(5);
 
 pub(crate) struct Stage<'a> {
     pub(crate) backstage: &'a Backstage,
@@ -290,7 +291,22 @@ impl Trial<'_> {
                 &pools,
             )))
         };
-        report.unwrap().broken.iter().map(ToString::to_string).collect()
+        let mut broken: Vec<String> = report.unwrap().broken.iter().map(ToString::to_string).collect();
+        broken.extend(self.left_behind(&pools));
+        broken
+    }
+
+    /// What the reconciler had to remove: disks of VMs that run at another node.
+    fn left_behind(&self, pools: &PoolLists) -> Vec<String> {
+        let vms = {
+            let backstage = self.stage.backstage.handle();
+            let _entered = backstage.enter();
+            futures::executor::block_on(self.store.vm_list(None)).unwrap()
+        };
+        let running: Vec<_> = vms.iter().filter(|vm| vm.state == VmState::Running).collect();
+        let disks = pools.iter().flat_map(|(node, (_, disks))| disks.iter().map(move |disk| (*node, disk.vm)));
+        let left = disks.filter(|(node, disk)| running.iter().any(|vm| vm.id == *disk && vm.node != *node));
+        left.map(|(node, vm)| format!("left behind: a disk of VM {vm}, which runs elsewhere, on {node}")).collect()
     }
 }
 
