@@ -20,7 +20,7 @@ UTILITY_TARGET := x86_64-unknown-linux-gnu
 UTILITY := $(CARGO_TARGET_DIR)/$(UTILITY_TARGET)/utility/utility
 
 .PHONY: help setup build images run test test-rust test-lab test-end2end lint clean
-.PHONY: bench bench-resize bench-placement bench-packing bench-room fuzz
+.PHONY: bench bench-resize bench-placement bench-packing bench-room fuzz torture
 
 help:
 	@echo 'make setup   install what is needed: packages, toolchain, tools'
@@ -29,6 +29,7 @@ help:
 	@echo 'make lint    formatting and clippy, both halves'
 	@echo 'make bench   every bench; tables, and target/bench/NAME.json'
 	@echo 'make fuzz    new random cases of every property, and random grids against the placement engine'
+	@echo 'make torture kills at every step, failures and random schedules of faults; then every promise is looked at'
 	@echo 'make clean   forget the state of make run'
 
 setup:
@@ -100,6 +101,11 @@ bench-placement:
 fuzz:
 	@PROPTEST_CASES=$${PROPTEST_CASES:-2000} cargo test --quiet --package grid --test all
 	@cargo bench --quiet --package grid --bench fuzz
+
+# Kills, failures and random schedules against the operations; writes target/bench/torture.json. A broken promise ends it
+# with the seed, which HOSTGRID_TORTURE_SEED tries again. HOSTGRID_TORTURE_SCHEDULES (10000), _FIRST_SEED (1).
+torture:
+	@cargo test --quiet --package manager --test torture -- --ignored --nocapture
 
 bench-packing:
 	@cargo bench --quiet --package grid --bench packing

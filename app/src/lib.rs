@@ -46,6 +46,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("vms/:id/resize") view=pages::vm_resize::VmResizePage ssr=SsrMode::Async/>
                     <Route path=path!("operations/:id") view=pages::operation::OperationPage ssr=SsrMode::Async/>
                     <Route path=path!("admin") view=pages::admin::AdminPage ssr=SsrMode::Async/>
+                    <Route path=path!("admin/drift") view=pages::admin_drift::AdminDriftPage ssr=SsrMode::Async/>
                     <Route path=path!("admin/nodes") view=pages::admin_nodes::AdminNodesPage ssr=SsrMode::Async/>
                     <Route path=path!("admin/nodes/:name") view=pages::admin_node::AdminNodePage ssr=SsrMode::Async/>
                     <Route

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!   pending ──> running ──> succeeded
-//!                 │  │
-//!                 │  └────> undoing ──> undone      (nothing is left of it)
-//!                 │            │
-//!                 │            v
-//!                 └────────> failed                 (past the point of no return, or the undo failed: the
-//!                                                    reason says what there is now)
+//!                │ ^ │
+//!                │ │ └────> undoing ──> undone      (nothing is left of it)
+//!                │ │         │ ^ │
+//!                │ │         │ │ └────> failed      (past the point of no return: the reason says what there is now)
+//!                v │         v │          ^
+//!               waiting for the operator ─┘         (nobody knows where the VM executes, or an undo failed: an admin
+//!                                                    has it tried again, or gives it up)
 //! ```
+//!
+//! What waits for the operator is not over: it holds what it holds, and nothing else works on its VM.
 
 use crate::plan::Plan;
 use crate::{NodeId, OperationId, Size, TenantId, UnixMillis, UserId, VmId};
@@ -66,20 +69,23 @@ pub enum OperationState {
     Pending,
     Running,
     Undoing,
+    /// For the operator, with a reason.
+    Waiting,
     Succeeded,
     Undone,
     Failed,
 }
 
 impl OperationState {
-    pub const ALL: [Self; 6] =
-        [Self::Pending, Self::Running, Self::Undoing, Self::Succeeded, Self::Undone, Self::Failed];
+    pub const ALL: [Self; 7] =
+        [Self::Pending, Self::Running, Self::Undoing, Self::Waiting, Self::Succeeded, Self::Undone, Self::Failed];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
             Self::Running => "running",
             Self::Undoing => "undoing",
+            Self::Waiting => "waiting",
             Self::Succeeded => "succeeded",
             Self::Undone => "undone",
             Self::Failed => "failed",
@@ -126,10 +132,12 @@ pub struct Operation {
     pub tenant: TenantId,
     pub actor: UserId,
     pub state: OperationState,
-    /// Why it failed or was undone, for the customer: no node names.
+    /// Why it failed, was undone or waits, for the customer: no node names.
     pub reason: Option<String>,
     /// The same for the admin, with all that is known.
     pub detail: Option<String>,
+    /// Who cancelled it: it turns back as soon as it can.
+    pub cancelled_by: Option<UserId>,
     pub created_at: UnixMillis,
     pub ended_at: Option<UnixMillis>,
     /// Measured: how long the VM's address gave no answer, or how long it did not run.

@@ -9,6 +9,7 @@ pub mod capacity;
 pub mod catalogue;
 pub mod clock;
 mod collector;
+pub mod drift;
 pub mod error;
 mod figures;
 pub mod history;
@@ -16,6 +17,8 @@ pub mod hypervisor;
 pub mod nodes;
 pub mod operations;
 pub mod options;
+pub mod promises;
+mod reconciler;
 pub mod refusal_log;
 mod shared;
 pub mod simulation;
@@ -32,6 +35,7 @@ use accounts::{Accounts, Principal, Role};
 use collector::Collector;
 use grid::map::ResourceMap;
 use operations::{Chooser, Driver};
+use reconciler::{Mending, Reconciler};
 use shared::Shared;
 use std::sync::Arc;
 use store::StoreError;
@@ -46,6 +50,7 @@ pub struct Manager {
     shared: Arc<Shared>,
     collector: Arc<Collector>,
     driver: Driver,
+    reconciler: Reconciler,
     chooser: Arc<Chooser>,
     accounts: Arc<Accounts>,
 }
@@ -71,24 +76,28 @@ impl Manager {
             pace: options.pace,
             simulated: options.simulated,
             changes: broadcast::channel(CHANGES_KEPT).0,
+            mending: Mending::default(),
             #[cfg(test)]
             trial: operations::trial::Trial::default(),
         });
         let collector = Arc::new(Collector::open(Arc::clone(&shared)).await?);
         let driver = Driver::new(Arc::clone(&shared), Arc::clone(&collector));
+        let reconciler = Reconciler::new(Arc::clone(&shared), Arc::clone(&collector), driver.clone());
         let accounts = Arc::new(Accounts::new(Arc::clone(&shared.store)));
-        Ok(Self { shared, collector, driver, chooser: Arc::default(), accounts })
+        Ok(Self { shared, collector, driver, reconciler, chooser: Arc::default(), accounts })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.
     pub fn start(&self) {
         self.collector.start();
         self.driver.start();
+        self.reconciler.start();
     }
 
     /// Stops the manager's own tasks. Operations stay where they are and go on at the next start.
     pub async fn stop(&self) {
         self.shared.hub.hang_up();
+        self.reconciler.stop().await;
         self.driver.stop().await;
         self.collector.stop().await;
     }

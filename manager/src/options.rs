@@ -86,6 +86,8 @@ pub struct Pace {
     pub tries: u32,
     /// How long both ends of a move are looked at before what happened is called unknown.
     pub unknown: Duration,
+    /// Between two looks at what is not as it is recorded, and at operations that nobody carries out.
+    pub reconcile_every: Duration,
 }
 
 impl Default for Pace {
@@ -108,6 +110,7 @@ impl Default for Pace {
             retry_first: Duration::from_millis(500),
             tries: 4,
             unknown: Duration::from_mins(2),
+            reconcile_every: Duration::from_secs(30),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::hypervisor::Hypervisor;
 use crate::options::{NetworkOptions, Pace, UtilityOptions};
+use crate::reconciler::Mending;
 use crate::store::Store;
 use crate::utility::{ImageLibrary, UtilityHub};
 use grid::{NodeId, OperationId, VmId};
@@ -29,6 +30,7 @@ pub(crate) struct Shared {
     pub(crate) pace: Pace,
     pub(crate) simulated: bool,
     pub(crate) changes: broadcast::Sender<Change>,
+    pub(crate) mending: Mending,
     /// What tests have ordered to go wrong.
     #[cfg(test)]
     pub(crate) trial: crate::operations::trial::Trial,

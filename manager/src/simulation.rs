@@ -9,6 +9,7 @@ use grid::node::Node;
 use grid::sample::PoolSample;
 use grid::vm::Vm;
 use grid::{NodeId, VmId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The pool that a simulated hypervisor and the module of the same node share.
@@ -31,12 +32,24 @@ impl SimulatedPool for SharedPool {
         self.grid.disk(self.node, vm)
     }
 
+    fn disks(&self) -> BTreeMap<VmId, u64> {
+        self.grid.disks(self.node)
+    }
+
     fn disk_put(&self, vm: VmId, bytes: u64) {
         self.grid.disk_put(self.node, vm, bytes);
     }
 
     fn disk_remove(&self, vm: VmId) {
         self.grid.disk_remove(self.node, vm);
+    }
+
+    fn contents(&self, vm: VmId) -> u64 {
+        self.grid.written(self.node, vm)
+    }
+
+    fn contents_put(&self, vm: VmId, contents: u64) {
+        self.grid.written_put(self.node, vm, contents);
     }
 }
 

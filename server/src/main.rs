@@ -1,5 +1,6 @@
 //! The binary: command line, configuration, router, start and stop.
 
+mod check;
 mod configuration;
 mod observe;
 mod seed;
@@ -24,6 +25,12 @@ struct Arguments {
 enum Command {
     /// Serve the pages, collect statistics, carry out operations.
     Serve(serve::ServeArguments),
+    /// Look whether every promise is kept (ARCHITECTURE.md says which); exits with an error where one is broken.
+    Check {
+        /// The configuration of the server, which may be running.
+        #[arg(long, default_value = "hostgrid.toml")]
+        config: PathBuf,
+    },
     /// Print the annotated example configuration, or check the given one.
     Config {
         #[arg(long)]
@@ -43,6 +50,7 @@ async fn main() -> ExitCode {
         .init();
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::serve(arguments).await,
+        Command::Check { config } => check::check(&config).await.map_err(Into::into),
         Command::Config { check: None } => {
             print!("{}", configuration::EXAMPLE);
             Ok(())

@@ -29,7 +29,7 @@ pub fn OperationBadge(state: OperationState) -> impl IntoView {
     let tone = match state {
         OperationState::Succeeded => Tone::Good,
         OperationState::Failed => Tone::Bad,
-        OperationState::Undoing | OperationState::Undone => Tone::Warning,
+        OperationState::Undoing | OperationState::Waiting | OperationState::Undone => Tone::Warning,
         OperationState::Pending | OperationState::Running => Tone::Neutral,
     };
     view! { <Badge tone text=operation::state_word(state)/> }

@@ -53,6 +53,7 @@ fn Head(session: SessionView) -> impl IntoView {
             <A href="/admin" exact=true>"Capacity"</A>
             <A href="/admin/nodes">"Nodes"</A>
             <A href="/admin/operations">"Operations"</A>
+            <A href="/admin/drift">"Drift"</A>
         }
     });
     let signed_in = session.email.map(|email| {

@@ -1,6 +1,7 @@
 //! The pages, one file each: the doors that it needs, and what it shows. A page is wiring.
 
 pub mod admin;
+pub mod admin_drift;
 pub mod admin_node;
 pub mod admin_nodes;
 pub mod admin_operations;

@@ -1,12 +1,16 @@
 //! `/operations/{id}`: an operation, its steps live, and how it ended.
 
+use super::session::flash_take;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::badge::OperationBadge;
+use crate::components::field::{FormProblems, problems};
 use crate::components::loaded::loaded;
+use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
 use crate::view::operation::{OperationPageView, StepView, state_word, step_word};
 use grid::operation::{OperationState, StepState};
+use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
@@ -18,6 +22,30 @@ pub async fn operation_get(id: String) -> Result<OperationPageView, AppError> {
     Ok(crate::server_side::present::operation::page(operation))
 }
 
+#[server(endpoint = "operation_retry")]
+pub async fn operation_retry(#[server(default)] id: String) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    let operation = door.id(&id)?;
+    let done = door.manager.operation_retry(&door.principal, operation).await.map(|()| operation);
+    door.reply_operation(done, "operation", &format!("/operations/{operation}"), &[]).await
+}
+
+#[server(endpoint = "operation_give_up")]
+pub async fn operation_give_up(#[server(default)] id: String) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    let operation = door.id(&id)?;
+    let done = door.manager.operation_give_up(&door.principal, operation).await.map(|()| operation);
+    door.reply_operation(done, "operation", &format!("/operations/{operation}"), &[]).await
+}
+
+#[server(endpoint = "operation_cancel")]
+pub async fn operation_cancel(#[server(default)] id: String) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    let operation = door.id(&id)?;
+    let done = door.manager.operation_cancel(&door.principal, operation).await.map(|()| operation);
+    door.reply_operation(done, "operation", &format!("/operations/{operation}"), &[]).await
+}
+
 #[component]
 pub fn OperationPage() -> impl IntoView {
     let params = use_params_map();
@@ -26,12 +54,33 @@ pub fn OperationPage() -> impl IntoView {
         LiveEvent::Operation(operation) => id.with_untracked(|id| id == operation),
         _ => false,
     });
-    let operation = Resource::new(move || (id.get(), version.get()), |(id, _)| operation_get(id));
-    loaded(operation, |view| view! { <OperationView view/> })
+    let decide = Decide { cancel: ServerAction::new(), retry: ServerAction::new(), give_up: ServerAction::new() };
+    let answered =
+        move || decide.cancel.version().get() + decide.retry.version().get() + decide.give_up.version().get();
+    let operation = Resource::new(move || (id.get(), version.get(), answered()), |(id, ..)| operation_get(id));
+    let flash = Resource::new(|| (), |()| flash_take("operation".to_owned()));
+    let decided = move || decide.retry.value().get().or_else(|| decide.give_up.value().get());
+    let reply = move || decide.cancel.value().get().or_else(decided);
+    view! {
+        {loaded(flash, move |flash| {
+            let problems = problems(reply, flash.problems);
+            view! { <FormProblems problems fields=&[]/> }
+        })}
+        {loaded(operation, move |view| view! { <OperationView view decide/> })}
+    }
+    .into_any()
+}
+
+/// What can be decided about it on its page.
+#[derive(Clone, Copy)]
+struct Decide {
+    cancel: ServerAction<OperationCancel>,
+    retry: ServerAction<OperationRetry>,
+    give_up: ServerAction<OperationGiveUp>,
 }
 
 #[component]
-fn OperationView(view: OperationPageView) -> impl IntoView {
+fn OperationView(view: OperationPageView, decide: Decide) -> impl IntoView {
     let line = view.line.clone();
     let steps = view.steps.clone().into_iter().map(|step| view! { <Step step/> }).collect_view();
     view! {
@@ -47,6 +96,8 @@ fn OperationView(view: OperationPageView) -> impl IntoView {
             </div>
         </div>
         <Outcome view=view.clone()/>
+        <Decisions view=view.clone() decide/>
+        <Cancel view=view.clone() cancel=decide.cancel/>
         <div class="columns">
             <section class="card">
                 <h2>"Steps"</h2>
@@ -62,12 +113,14 @@ fn OperationView(view: OperationPageView) -> impl IntoView {
 #[component]
 fn Outcome(view: OperationPageView) -> impl IntoView {
     let state = view.line.state;
-    let word = if state.is_over() { state_word(state) } else { "" };
+    let is_told = state.is_over() || state == OperationState::Waiting;
+    let word = if is_told { state_word(state) } else { "" };
     let words = match state {
         OperationState::Succeeded => "Everything was done and verified.",
         OperationState::Undone => "It was taken back; everything is as it was before.",
         OperationState::Failed => "It could not be finished.",
         OperationState::Undoing => "It is being taken back.",
+        OperationState::Waiting => "Nothing goes on until an operator has looked at it.",
         OperationState::Pending | OperationState::Running => "It goes on even if you close this page.",
     };
     let class = format!("outcome outcome-{}", state.as_str());
@@ -93,6 +146,54 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+/// Cancel, where it is true; disabled with the reason where it isn't.
+#[component]
+fn Cancel(view: OperationPageView, cancel: ServerAction<OperationCancel>) -> impl IntoView {
+    let state = view.line.state;
+    let goes_on = !state.is_over() && state != OperationState::Waiting;
+    let cannot = view.cannot_cancel.is_some();
+    goes_on.then(|| {
+        view! {
+            <ActionForm action=cancel>
+                <input type="hidden" name="id" value=view.line.id/>
+                <button type="submit" class="button" disabled=move || cannot || cancel.pending().get()>"Cancel"</button>
+                {view.cannot_cancel.map(|why| {
+                    view! { <span class="field-hint">{format!("It can't be cancelled: {why}.")}</span> }
+                })}
+            </ActionForm>
+        }
+        .into_any()
+    })
+}
+
+/// What an operator can do with an operation that waits.
+#[component]
+fn Decisions(view: OperationPageView, decide: Decide) -> impl IntoView {
+    let Decide { retry, give_up, .. } = decide;
+    let (retry_id, give_up_id) = (view.line.id.clone(), view.line.id);
+    let is_pending = move || retry.pending().get() || give_up.pending().get();
+    view.can_decide.then(|| {
+        view! {
+            <section class="card actions">
+                <h2>"It waits for you"</h2>
+                <p>
+                    "What is not known is looked at again before anything is done. Given up, it ends as failed, and "
+                    "nothing is started, stopped or removed."
+                </p>
+                <ActionForm action=retry>
+                    <input type="hidden" name="id" value=retry_id/>
+                    <button type="submit" class="button button-main" disabled=is_pending>"Try again"</button>
+                </ActionForm>
+                <ActionForm action=give_up>
+                    <input type="hidden" name="id" value=give_up_id/>
+                    <button type="submit" class="button button-danger" disabled=is_pending>"Give up"</button>
+                </ActionForm>
+            </section>
+        }
+        .into_any()
+    })
 }
 
 #[component]

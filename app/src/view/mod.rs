@@ -5,6 +5,7 @@ pub mod amounts;
 pub mod capacity;
 pub mod catalogue;
 pub mod chart;
+pub mod drift;
 pub mod node;
 pub mod operation;
 pub mod plan;

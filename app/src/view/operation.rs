@@ -57,6 +57,10 @@ pub struct OperationPageView {
     pub called: String,
     pub figures: OperationFigures,
     pub ended_at: Option<String>,
+    /// Whether it waits for the operator, and the reader is one.
+    pub can_decide: bool,
+    /// Why it can't be cancelled; none where it can.
+    pub cannot_cancel: Option<String>,
     pub as_of: String,
 }
 
@@ -72,6 +76,7 @@ pub const fn state_word(state: OperationState) -> &'static str {
         OperationState::Pending => "Waiting",
         OperationState::Running => "Running",
         OperationState::Undoing => "Undoing",
+        OperationState::Waiting => "Waiting for the operator",
         OperationState::Succeeded => "Succeeded",
         OperationState::Undone => "Undone",
         OperationState::Failed => "Failed",

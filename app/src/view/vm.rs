@@ -67,6 +67,7 @@ impl VmCard {
     }
 
     pub fn can_delete(&self) -> bool {
-        self.operation.is_none() && matches!(self.state, VmState::Running | VmState::Stopped | VmState::Failed)
+        let states = [VmState::Running, VmState::Stopped, VmState::Failed, VmState::Unknown];
+        self.operation.is_none() && states.contains(&self.state)
     }
 }

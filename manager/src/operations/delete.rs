@@ -28,8 +28,11 @@ impl Step for ForceOff {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let vm = run.vm().await?;
-        run.shared.store.vm_state_set(vm.id, VmState::Deleting).await?;
-        run.recorded().await?;
+        // A failed one takes no room, and its removal asks for none.
+        if vm.state != VmState::Failed {
+            run.shared.store.vm_state_set(vm.id, VmState::Deleting).await?;
+            run.recorded().await?;
+        }
         match run.call(run.hypervisor(vm.node)?.force_off(vm.id)).await {
             Ok(()) | Err(HypervisorError::NoSuchVm) => Ok(None),
             Err(error) => Err(error.into()),

@@ -9,12 +9,16 @@
 //!           │ no point of     │ past the point of no return  │ unknown where the VM executes,
 //!           │ no return yet   │                              │ or an undo failed
 //!           v                 v                              v
-//!   undoing: all steps    undoing: back to that point,     failed, and nothing is touched
-//!   in reverse            then what cleans up
-//!           │                 │
-//!           v                 v
-//!        undone            failed: the VM is at its destination, at the size that the reason says
+//!   undoing: all steps    undoing: back to that point,     waiting for the operator, and nothing is touched:
+//!   in reverse            then what cleans up              it holds what it holds
+//!           │                 │                              │ tried again: goes on where it stood
+//!           v                 v                              │ given up: the VM's row says what is seen of it
+//!        undone            failed: the VM is at its          v
+//!                          destination, at the size        running, undoing; or failed
+//!                          that the reason says
 //! ```
+//!
+//! An undo that fails and leaves no more behind than a copy that does not run keeps no operation waiting.
 //!
 //! The rows say all that is needed to go on after a crash: a step that was `started` is carried out again, one whose
 //! undo was begun is undone again. The point of no return is the last step of that mark that is `done`. An operation
@@ -31,7 +35,7 @@ use crate::shared::{Change, Shared};
 use crate::store::StoreError;
 use grid::OperationId;
 use grid::operation::{Operation, OperationState};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -46,9 +50,18 @@ pub(crate) struct Driver {
     shared: Arc<Shared>,
     collector: Arc<Collector>,
     /// Those that this process carries out, so that none is begun twice here.
-    running: Arc<Mutex<BTreeSet<OperationId>>>,
+    running: Arc<Mutex<BTreeMap<OperationId, Running>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+}
+
+/// An operation that this process carries out.
+#[derive(Debug, Default)]
+struct Running {
+    /// It was to be begun meanwhile, because what it waited for is decided.
+    again: bool,
+    /// Says that it is to turn back.
+    cancelled: CancellationToken,
 }
 
 impl Driver {
@@ -65,21 +78,27 @@ impl Driver {
         }
         let driver = self.clone();
         self.tasks.spawn(async move {
-            let unfinished = loop {
-                match driver.shared.store.operation_unfinished().await {
-                    Ok(unfinished) => break unfinished,
-                    Err(error) => tracing::error!(%error, "unfinished operations can't be read"),
-                }
+            while let Err(error) = driver.take_up().await {
+                tracing::error!(%error, "unfinished operations can't be read");
                 tokio::select! {
                     () = driver.stop.cancelled() => return,
                     () = tokio::time::sleep(STORE_AGAIN) => {}
                 }
-            };
-            for operation in unfinished {
-                tracing::info!(operation = %operation.id, kind = operation.kind.as_str(), "taken up");
-                driver.spawn(operation.id);
             }
         });
+    }
+
+    /// Takes up what nobody carries out: left by an earlier run, or accepted with an answer that was lost.
+    pub(crate) async fn take_up(&self) -> Result<(), StoreError> {
+        for operation in self.shared.store.operation_unfinished().await? {
+            let is_known = self.with_running(|running| running.contains_key(&operation.id));
+            if operation.state == OperationState::Waiting || is_known {
+                continue;
+            }
+            tracing::info!(operation = %operation.id, kind = operation.kind.as_str(), "taken up");
+            self.spawn(operation.id);
+        }
+        Ok(())
     }
 
     /// Stops where each operation stands; they go on at the next start.
@@ -91,7 +110,14 @@ impl Driver {
 
     /// Carries an accepted operation out, in a task of its own.
     pub(crate) fn spawn(&self, id: OperationId) {
-        if !self.with_running(|running| running.insert(id)) {
+        let is_new = self.with_running(|running| match running.get_mut(&id) {
+            None => running.insert(id, Running::default()).is_none(),
+            Some(known) => {
+                known.again = true;
+                false
+            }
+        });
+        if !is_new {
             return;
         }
         metrics::gauge!("hostgrid_operations_running").increment(1);
@@ -104,14 +130,23 @@ impl Driver {
             match ended {
                 Ok(()) => {}
                 Err(StoreError::Fenced) => tracing::warn!(operation = %id, "another server has taken it over"),
+                Err(StoreError::Conflict(why)) => tracing::info!(operation = %id, why, "nothing to do"),
                 Err(error) => tracing::error!(operation = %id, %error, "left as it stands"),
             }
-            driver.with_running(|running| running.remove(&id));
+            let again = driver.with_running(|running| running.remove(&id));
             metrics::gauge!("hostgrid_operations_running").decrement(1);
+            if again.is_some_and(|it| it.again) && !driver.stop.is_cancelled() {
+                driver.spawn(id);
+            }
         });
     }
 
-    fn with_running<T>(&self, change: impl FnOnce(&mut BTreeSet<OperationId>) -> T) -> T {
+    /// Has an operation that this process carries out turn back where it can: the store knows already.
+    pub(crate) fn cancel(&self, id: OperationId) {
+        self.with_running(|running| running.get(&id).map(|it| it.cancelled.cancel()));
+    }
+
+    fn with_running<T>(&self, change: impl FnOnce(&mut BTreeMap<OperationId, Running>) -> T) -> T {
         change(&mut self.running.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -130,25 +165,31 @@ impl Driver {
         let store = &self.shared.store;
         let epoch = store.operation_claim(id).await?;
         let operation = store.operation_get(id).await?.ok_or(StoreError::NotFound)?;
-        if operation.state.is_over() {
-            return Ok(());
-        }
         let began = Instant::now();
         let kind = operation.kind.clone();
-        let run = Run::new(Arc::clone(&self.shared), Arc::clone(&self.collector), operation, epoch);
+        let mut run = Run::new(Arc::clone(&self.shared), Arc::clone(&self.collector), operation, epoch);
+        if let Some(cancelled) = self.with_running(|running| running.get(&id).map(|it| it.cancelled.clone()))
+            && !run.cancelled.is_cancelled()
+        {
+            run.cancelled = cancelled;
+        }
         let outcome = match known_steps(&run.operation) {
             Some(steps) => self.walk(&run, &steps).await?,
             None => Outcome::not_understood(),
         };
         let word = outcome.state.as_str();
-        ending::end(&run, outcome).await?;
+        match outcome.state {
+            OperationState::Waiting => ending::wait(&run, outcome).await?,
+            _ => ending::end(&run, outcome, None).await?,
+        }
         metrics::counter!("hostgrid_operations_total", "kind" => kind.as_str(), "outcome" => word).increment(1);
         metrics::histogram!("hostgrid_operation_duration_seconds", "kind" => kind.as_str()).record(began.elapsed());
-        tracing::info!(operation = %id, kind = kind.as_str(), outcome = word, "ended");
+        tracing::info!(operation = %id, kind = kind.as_str(), outcome = word, "as far as it goes");
         Ok(())
     }
 
     async fn walk(&self, run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
+        self.shared.mending.until_left(run.vm_id()).await;
         if run.operation.state == OperationState::Undoing {
             return work::back(run, steps).await;
         }

@@ -1,21 +1,43 @@
-//! The end of an operation: what is true of the VM now is recorded, reservations are freed, the audit gets its row.
+//! The end of an operation: what is true of the VM now is recorded, reservations are freed, the audit gets its row. Or
+//! its wait for the operator: nothing is freed, and the VM's state says what is seen.
 
 use super::run::Run;
-use super::steps::settle::{record_what_is, tell_module};
+use super::steps::settle::{as_recorded, record_what_is, tell_module};
 use super::steps::verify::is_same;
 use super::steps::watch::DOWNTIME;
 use super::work::Outcome;
 use crate::clock;
 use crate::shared::Change;
 use crate::store::StoreError;
-use crate::store::rows::OperationEnd;
-use grid::NodeId;
+use crate::store::rows::{OperationEnd, OperationWait};
 use grid::operation::{OperationKind, OperationState};
 use grid::plan::Plan;
 use grid::sample::DomainState;
 use grid::vm::VmState;
+use grid::{NodeId, UserId};
 
-pub(super) async fn end(run: &Run, outcome: Outcome) -> Result<(), StoreError> {
+/// It waits for the operator, and holds what it holds.
+pub(super) async fn wait(run: &Run, outcome: Outcome) -> Result<(), StoreError> {
+    let reason = outcome.reason.unwrap_or_else(|| "it is not known how to go on".into());
+    let wait = OperationWait { detail: outcome.detail.unwrap_or_else(|| reason.clone()), reason, now: clock::now() };
+    run.shared.store.operation_wait(run.operation.id, run.epoch, &wait).await?;
+    state_as_seen(run).await;
+    tell(run).await;
+    Ok(())
+}
+
+/// While nobody goes on with it, the VM's state is what its home's hypervisor says.
+async fn state_as_seen(run: &Run) {
+    let Ok(vm) = run.vm().await else { return };
+    if !matches!(vm.state, VmState::Running | VmState::Stopped) {
+        return;
+    }
+    let seen = run.observe(vm.node).await.ok().flatten();
+    state_set(run, seen.map_or(VmState::Unknown, |seen| as_recorded(seen.state))).await;
+}
+
+/// Ends it, of itself or because an operator gave it up.
+pub(super) async fn end(run: &Run, outcome: Outcome, given_up_by: Option<UserId>) -> Result<(), StoreError> {
     let outcome = record_truth(run, outcome).await;
     let downtime = run.shared.store.operation_fact_get(run.operation.id, DOWNTIME).await?;
     let end = OperationEnd {
@@ -24,15 +46,20 @@ pub(super) async fn end(run: &Run, outcome: Outcome) -> Result<(), StoreError> {
         detail: outcome.detail,
         downtime_ms: downtime.and_then(|text| text.parse().ok()),
         called_ms: run.called_ms(),
+        given_up_by,
         now: clock::now(),
     };
     run.shared.store.operation_end(run.operation.id, run.epoch, &end).await?;
+    tell(run).await;
+    Ok(())
+}
+
+async fn tell(run: &Run) {
     if let Err(error) = run.collector.records_changed().await {
         tracing::warn!(%error, "the map counts what it knew until the store can be read");
     }
     run.shared.tell(Change::Vm(run.vm_id()));
     run.shared.tell(Change::Operation(run.operation.id));
-    Ok(())
 }
 
 /// After a failure the VM's row says what its hypervisor says; an undo that left something is no undo.
@@ -64,6 +91,13 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
                     outcome
                 }
             }
+        }
+        // What was begun of a deletion is not taken back; what is left of the VM can be deleted.
+        (OperationKind::Delete { .. }, _) => {
+            if run.vm().await.is_ok_and(|vm| vm.state == VmState::Deleting) {
+                state_set(run, VmState::Unknown).await;
+            }
+            outcome
         }
         _ => outcome,
     }

@@ -1,5 +1,6 @@
 //! Operations: durable pieces of work, carried out step by step, each step recorded and each with its undo.
 
+mod cancel;
 mod choose;
 mod delete;
 mod deploy;
@@ -7,6 +8,7 @@ mod driver;
 mod ending;
 mod kinds;
 pub(crate) mod maxima;
+mod operator;
 mod power;
 mod resize_in_place;
 mod resize_move;
@@ -28,7 +30,7 @@ use crate::accounts::{Principal, Role};
 use crate::store::rows::OperationFilter;
 use crate::vms::redacted;
 use crate::{Manager, ManagerError};
-use grid::operation::{Operation, OperationKind};
+use grid::operation::{Operation, OperationKind, OperationState};
 use grid::{NodeId, OperationId};
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +43,10 @@ pub struct OperationView {
     /// Nodes, for admins only. A deployment has a destination and no source.
     pub source_name: Option<String>,
     pub destination_name: Option<String>,
+    /// Whether it waits for the operator, and the reader is one.
+    pub can_decide: bool,
+    /// Why it can't be cancelled; none where it can.
+    pub cannot_cancel: Option<String>,
 }
 
 impl Manager {
@@ -82,6 +88,8 @@ impl Manager {
         let map = self.map();
         let name = |node: NodeId| map.get(node).map(|node| node.node.name.clone());
         Ok(OperationView {
+            can_decide: principal.role == Role::Admin && operation.state == OperationState::Waiting,
+            cannot_cancel: cancel::can_cancel(&operation).err().map(str::to_owned),
             operation: redacted(principal, operation),
             vm_name,
             source_name: source.and_then(name),

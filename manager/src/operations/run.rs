@@ -15,6 +15,7 @@ use grid::{NodeId, Size, VmId};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 
 /// One operation, being carried out by this process.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(crate) struct Run {
     pub(super) collector: Arc<Collector>,
     pub(super) operation: Operation,
     pub(super) epoch: u64,
+    /// Says that it is to turn back.
+    pub(super) cancelled: CancellationToken,
     /// The step that is being carried out.
     pub(super) position: AtomicU32,
     /// Whether that step had been begun before, by an earlier try or an earlier process.
@@ -37,7 +40,11 @@ impl Run {
     pub(super) fn new(shared: Arc<Shared>, collector: Arc<Collector>, operation: Operation, epoch: u64) -> Self {
         let (position, again, called_us) = (AtomicU32::new(0), AtomicBool::new(false), AtomicU64::new(0));
         let states = Mutex::new(operation.steps.iter().map(|step| step.state).collect());
-        Self { shared, collector, operation, epoch, position, again, called_us, states }
+        let cancelled = CancellationToken::new();
+        if operation.cancelled_by.is_some() {
+            cancelled.cancel();
+        }
+        Self { shared, collector, operation, epoch, cancelled, position, again, called_us, states }
     }
 
     pub(super) fn state_of(&self, position: u32) -> StepState {

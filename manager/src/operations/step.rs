@@ -39,6 +39,18 @@ pub(crate) trait Step: Send + Sync {
         false
     }
 
+    /// Whether it can be broken off when the operation is cancelled, and all of it be undone. What records or removes is
+    /// carried through; what cleans up comes when it is too late.
+    fn can_be_broken_off(&self) -> bool {
+        !self.cleans_up()
+    }
+
+    /// Whether an undo that fails leaves no more behind than what harms nobody, such as a copy that does not run: the
+    /// rest is undone all the same, and what is left is found and told of later.
+    fn leaves_behind(&self) -> bool {
+        false
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError>;
 
     async fn undo(&self, _run: &Run) -> Result<(), StepError> {

@@ -1,5 +1,6 @@
 //! Walking the steps of one operation: forward, or back and clean. See the picture in `driver.rs`.
 
+use super::cancel;
 use super::run::Run;
 use super::step::{Note, Step, StepError};
 #[cfg(test)]
@@ -29,15 +30,16 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    fn failed(error: &StepError) -> Self {
+    /// Nothing is done until an operator has looked.
+    fn waiting(error: &StepError) -> Self {
         let (reason, detail) = (error.reason.clone(), error.detail.clone());
-        Self { state: OperationState::Failed, reason: Some(reason), detail: Some(detail) }
+        Self { state: OperationState::Waiting, reason: Some(reason), detail: Some(detail) }
     }
 
     /// An operation that an other version of this program accepted.
     pub(super) fn not_understood() -> Self {
         let reason = "this version of Hostgrid does not know how to go on with it: nothing was touched";
-        Self::failed(&StepError::new(reason))
+        Self::waiting(&StepError::new(reason))
     }
 }
 
@@ -50,19 +52,39 @@ pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcom
         // A crash may have come between a failure and the word that all is to be undone.
         let ended = match run.state_of(position) {
             StepState::Failed => Err(StepError::new("a step had failed")),
+            _ if can_turn_back(run, steps, step.as_ref()) => unless_cancelled(run, position, step.as_ref()).await?,
             _ => carry_out(run, position, step.as_ref()).await?,
         };
         let Err(error) = ended else { continue };
         if error.unknown {
-            return Ok(Outcome::failed(&error));
+            return Ok(Outcome::waiting(&error));
         }
         match happened(run, position, step.as_ref()).await? {
             Ok(true) => {}
             Ok(false) => return turn_back(run, steps, &error).await,
-            Err(unknown) => return Ok(Outcome::failed(&unknown)),
+            Err(unknown) => return Ok(Outcome::waiting(&unknown)),
         }
     }
     Ok(Outcome { state: OperationState::Succeeded, reason: None, detail: None })
+}
+
+/// Whether all steps that were begun can be taken back, and this one be broken off.
+fn can_turn_back(run: &Run, steps: &[Box<dyn Step>], now: &dyn Step) -> bool {
+    let begun = positions(steps).all(|(position, step)| cancel::can_turn_back(step.as_ref(), run.state_of(position)));
+    begun && now.can_be_broken_off()
+}
+
+/// Carries a step out, and breaks it off when the operation is cancelled.
+async fn unless_cancelled(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), StepError>, StoreError> {
+    tokio::select! {
+        biased;
+        () = run.cancelled.cancelled() => {}
+        ended = carry_out(run, position, step) => return ended,
+    }
+    if run.state_of(position) != StepState::Waiting {
+        record(run, position, StepState::Failed, Some("cancelled")).await?;
+    }
+    Ok(Err(StepError::new("cancelled")))
 }
 
 /// Whether a step of no return, failed or cut off, has done all the same what can't be taken back; then it counts as
@@ -91,11 +113,12 @@ async fn turn_back(run: &Run, steps: &[Box<dyn Step>], error: &StepError) -> Res
 /// Undoes in reverse, down to the point of no return if that was passed; then what cleans up is carried out.
 pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
     let store = &run.shared.store;
-    let reason = store.operation_fact_get(run.operation.id, REASON).await?.unwrap_or_else(|| "a step failed".into());
-    let detail = store.operation_fact_get(run.operation.id, DETAIL).await?.unwrap_or_else(|| reason.clone());
+    let mut reason =
+        store.operation_fact_get(run.operation.id, REASON).await?.unwrap_or_else(|| "a step failed".into());
+    let mut detail = store.operation_fact_get(run.operation.id, DETAIL).await?.unwrap_or_else(|| reason.clone());
     for (position, step) in positions(steps) {
         if let Err(unknown) = happened(run, position, step.as_ref()).await? {
-            return Ok(Outcome::failed(&unknown));
+            return Ok(Outcome::waiting(&unknown));
         }
     }
     let passed = positions(steps)
@@ -108,10 +131,14 @@ pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, 
         if kept || matches!(run.state_of(position), StepState::Waiting | StepState::Undone) {
             continue;
         }
-        if let Err(error) = undo(run, position, step.as_ref()).await? {
+        let Err(error) = undo(run, position, step.as_ref()).await? else { continue };
+        if error.unknown || !step.leaves_behind() {
             let told = StepError::new(format!("{reason}; it could not be undone: {}", error.reason));
-            return Ok(Outcome::failed(&told.detail(format!("{detail}; {error}"))));
+            return Ok(Outcome::waiting(&told.detail(format!("{detail}; {error}"))));
         }
+        record(run, position, StepState::Failed, Some(&format!("left behind: {}", error.reason))).await?;
+        reason = format!("{reason}; something was left behind that could not be removed: {}", error.reason);
+        detail = format!("{detail}; left behind by {}: {error}", step.name());
     }
     if passed.is_none() {
         return Ok(Outcome { state: OperationState::Undone, reason: Some(reason), detail: Some(detail) });

@@ -15,7 +15,8 @@ use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
-    AuditRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, RoomCheck, SessionRow, UserRow,
+    AuditRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait, RoomCheck, SessionRow,
+    UserRow,
 };
 
 /// Accounts, sessions and audit.
@@ -55,8 +56,14 @@ pub trait NodeStore: Send + Sync {
     async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
     async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError>;
     async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError>;
+    /// What was usable on each node, less what is held outside the store, when room was last given there; without bound
+    /// for a resource of which none was.
+    async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError>;
     /// What running operations hold, node by node.
     async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError>;
+
+    /// Frees what operations hold that are over, of which there should be nothing; answers how many there were.
+    async fn reservation_free_ended(&self) -> Result<u64, StoreError>;
 
     async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError>;
     async fn offer_list(&self) -> Result<Vec<Offer>, StoreError>;
@@ -105,8 +112,18 @@ pub trait OperationStore: Send + Sync {
     /// Those that aren't over, oldest first.
     async fn operation_unfinished(&self) -> Result<Vec<Operation>, StoreError>;
     /// Takes the operation over: raises its epoch, and answers it. Writes with an older epoch fail with
-    /// [`StoreError::Fenced`]. [`StoreError::Conflict`] where it is over.
+    /// [`StoreError::Fenced`]. [`StoreError::Conflict`] where it is over or waits for the operator.
     async fn operation_claim(&self, operation: OperationId) -> Result<u64, StoreError>;
+    /// The same for one that waits for the operator, and for no other: it goes on waiting.
+    async fn operation_claim_waiting(&self, operation: OperationId) -> Result<u64, StoreError>;
+    /// It waits for the operator from now on, and holds what it holds; the audit gets its row.
+    async fn operation_wait(&self, operation: OperationId, epoch: u64, wait: &OperationWait) -> Result<(), StoreError>;
+    /// An operator has it tried again: the step that failed counts as begun, and whoever claims it goes on. One
+    /// transaction with this row of the audit. [`StoreError::Conflict`] where it doesn't wait.
+    async fn operation_resume(&self, operation: OperationId, audit: &AuditRow) -> Result<(), StoreError>;
+    /// It is to turn back: whoever carries it out sees it. One transaction with this row of the audit.
+    /// [`StoreError::Conflict`] where it is over, is taken back, waits, or was cancelled before.
+    async fn operation_cancel(&self, operation: OperationId, by: UserId, audit: &AuditRow) -> Result<(), StoreError>;
     /// `None` leaves the note as it is. The step started when it was first so; it ended when it was last done, failed
     /// or undone.
     async fn step_set(
@@ -118,7 +135,7 @@ pub trait OperationStore: Send + Sync {
         note: Option<&str>,
         now: UnixMillis,
     ) -> Result<(), StoreError>;
-    /// Not for the states in which it is over: see `operation_end`.
+    /// Not for the states in which it is over or waits: see `operation_end` and `operation_wait`.
     async fn operation_state_set(
         &self,
         operation: OperationId,

@@ -112,6 +112,18 @@ pub struct OperationEnd {
     pub detail: Option<String>,
     pub downtime_ms: Option<u64>,
     pub called_ms: u64,
+    /// The operator who gave it up; none where it ended by itself.
+    pub given_up_by: Option<UserId>,
+    pub now: UnixMillis,
+}
+
+/// Why an operation waits for the operator.
+#[derive(Clone, Debug)]
+pub struct OperationWait {
+    /// For the customer.
+    pub reason: String,
+    /// For the operator.
+    pub detail: String,
     pub now: UnixMillis,
 }
 

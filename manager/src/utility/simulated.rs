@@ -23,8 +23,13 @@ pub trait SimulatedPool: Send + Sync + std::fmt::Debug {
     fn space(&self) -> PoolSample;
     /// The length of a VM's disk in bytes.
     fn disk(&self, vm: VmId) -> Option<u64>;
+    /// All VMs' disks, whoever put them there.
+    fn disks(&self) -> BTreeMap<VmId, u64>;
     fn disk_put(&self, vm: VmId, bytes: u64);
     fn disk_remove(&self, vm: VmId);
+    /// What is on a disk, as a number that stands for it.
+    fn contents(&self, vm: VmId) -> u64;
+    fn contents_put(&self, vm: VmId, contents: u64);
 }
 
 /// What is wrong with a module.
@@ -43,7 +48,8 @@ pub struct UtilityFaults {
 /// The disks on their way between the modules of one simulated grid.
 #[derive(Clone, Debug, Default)]
 pub struct SimulatedTransfers {
-    sent: Arc<Mutex<HashMap<TransferId, u64>>>,
+    /// Bytes and contents.
+    sent: Arc<Mutex<HashMap<TransferId, (u64, u64)>>>,
 }
 
 /// One node's simulated module.
@@ -123,9 +129,10 @@ impl SimulatedUtility {
         state.sequence += 1;
         let deployed: Vec<DeployedVm> =
             state.deployed.iter().map(|(vm, size)| DeployedVm { vm: *vm, size: *size }).collect();
-        let disks = deployed.iter().filter_map(|deployed| {
-            let virtual_bytes = self.pool.disk(deployed.vm)?;
-            Some(DiskSample { vm: deployed.vm, virtual_bytes, real_bytes: virtual_bytes / 4 })
+        let disks = self.pool.disks().into_iter().map(|(vm, virtual_bytes)| DiskSample {
+            vm,
+            virtual_bytes,
+            real_bytes: virtual_bytes / 4,
         });
         let images = state.images.iter();
         let mut sample = UtilitySample {
@@ -190,13 +197,14 @@ impl SimulatedUtility {
             }
             Work::CopyOut { vm, transfer } => {
                 let bytes = self.pool.disk(*vm).ok_or(WorkFailure::NoDisk)?;
-                self.transfers.lock().insert(*transfer, bytes);
+                self.transfers.lock().insert(*transfer, (bytes, self.pool.contents(*vm)));
                 return Ok(WorkDone::Copied { bytes, checksum: checksum(*vm) });
             }
             Work::CopyIn { vm, transfer, size } => {
                 let broken = || WorkFailure::Transfer { reason: "nobody sends".to_owned() };
-                let bytes = self.transfers.lock().get(transfer).copied().ok_or_else(broken)?;
+                let (bytes, contents) = self.transfers.lock().get(transfer).copied().ok_or_else(broken)?;
                 self.make(*vm, size.disk.bytes().max(bytes))?;
+                self.pool.contents_put(*vm, contents);
                 state.deployed.insert(*vm, *size);
                 return Ok(WorkDone::Copied { bytes, checksum: checksum(*vm) });
             }
@@ -240,7 +248,7 @@ impl SimulatedUtility {
 }
 
 impl SimulatedTransfers {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TransferId, u64>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<TransferId, (u64, u64)>> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

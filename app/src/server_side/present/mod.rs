@@ -2,6 +2,7 @@
 
 pub mod capacity;
 pub mod catalogue;
+pub mod drift;
 pub mod node;
 pub mod operation;
 pub mod plan;

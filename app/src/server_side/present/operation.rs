@@ -32,6 +32,8 @@ pub fn page(view: OperationView) -> OperationPageView {
             destination: view.destination_name.clone(),
         },
         ended_at: operation.ended_at.map(time::moment),
+        can_decide: view.can_decide,
+        cannot_cancel: view.cannot_cancel.clone(),
         as_of: time::moment(time::now()),
         line: line_of_view(&view),
     }

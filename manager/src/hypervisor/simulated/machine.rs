@@ -73,6 +73,9 @@ pub(super) struct Machine {
     /// Disks in the pool, in bytes, as a utility module put them. A domain whose disk is not here has one of its
     /// configured size.
     pub(super) disks: BTreeMap<VmId, u64>,
+    /// What its guest has written to each disk: how many times. A disk is never empty of it by being carried.
+    #[serde(default)]
+    pub(super) written: BTreeMap<VmId, u64>,
     pub(super) utility: Option<UtilityVm>,
 }
 

@@ -75,6 +75,12 @@ impl SimulatedHypervisor {
         Ok((destination.id, carried.saturating_add(live.size.memory.bytes())))
     }
 
+    /// Ends a live move whose caller is gone, as a move peer to peer ends by itself.
+    pub fn arrive(&self, vm: VmId, destination: &Destination) -> Result<(), HypervisorError> {
+        let (to, _) = self.destination_of(vm, &destination.uri)?;
+        self.hand_over(vm, to)
+    }
+
     /// The hand-over, at one stroke: off here, running there.
     fn hand_over(&self, vm: VmId, to: NodeId) -> Result<(), HypervisorError> {
         let mut inner = self.grid.lock();
@@ -85,8 +91,10 @@ impl SimulatedHypervisor {
         }
         let moved = Domain { persistent: domain.live, ..domain.clone() };
         Self::switch_off(source, vm)?;
+        let written = source.written.get(&vm).copied();
         if let Some(destination) = inner.machines.get_mut(&to) {
             destination.domains.insert(vm, moved);
+            destination.written.extend(written.map(|written| (vm, written)));
         }
         inner.keep();
         Ok(())

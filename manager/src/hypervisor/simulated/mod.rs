@@ -59,6 +59,13 @@ impl SimulatedGrid {
         Ok(Self { inner: Arc::new(Mutex::new(Inner { machines, file: Some(file), ..Inner::default() })) })
     }
 
+    /// A copy in memory of the grid that this file holds: what is done to it is not written.
+    pub fn copy_of(file: PathBuf) -> std::io::Result<Self> {
+        let grid = Self::kept_at(file)?;
+        grid.lock().file = None;
+        Ok(grid)
+    }
+
     /// How long a start, a shutdown and a tenth of a migration take; nothing by default.
     pub fn set_pace(&self, pace: Duration) {
         self.lock().pace = pace;
@@ -74,6 +81,7 @@ impl SimulatedGrid {
             hardware: hardware.clone(),
             domains: BTreeMap::new(),
             disks: BTreeMap::new(),
+            written: BTreeMap::new(),
             utility: None,
         });
         machine.hardware = hardware;
@@ -122,12 +130,46 @@ impl SimulatedGrid {
     pub fn disk_remove(&self, node: NodeId, vm: VmId) {
         self.change(node, |machine| {
             machine.disks.remove(&vm);
+            machine.written.remove(&vm);
         });
+    }
+
+    /// What is on a VM's disk in a node's pool: how many times its guest wrote.
+    pub fn written(&self, node: NodeId, vm: VmId) -> u64 {
+        self.lock().machines.get(&node).and_then(|machine| machine.written.get(&vm).copied()).unwrap_or(0)
+    }
+
+    /// Puts other contents on a disk, as a utility module does that received it.
+    pub fn written_put(&self, node: NodeId, vm: VmId, written: u64) {
+        self.change(node, |machine| {
+            machine.written.insert(vm, written);
+        });
+    }
+
+    /// Every guest that executes writes once more, and is told that it is kept: who, where, and how many times in all.
+    /// A VM that executes twice is in it twice.
+    pub fn guests_write(&self) -> Vec<(VmId, NodeId, u64)> {
+        let mut inner = self.lock();
+        let mut told = Vec::new();
+        for machine in inner.machines.values_mut() {
+            let running = machine.domains.iter().filter(|(_, domain)| domain.state == DomainState::Running);
+            for (vm, _) in running {
+                let written = machine.written.entry(*vm).or_insert(0);
+                *written += 1;
+                told.push((*vm, machine.id, *written));
+            }
+        }
+        told
     }
 
     /// The length in bytes of a VM's disk in a node's pool.
     pub fn disk(&self, node: NodeId, vm: VmId) -> Option<u64> {
         self.lock().machines.get(&node)?.disks.get(&vm).copied()
+    }
+
+    /// All VMs' disks in a node's pool, with their lengths in bytes.
+    pub fn disks(&self, node: NodeId) -> BTreeMap<VmId, u64> {
+        self.lock().machines.get(&node).map(|machine| machine.disks.clone()).unwrap_or_default()
     }
 
     /// The pool's capacity and what it has left.

@@ -44,6 +44,11 @@ impl Step for CreateDisk {
         pace.long_step
     }
 
+    /// A disk that can't be removed now is found by its module's next report.
+    fn leaves_behind(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let (vm, image) = (run.vm().await?, image(run).await?);
         let work = Work::CreateDisk { vm: vm.id, image, size: vm.size };
@@ -90,6 +95,11 @@ impl Step for PrepareDisk {
         "prepare-disk"
     }
 
+    /// A disk that can't be removed now is found by its module's next report.
+    fn leaves_behind(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let plan = run.plan()?;
         let bytes = length(run, plan.source, plan.from);
@@ -123,6 +133,11 @@ impl Step for CopyDisk {
 
     fn deadline(&self, pace: &Pace) -> Duration {
         pace.long_step
+    }
+
+    /// A disk that can't be removed now is found by its module's next report.
+    fn leaves_behind(&self) -> bool {
+        true
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {

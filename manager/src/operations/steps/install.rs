@@ -45,6 +45,11 @@ impl Step for Define {
         "define"
     }
 
+    /// A definition that does not run and starts by nobody's will harms nobody.
+    fn leaves_behind(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let (vm, place) = (run.vm().await?, run.place().await?);
         let size: Size = match &run.operation.kind {

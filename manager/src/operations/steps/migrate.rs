@@ -76,7 +76,12 @@ impl Step for MigrateLive {
         if whereabouts(run).await? == Whereabouts::Destination {
             return Err(StepError::new("the VM has arrived at its destination").unknown());
         }
-        Ok(run.call(run.hypervisor(plan.source)?.migrate_abort(plan.vm)).await?)
+        run.call(run.hypervisor(plan.source)?.migrate_abort(plan.vm)).await?;
+        // It may have arrived just before.
+        match whereabouts(run).await? {
+            Whereabouts::Destination => Err(StepError::new("the VM has arrived at its destination").unknown()),
+            Whereabouts::Source | Whereabouts::Nowhere => Ok(()),
+        }
     }
 }
 

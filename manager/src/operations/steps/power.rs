@@ -85,6 +85,11 @@ impl Step for Start {
         self.no_return
     }
 
+    /// A start at a second node that was asked for may come yet: nobody starts the first copy again meanwhile.
+    fn can_be_broken_off(&self) -> bool {
+        !self.no_return
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let place = run.place().await?;
         let home = run.vm().await?.node;

@@ -45,7 +45,7 @@ pub(in crate::operations) async fn remove(run: &Run, node: NodeId) -> Result<(),
     let vm = run.vm_id();
     let seen = run.observe(node).await?;
     if seen.as_ref().is_some_and(|seen| seen.state != DomainState::ShutOff) {
-        return Err(StepError::new("the VM runs where its copy should be removed"));
+        return Err(StepError::new("the VM runs where its copy should be removed").unknown());
     }
     if seen.is_some() {
         undefine(run, node).await?;

@@ -101,11 +101,15 @@ pub(in crate::operations) async fn record_what_is(run: &Run, node: NodeId) -> Re
     let known = [run.plan().ok().map(|plan| plan.to), Some(vm.size)];
     let size = known.into_iter().flatten().find(|known| is_same(told, *known)).unwrap_or(told);
     run.shared.store.vm_settle(vm.id, node, size, run.maxima().await?).await?;
-    let state = match seen.state {
-        DomainState::Running | DomainState::Paused => VmState::Running,
-        DomainState::ShutOff | DomainState::Other => VmState::Stopped,
-    };
-    run.shared.store.vm_state_set(vm.id, state).await?;
+    run.shared.store.vm_state_set(vm.id, as_recorded(seen.state)).await?;
     run.recorded().await?;
     Ok(size)
+}
+
+/// A domain's state as the state of its VM.
+pub(in crate::operations) const fn as_recorded(state: DomainState) -> VmState {
+    match state {
+        DomainState::Running | DomainState::Paused => VmState::Running,
+        DomainState::ShutOff | DomainState::Other => VmState::Stopped,
+    }
 }

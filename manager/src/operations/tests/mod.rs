@@ -1,8 +1,12 @@
 //! Operations on a simulated grid, with a real store: the good way, and every way in which it can go wrong.
 
+mod cancel;
 mod faults;
 mod good;
+mod promises;
+mod reconciler;
 mod restart;
 mod rig;
 mod rights;
+mod waiting;
 mod watching;

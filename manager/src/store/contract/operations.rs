@@ -1,7 +1,7 @@
 //! Operations that were accepted: how they go on, who may write to them, and how they end.
 
 use super::super::StoreError;
-use super::super::rows::OperationFilter;
+use super::super::rows::{AuditRow, OperationFilter, OperationWait};
 use super::world::{LARGE, NOW, PLENTY, World, end};
 use grid::operation::{OperationState, StepState};
 use grid::vm::commitment;
@@ -129,4 +129,61 @@ async fn lists_are_newest_first_and_filtered() {
     let unfinished = world.store.operation_unfinished().await.unwrap();
     assert_eq!(unfinished.len(), 1);
     assert_eq!(unfinished[0].steps.len(), 3);
+}
+
+#[tokio::test]
+async fn what_waits_for_the_operator_holds_what_it_holds_and_is_claimed_by_nobody_else() {
+    let world = World::new().await;
+    let vm = world.running("web").await;
+    let new = world.resize(&vm, LARGE, Some(world.there), "move");
+    world.begin(&new, PLENTY).await;
+    let (store, id) = (&world.store, new.id);
+    let epoch = store.operation_claim(id).await.unwrap();
+    store.operation_state_set(id, epoch, OperationState::Running).await.unwrap();
+    store.step_set(id, epoch, 1, StepState::Failed, None, NOW).await.unwrap();
+    assert!(matches!(store.operation_claim_waiting(id).await, Err(StoreError::Conflict(_))));
+    let wait = OperationWait { reason: "nobody knows".into(), detail: "neither end answers".into(), now: NOW };
+    assert!(matches!(store.operation_wait(id, epoch - 1, &wait).await, Err(StoreError::Fenced)));
+    store.operation_wait(id, epoch, &wait).await.unwrap();
+    let waiting = store.operation_unfinished().await.unwrap().remove(0);
+    assert_eq!((waiting.state, waiting.reason.as_deref()), (OperationState::Waiting, Some("nobody knows")));
+    assert_eq!(world.reserved(world.there).await, commitment(HypervisorKind::Qemu, LARGE));
+    assert_eq!(store.audit_list(1).await.unwrap()[0].outcome, "waiting: nobody knows");
+    assert!(matches!(store.operation_claim(id).await, Err(StoreError::Conflict(_))));
+    let operator = AuditRow {
+        at: NOW,
+        actor: Some(world.user),
+        tenant: None,
+        action: "operation_retry".into(),
+        target: id.to_string(),
+        outcome: "accepted".into(),
+    };
+    let slow = store.operation_claim_waiting(id).await.unwrap();
+    store.operation_resume(id, &operator).await.unwrap();
+    assert!(matches!(store.operation_resume(id, &operator).await, Err(StoreError::Conflict(_))));
+    let late = store.operation_end(id, slow, &end(OperationState::Failed)).await;
+    assert!(matches!(late, Err(StoreError::Fenced)), "it goes on, nobody gives it up: {late:?}");
+    let going_on = store.operation_get(id).await.unwrap().unwrap();
+    assert_eq!((going_on.state, going_on.steps[1].state), (OperationState::Running, StepState::Started));
+    assert_eq!(store.audit_list(1).await.unwrap()[0].action, "operation_retry");
+    store.operation_claim(id).await.unwrap();
+}
+
+#[tokio::test]
+async fn who_gives_up_what_waits_is_in_the_audit() {
+    let world = World::new().await;
+    let vm = world.running("web").await;
+    let new = world.start(vm.id, "a");
+    world.begin(&new, PLENTY).await;
+    let (store, operator) = (&world.store, grid::UserId(Uuid::new_v4()));
+    let epoch = store.operation_claim(new.id).await.unwrap();
+    let wait = OperationWait { reason: "nobody knows".into(), detail: String::new(), now: NOW };
+    store.operation_wait(new.id, epoch, &wait).await.unwrap();
+    let epoch = store.operation_claim_waiting(new.id).await.unwrap();
+    let mut given_up = end(OperationState::Failed);
+    given_up.given_up_by = Some(operator);
+    store.operation_end(new.id, epoch, &given_up).await.unwrap();
+    let row = store.audit_list(1).await.unwrap().remove(0);
+    assert_eq!((row.actor, row.action.as_str(), row.outcome.as_str()), (Some(operator), "operation_give_up", "failed"));
+    assert_eq!(store.operation_get(new.id).await.unwrap().unwrap().state, OperationState::Failed);
 }

@@ -221,6 +221,7 @@ pub(super) fn end(state: OperationState) -> OperationEnd {
         detail: None,
         downtime_ms: Some(7),
         called_ms: 40,
+        given_up_by: None,
         now: UnixMillis(NOW.0 + 900),
     }
 }

@@ -87,6 +87,7 @@ async fn decide(tx: &mut SqliteConnection, new: &NewOperation, room: &[RoomCheck
         if !available.covers(&check.asked) {
             return Ok(Begun::NoRoom { node: check.node, asked: check.asked, available });
         }
+        grant(tx, check).await?;
     }
     if let Some(NewVm { vm, addresses }) = &new.deploy {
         let Some(address) = next_address(tx, *addresses).await? else {
@@ -160,6 +161,27 @@ async fn available(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<Resou
     .await
     .map_err(database)?;
     Ok(check.usable.minus(Columns(&row).resources("")?).minus(check.outside))
+}
+
+/// Remembers what was usable when room was given: see `granted_vcpus` in the migrations.
+async fn grant(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<(), StoreError> {
+    let usable = check.usable.minus(check.outside);
+    let given =
+        |resource| (check.asked.get(resource) > 0).then(|| i64::try_from(usable.get(resource)).unwrap_or(i64::MAX));
+    sqlx::query(
+        "UPDATE node SET granted_vcpus = COALESCE(?, granted_vcpus),
+                         granted_memory_mib = COALESCE(?, granted_memory_mib),
+                         granted_disk_mib = COALESCE(?, granted_disk_mib)
+         WHERE id = ?",
+    )
+    .bind(given(Resource::Vcpus))
+    .bind(given(Resource::Memory))
+    .bind(given(Resource::Disk))
+    .bind(check.node.to_string())
+    .execute(tx)
+    .await
+    .map_err(database)?;
+    Ok(())
 }
 
 /// The next free address after the one that was given out last, round and round.

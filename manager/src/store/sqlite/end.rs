@@ -31,7 +31,7 @@ pub(super) async fn end_operation(
 ) -> Result<(), StoreError> {
     let row = sqlx::query(
         "UPDATE operation SET state = ?, reason = ?, detail = ?, downtime_ms = ?, called_ms = ?, ended_ms = ?,
-                              quota_vcpus = 0, quota_memory_mib = 0, quota_disk_mib = 0
+                              waiting_ms = NULL, quota_vcpus = 0, quota_memory_mib = 0, quota_disk_mib = 0
          WHERE id = ? AND epoch = ? AND ended_ms IS NULL
          RETURNING kind, vm, tenant, actor",
     )
@@ -60,11 +60,15 @@ pub(super) async fn end_operation(
     }
     let state = end.state.as_str();
     let outcome = end.reason.as_ref().map_or_else(|| state.to_owned(), |reason| format!("{state}: {reason}"));
+    let (actor, action) = match end.given_up_by {
+        Some(operator) => (operator, "operation_give_up".to_owned()),
+        None => (columns.parsed("actor")?, format!("vm_{}", columns.text("kind")?)),
+    };
     let row = AuditRow {
         at: end.now,
-        actor: Some(columns.parsed("actor")?),
+        actor: Some(actor),
         tenant: Some(columns.parsed("tenant")?),
-        action: format!("vm_{}", columns.text("kind")?),
+        action,
         target: columns.text("vm")?,
         outcome,
     };

@@ -16,6 +16,7 @@ mod open;
 mod operation_rows;
 mod operations;
 mod vms;
+mod waiting;
 
 use super::StoreError;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};

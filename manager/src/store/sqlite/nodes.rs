@@ -105,6 +105,23 @@ impl NodeStore for SqliteStore {
         met(done.rows_affected())
     }
 
+    async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError> {
+        let rows = sqlx::query("SELECT id, granted_vcpus, granted_memory_mib, granted_disk_mib FROM node")
+            .fetch_all(&self.readers)
+            .await
+            .map_err(database)?;
+        let granted = |row: &SqliteRow| {
+            let amount = |column| Ok(Columns(row).amount_or_none(column)?.unwrap_or(u64::MAX));
+            let resources = Resources {
+                vcpus: amount("granted_vcpus")?,
+                memory_mib: amount("granted_memory_mib")?,
+                disk_mib: amount("granted_disk_mib")?,
+            };
+            Ok((Columns(row).parsed("id")?, resources))
+        };
+        rows.iter().map(granted).collect()
+    }
+
     async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError> {
         sqlx::query("SELECT node, operation, vcpus, memory_mib, disk_mib FROM reservation ORDER BY node, operation")
             .fetch_all(&self.readers)
@@ -116,6 +133,17 @@ impl NodeStore for SqliteStore {
                 Ok((columns.parsed("node")?, columns.parsed("operation")?, columns.resources("")?))
             })
             .collect()
+    }
+
+    async fn reservation_free_ended(&self) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "DELETE FROM reservation
+             WHERE operation IN (SELECT id FROM operation WHERE ended_ms IS NOT NULL AND id = reservation.operation)",
+        )
+        .execute(&mut *self.writer.lock().await)
+        .await
+        .map_err(database)?;
+        Ok(done.rows_affected())
     }
 
     async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError> {

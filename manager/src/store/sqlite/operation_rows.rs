@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::database;
 use crate::store::StoreError;
 use grid::OperationId;
-use grid::operation::{Operation, OperationStep};
+use grid::operation::{Operation, OperationState, OperationStep};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::HashMap;
 
@@ -16,15 +16,30 @@ fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
         kind: serde_json::from_str(&body).map_err(|error| StoreError::Corrupt(format!("body: {error}")))?,
         tenant: columns.parsed("tenant")?,
         actor: columns.parsed("actor")?,
-        state: columns.operation_state("state")?,
+        state: match columns.time_or_none("waiting_ms")? {
+            Some(_) => OperationState::Waiting,
+            None => columns.operation_state("state")?,
+        },
         reason: columns.text_or_none("reason")?,
         detail: columns.text_or_none("detail")?,
+        cancelled_by: columns.parsed_or_none("cancelled_by")?,
         created_at: columns.time("created_ms")?,
         ended_at: columns.time_or_none("ended_ms")?,
         downtime_ms: columns.amount_or_none("downtime_ms")?,
         called_ms: columns.amount("called_ms")?,
         steps: Vec::new(),
     })
+}
+
+fn readable(row: &SqliteRow) -> Option<Operation> {
+    match operation(row) {
+        Ok(operation) => Some(operation),
+        Err(error) => {
+            let id = Columns(row).text("id").unwrap_or_default();
+            tracing::error!(%error, operation = id, "an operation can't be read and is left as it is");
+            None
+        }
+    }
 }
 
 fn step(row: &SqliteRow) -> Result<OperationStep, StoreError> {
@@ -39,12 +54,13 @@ fn step(row: &SqliteRow) -> Result<OperationStep, StoreError> {
     })
 }
 
-/// The operations of these rows in their order, with the steps of all of them by one more query.
+/// The operations of these rows in their order, with the steps of all of them by one more query. One that this program
+/// can't read, for another version wrote it, is kept as it is and holds up no other: the log says so.
 pub(super) async fn with_steps(
     connection: &mut SqliteConnection,
     rows: &[SqliteRow],
 ) -> Result<Vec<Operation>, StoreError> {
-    let mut operations = rows.iter().map(operation).collect::<Result<Vec<_>, _>>()?;
+    let mut operations: Vec<Operation> = rows.iter().filter_map(readable).collect();
     let ids: Vec<String> = operations.iter().map(|operation| operation.id.to_string()).collect();
     let ids = serde_json::to_string(&ids).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let steps = sqlx::query(

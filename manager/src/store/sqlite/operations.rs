@@ -4,7 +4,7 @@ use super::columns::{Columns, stored};
 use super::end::{end_operation, refusal};
 use super::operation_rows::with_steps;
 use super::{SqliteStore, begin, database};
-use crate::store::rows::{NewOperation, OperationEnd, OperationFilter, RoomCheck};
+use crate::store::rows::{AuditRow, NewOperation, OperationEnd, OperationFilter, OperationWait, RoomCheck};
 use crate::store::{Begun, OperationStore, StoreError};
 use async_trait::async_trait;
 use grid::operation::{Operation, OperationState, StepState};
@@ -66,25 +66,23 @@ impl OperationStore for SqliteStore {
     }
 
     async fn operation_claim(&self, id: OperationId) -> Result<u64, StoreError> {
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let id = id.to_string();
-        let row =
-            sqlx::query("UPDATE operation SET epoch = epoch + 1 WHERE id = ? AND ended_ms IS NULL RETURNING epoch")
-                .bind(&id)
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(database)?;
-        let Some(row) = row else {
-            let there: Option<i64> = sqlx::query_scalar("SELECT 1 FROM operation WHERE id = ?")
-                .bind(&id)
-                .fetch_optional(&mut *tx)
-                .await
-                .map_err(database)?;
-            return Err(there.map_or(StoreError::NotFound, |_| StoreError::Conflict("the operation is over")));
-        };
-        tx.commit().await.map_err(database)?;
-        Columns(&row).amount("epoch")
+        self.claim(id, false).await
+    }
+
+    async fn operation_claim_waiting(&self, id: OperationId) -> Result<u64, StoreError> {
+        self.claim(id, true).await
+    }
+
+    async fn operation_wait(&self, operation: OperationId, epoch: u64, wait: &OperationWait) -> Result<(), StoreError> {
+        self.wait(operation, stored(epoch)?, wait).await
+    }
+
+    async fn operation_resume(&self, operation: OperationId, audit: &AuditRow) -> Result<(), StoreError> {
+        self.resume(operation, audit).await
+    }
+
+    async fn operation_cancel(&self, operation: OperationId, by: UserId, audit: &AuditRow) -> Result<(), StoreError> {
+        self.cancel(operation, by, audit).await
     }
 
     async fn step_set(
@@ -129,8 +127,8 @@ impl OperationStore for SqliteStore {
         epoch: u64,
         state: OperationState,
     ) -> Result<(), StoreError> {
-        if state.is_over() {
-            return Err(StoreError::Conflict("an operation is ended by operation_end"));
+        if state.is_over() || state == OperationState::Waiting {
+            return Err(StoreError::Conflict("an operation ends by operation_end and waits by operation_wait"));
         }
         let (id, epoch) = (operation.to_string(), stored(epoch)?);
         let mut writer = self.writer.lock().await;

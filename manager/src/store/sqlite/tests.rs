@@ -105,6 +105,69 @@ async fn sums_and_lists_are_answered_from_indexes() {
     }
 }
 
+#[tokio::test]
+async fn operations_of_the_version_before_are_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(directory.path()).await.unwrap());
+    let file = directory.path().join("hostgrid.db");
+    change(&file, "DELETE FROM _sqlx_migrations WHERE version >= 10").await;
+    for added in [
+        "ALTER TABLE operation DROP COLUMN waiting_ms",
+        "ALTER TABLE operation DROP COLUMN cancelled_by",
+        "ALTER TABLE node DROP COLUMN granted_vcpus",
+        "ALTER TABLE node DROP COLUMN granted_memory_mib",
+        "ALTER TABLE node DROP COLUMN granted_disk_mib",
+    ] {
+        change(&file, added).await;
+    }
+    written_by_hand(&file).await;
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let kept = crate::store::OperationStore::operation_unfinished(&store).await.unwrap();
+    assert_eq!((kept.len(), kept[0].id.to_string().as_str()), (1, ID));
+    assert_eq!(kept[0].state, grid::operation::OperationState::Undoing);
+}
+
+#[tokio::test]
+async fn an_operation_that_this_program_cannot_read_is_kept_and_holds_no_other_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let file = directory.path().join("hostgrid.db");
+    written_by_hand(&file).await;
+    change(
+        &file,
+        r#"INSERT INTO operation (id, kind, body, vm, tenant, actor, idempotency_key, state, epoch, created_ms,
+                                 called_ms, quota_vcpus, quota_memory_mib, quota_disk_mib)
+           SELECT replace(id, '1890', '1891'), kind, '{"kind":"teleport"}', replace(vm, '1890', '1891'), tenant, actor,
+                  'other', state, 0, 0, 0, 0, 0, 0 FROM operation"#,
+    )
+    .await;
+    let read = crate::store::OperationStore::operation_unfinished(&store).await.unwrap();
+    assert_eq!(read.iter().map(|it| it.id.to_string()).collect::<Vec<_>>(), [ID]);
+    let all: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM operation").fetch_one(&store.readers).await.unwrap();
+    assert_eq!(all, 2);
+}
+
+/// An operation of a VM that nobody knows, as an earlier program wrote it.
+const ID: &str = "01890000-0000-7000-8000-000000000001";
+
+async fn written_by_hand(file: &std::path::Path) {
+    change(file, "INSERT INTO tenant VALUES ('01890000-0000-7000-8000-000000000001', 'Acme', 0, 0, 0, 0)").await;
+    change(
+        file,
+        "INSERT INTO user_account VALUES ('01890000-0000-7000-8000-000000000001',
+         '01890000-0000-7000-8000-000000000001', 'ada@example.org', 'none', 'admin')",
+    )
+    .await;
+    change(
+        file,
+        r#"INSERT INTO operation (id, kind, body, vm, tenant, actor, idempotency_key, state, epoch, created_ms,
+                                 called_ms, quota_vcpus, quota_memory_mib, quota_disk_mib)
+           SELECT id, 'start', '{"kind":"start","vm":"' || id || '"}', id, tenant, id, 'key', 'undoing', 3, 0, 0, 0, 0, 0
+           FROM user_account"#,
+    )
+    .await;
+}
+
 /// Changes a database by hand, as nobody should.
 async fn change(file: &std::path::Path, statement: &'static str) {
     use sqlx::{ConnectOptions, Connection};

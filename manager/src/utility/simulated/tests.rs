@@ -24,6 +24,10 @@ impl SimulatedPool for Pool {
         self.0.lock().unwrap().get(&vm).copied()
     }
 
+    fn disks(&self) -> BTreeMap<VmId, u64> {
+        self.0.lock().unwrap().clone()
+    }
+
     fn disk_put(&self, vm: VmId, bytes: u64) {
         self.0.lock().unwrap().insert(vm, bytes);
     }
@@ -31,6 +35,12 @@ impl SimulatedPool for Pool {
     fn disk_remove(&self, vm: VmId) {
         self.0.lock().unwrap().remove(&vm);
     }
+
+    fn contents(&self, _: VmId) -> u64 {
+        0
+    }
+
+    fn contents_put(&self, _: VmId, _: u64) {}
 }
 
 struct Grid {

@@ -1,0 +1,84 @@
+//! Drift, for admins: what is not as it is recorded, and recording what is.
+
+use crate::accounts::Principal;
+use crate::operations::audit_refused;
+use crate::promises::{self, PoolLists, Report};
+use crate::reconciler::observe_everywhere;
+use crate::store::rows::AuditRow;
+use crate::{Change, Manager, ManagerError, admin_only, clock};
+use grid::VmId;
+use grid::sample::DomainState;
+use grid::vm::VmState;
+
+pub use crate::reconciler::{Drift, DriftKind};
+
+impl Manager {
+    /// What two looks at least have found, node by node.
+    #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
+    pub async fn drift_list(&self, principal: &Principal) -> Result<Vec<Drift>, ManagerError> {
+        admin_only(principal)?;
+        let mut drift = self.reconciler.drift();
+        drift.sort_by(|a, b| (&a.node_name, a.kind, a.vm).cmp(&(&b.node_name, b.kind, b.vm)));
+        Ok(drift)
+    }
+
+    /// Looks whether every promise is kept.
+    pub async fn promises_check(&self, principal: &Principal) -> Result<Report, ManagerError> {
+        admin_only(principal)?;
+        let hypervisors: Vec<_> = self.shared.hypervisors.values().cloned().collect();
+        let reports = hypervisors.iter().filter_map(|it| self.shared.hub.latest(it.node()));
+        let pools: PoolLists = reports.map(|report| (report.node, (report.at, report.sample.disks.clone()))).collect();
+        Ok(promises::check(self.shared.store.as_ref(), &hypervisors, &pools).await?)
+    }
+
+    /// Records the VM's home and size as its hypervisors say them, where every node answers and one alone has it: where
+    /// it runs, or its only definition.
+    pub async fn drift_record(&self, principal: &Principal, vm: VmId) -> Result<(), ManagerError> {
+        let target = vm.to_string();
+        let done = match admin_only(principal) {
+            Ok(()) => self.record_what_is(vm).await,
+            refused => refused,
+        };
+        if let Err(error) = done {
+            audit_refused(&self.shared, principal, "drift_record", &target, &error.to_string()).await;
+            return Err(error);
+        }
+        let row = AuditRow {
+            at: clock::now(),
+            actor: Some(principal.user),
+            tenant: Some(principal.tenant),
+            action: "drift_record".into(),
+            target,
+            outcome: "accepted".into(),
+        };
+        self.shared.store.audit_add(&row).await?;
+        self.reconciler.forget(vm);
+        self.collector.records_changed().await?;
+        self.shared.tell(Change::Vm(vm));
+        Ok(())
+    }
+
+    async fn record_what_is(&self, id: VmId) -> Result<(), ManagerError> {
+        let unavailable = |reason: &str| ManagerError::Unavailable { reason: reason.to_owned() };
+        let Some(_turn) = self.shared.mending.enter(id) else { return Err(unavailable("it is being mended")) };
+        let vm = self.shared.store.vm_get(id).await?.ok_or(ManagerError::NotFound)?;
+        let unfinished = self.shared.store.operation_unfinished().await?;
+        if let Some(operation) = unfinished.iter().find(|operation| operation.kind.vm() == id) {
+            return Err(ManagerError::Busy { operation: operation.id });
+        }
+        let seen = observe_everywhere(&self.shared, id).await.map_err(|_| unavailable("not every node answers"))?;
+        let mut running = seen.iter().filter(|(_, seen)| seen.state != DomainState::ShutOff);
+        let (node, seen) = match (running.next(), running.next(), seen.as_slice()) {
+            (Some(one), None, _) | (None, None, [one]) => one,
+            (Some(_), Some(_), _) => return Err(unavailable("it runs on more than one node")),
+            _ => return Err(unavailable("no node has it, or several have it and it runs on none")),
+        };
+        let size = seen.live.or(seen.persistent).ok_or_else(|| unavailable("it has no size"))?;
+        self.shared.store.vm_settle(id, *node, size, seen.maxima).await?;
+        let state = if seen.state == DomainState::ShutOff { VmState::Stopped } else { VmState::Running };
+        if vm.state != VmState::Failed {
+            self.shared.store.vm_state_set(id, state).await?;
+        }
+        Ok(())
+    }
+}

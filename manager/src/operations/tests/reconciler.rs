@@ -1,0 +1,143 @@
+//! The reconciler: takes up what nobody carries out, mends what is safe, tells the rest, and never guesses.
+
+use super::rig::{Rig, TINY, size};
+use crate::drift::{Drift, DriftKind};
+use crate::hypervisor::Definition;
+use crate::store::rows::NewOperation;
+use crate::{ManagerError, clock};
+use grid::operation::OperationKind;
+use grid::vm::VmState;
+use grid::{OperationId, Resources, VmId};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Two looks, each with younger samples.
+async fn looks(rig: &Rig) -> Vec<Drift> {
+    for _ in 0..2 {
+        tokio::time::sleep(Duration::from_millis(120)).await;
+        rig.manager.reconciler.look().await.unwrap();
+    }
+    rig.manager.drift_list(&rig.admin).await.unwrap()
+}
+
+/// What a move left on another node: a disk and a definition that is off.
+async fn leave_behind(rig: &Rig, vm: VmId, node: &str) {
+    rig.grid.disk_put(rig.id(node), vm, TINY.disk.bytes());
+    let row = rig.vm(vm).await;
+    let (size, maxima) = (row.size, row.maxima);
+    let definition = Definition { vm, title: row.name, size, maxima, mac: row.mac, address: row.address };
+    rig.hypervisors[node].define(&definition).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_a_vm_that_runs_at_its_home_is_removed() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    leave_behind(&rig, vm, "qemu-b").await;
+    looks(&rig).await;
+    rig.check().await;
+    assert_eq!(looks(&rig).await, []);
+    let audit = rig.store.audit_list(1).await.unwrap().remove(0);
+    assert_eq!((audit.action.as_str(), audit.actor), ("drift_mend", None));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_left_of_a_vm_that_is_not_seen_running_stays_and_is_told() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.succeeded(rig.manager.vm_stop(&rig.customer, vm, true, "stop").await.unwrap()).await;
+    leave_behind(&rig, vm, "qemu-b").await;
+    let told = looks(&rig).await;
+    let kinds: Vec<DriftKind> = told.iter().map(|drift| drift.kind).collect();
+    assert_eq!(kinds, [DriftKind::LeftDefinition, DriftKind::LeftDisk], "{told:?}");
+    assert!(told.iter().all(|drift| drift.node_name == "qemu-b" && drift.vm == vm));
+    assert!(rig.grid.disk(rig.id("qemu-b"), vm).is_some(), "nobody knows which disk is the right one");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_operation_works_on_is_no_drift() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let hang = Some((1, crate::operations::trial::Moment::Before));
+    rig.order(crate::operations::trial::Orders { hang, ..Default::default() });
+    let operation = rig.resize(vm, size(2, 256, 2)).await;
+    rig.reached(operation, 1, false).await;
+    leave_behind(&rig, vm, "qemu-b").await;
+    assert_eq!(looks(&rig).await, []);
+    assert!(rig.grid.disk(rig.id("qemu-b"), vm).is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_size_and_another_home_are_told_and_recorded_when_an_admin_says_so() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.hypervisors["qemu-a"].set_vcpus(vm, grid::Vcpus(2)).await.unwrap();
+    let told = looks(&rig).await;
+    assert_eq!(told.iter().map(|drift| drift.kind).collect::<Vec<_>>(), [DriftKind::Size]);
+    assert!(told[0].what.contains("has 2 vCPUs"), "{told:?}");
+    assert_eq!(rig.manager.drift_record(&rig.customer, vm).await, Err(ManagerError::Forbidden));
+    rig.manager.drift_record(&rig.admin, vm).await.unwrap();
+    assert_eq!(rig.vm(vm).await.size, size(2, 128, 1));
+    // Somebody moves it by hand.
+    let uri = rig.nodes["qemu-b"].uri.clone();
+    let destination = crate::hypervisor::Destination { uri };
+    rig.grid.disk_put(rig.id("qemu-b"), vm, TINY.disk.bytes());
+    rig.hypervisors["qemu-a"].migrate(vm, &destination, &|_| {}).await.unwrap();
+    let told = looks(&rig).await;
+    assert!(told.iter().any(|drift| drift.kind == DriftKind::Elsewhere && drift.node_name == "qemu-b"), "{told:?}");
+    rig.manager.drift_record(&rig.admin, vm).await.unwrap();
+    assert_eq!((rig.vm(vm).await.node, rig.vm(vm).await.state), (rig.id("qemu-b"), VmState::Running));
+    looks(&rig).await;
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strangers_and_lost_vms_are_told_and_left_alone() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let row = rig.vm(vm).await;
+    let stranger = VmId(Uuid::new_v4());
+    let definition = Definition {
+        vm: stranger,
+        title: "mine".into(),
+        size: TINY,
+        maxima: row.maxima,
+        mac: "52:54:00:00:00:09".into(),
+        address: row.address,
+    };
+    rig.hypervisors["qemu-b"].define(&definition).await.unwrap();
+    rig.hypervisors["qemu-b"].start(stranger).await.unwrap();
+    rig.hypervisors["qemu-a"].force_off(vm).await.unwrap();
+    rig.hypervisors["qemu-a"].undefine(vm).await.unwrap();
+    let told = looks(&rig).await;
+    assert!(told.iter().any(|drift| drift.kind == DriftKind::Stranger && drift.vm == stranger), "{told:?}");
+    assert!(told.iter().any(|drift| drift.kind == DriftKind::Missing && drift.vm == vm), "{told:?}");
+    assert_eq!(rig.grid.executing(stranger), [rig.id("qemu-b")]);
+    assert!(rig.grid.disk(rig.id("qemu-a"), vm).is_some());
+    let nowhere = rig.manager.drift_record(&rig.admin, vm).await;
+    assert!(matches!(nowhere, Err(ManagerError::Unavailable { .. })), "{nowhere:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_accepted_operation_that_nobody_carries_out_is_taken_up() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.succeeded(rig.manager.vm_stop(&rig.customer, vm, true, "stop").await.unwrap()).await;
+    let lost = NewOperation {
+        id: OperationId(Uuid::now_v7()),
+        kind: OperationKind::Start { vm },
+        tenant: rig.customer.tenant,
+        actor: rig.customer.user,
+        idempotency_key: "its answer was lost".into(),
+        generation: None,
+        deploy: None,
+        reservations: vec![],
+        quota_delta: Resources::ZERO,
+        steps: vec!["start", "settle"],
+        now: clock::now(),
+    };
+    rig.store.operation_begin(&lost, &[]).await.unwrap();
+    rig.manager.reconciler.look().await.unwrap();
+    rig.succeeded(lost.id).await;
+    assert_eq!(rig.grid.executing(vm), [rig.id("qemu-a")]);
+}

@@ -1,0 +1,128 @@
+//! What nobody can decide but an operator: it waits with its reason, holds what it holds, and is tried again or given
+//! up. And what an undo leaves behind keeps nobody waiting.
+
+use super::rig::{Rig, TINY, size};
+use crate::ManagerError;
+use crate::hypervisor::HypervisorError;
+use crate::hypervisor::simulated::Call;
+use grid::operation::{Operation, OperationState};
+use grid::vm::VmState;
+use grid::{OperationId, VmId};
+
+/// Does not answer from its `from`th look on.
+fn silent_from(rig: &Rig, node: &str, from: u32) {
+    let error = HypervisorError::Unreachable("no route".into());
+    rig.grid
+        .faults(rig.id(node), |faults| (from..2_000).for_each(|nth| faults.fail(Call::Observe, nth, error.clone())));
+}
+
+fn answers_again(rig: &Rig, node: &str) {
+    rig.grid.faults(rig.id(node), |faults| faults.failures.clear());
+}
+
+async fn waits(rig: &Rig, id: OperationId) -> Operation {
+    for _ in 0..1000 {
+        let operation = rig.store.operation_get(id).await.unwrap().unwrap();
+        if operation.state == OperationState::Waiting {
+            return operation;
+        }
+        assert!(!operation.state.is_over(), "{operation:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("it does not wait: {:#?}", rig.store.operation_get(id).await);
+}
+
+/// A live move whose answer is lost, while the source no longer says what runs there.
+async fn nobody_knows(rig: &Rig) -> (VmId, OperationId) {
+    let vm = rig.vm_on("qemu-a").await;
+    rig.fill("qemu-a", 100).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
+    silent_from(rig, "qemu-a", 2);
+    let operation = rig.resize(vm, size(2, 512, 2)).await;
+    let waiting = waits(rig, operation).await;
+    assert!(waiting.reason.unwrap().contains("not known where the VM runs"));
+    (vm, operation)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_knows_waits_for_the_operator_and_holds_its_room_over_a_restart() {
+    let mut rig = Rig::new().await;
+    let (vm, operation) = nobody_knows(&rig).await;
+    rig.reopen().await;
+    assert!(rig.store.reservation_list().await.unwrap().iter().any(|(_, holder, _)| *holder == operation));
+    let busy = rig.manager.vm_stop(&rig.customer, vm, true, "stop").await;
+    assert_eq!(busy, Err(ManagerError::Busy { operation }));
+    assert_eq!(rig.grid.executing(vm), [rig.id("qemu-b")], "nothing was started or stopped");
+    assert_eq!(waits(&rig, operation).await.state, OperationState::Waiting);
+    answers_again(&rig, "qemu-a");
+    rig.manager.operation_retry(&rig.admin, operation).await.unwrap();
+    rig.succeeded(operation).await;
+    assert_eq!((rig.vm(vm).await.node, rig.vm(vm).await.size), (rig.id("qemu-b"), size(2, 512, 2)));
+    rig.check().await;
+    let audit = rig.store.audit_list(5).await.unwrap();
+    let told: Vec<(&str, &str)> = audit.iter().map(|row| (row.action.as_str(), row.outcome.as_str())).collect();
+    assert_eq!(told[..2], [("vm_resize", "succeeded"), ("operation_retry", "accepted")]);
+    assert_eq!(audit[1].actor, Some(rig.admin.user));
+    assert!(told[3].1.starts_with("waiting: "), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_still_not_known_when_it_is_tried_again_waits_again() {
+    let rig = Rig::new().await;
+    let (_, operation) = nobody_knows(&rig).await;
+    rig.manager.operation_retry(&rig.admin, operation).await.unwrap();
+    waits(&rig, operation).await;
+    answers_again(&rig, "qemu-a");
+    rig.manager.operation_retry(&rig.admin, operation).await.unwrap();
+    rig.succeeded(operation).await;
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_up_ends_as_failed_by_who_gave_it_up_and_the_home_is_where_the_vm_runs() {
+    let rig = Rig::new().await;
+    let (vm, operation) = nobody_knows(&rig).await;
+    answers_again(&rig, "qemu-a");
+    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    let ended = rig.store.operation_get(operation).await.unwrap().unwrap();
+    assert_eq!(ended.state, OperationState::Failed);
+    assert!(ended.reason.unwrap().starts_with("given up by the operator: "));
+    let row = rig.vm(vm).await;
+    assert_eq!((row.node, row.size, row.state), (rig.id("qemu-b"), TINY, VmState::Running));
+    assert_eq!(rig.store.reservation_list().await.unwrap(), []);
+    let audit = rig.store.audit_list(1).await.unwrap().remove(0);
+    assert_eq!((audit.actor, audit.action.as_str()), (Some(rig.admin.user), "operation_give_up"));
+    let late = rig.manager.operation_retry(&rig.admin, operation).await;
+    assert!(matches!(late, Err(ManagerError::Unavailable { .. })), "{late:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_an_admin_decides_and_every_attempt_is_in_the_audit() {
+    let rig = Rig::new().await;
+    let (_, operation) = nobody_knows(&rig).await;
+    let (customer, manager) = (&rig.customer, &rig.manager);
+    assert_eq!(manager.operation_retry(customer, operation).await, Err(ManagerError::Forbidden));
+    assert_eq!(manager.operation_give_up(customer, operation).await, Err(ManagerError::Forbidden));
+    let audit = rig.store.audit_list(2).await.unwrap();
+    assert!(audit.iter().all(|row| row.actor == Some(customer.user) && row.outcome == "refused: not allowed"));
+    assert!(manager.operation_get(&rig.admin, operation).await.unwrap().can_decide);
+    assert!(!manager.operation_get(customer, operation).await.unwrap().can_decide);
+    assert_eq!(waits(&rig, operation).await.state, OperationState::Waiting);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_undo_leaves_on_a_dead_node_keeps_the_vm_from_nothing() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("lxc-a").await;
+    rig.fill("lxc-a", 100).await;
+    let plan = rig.plan(vm, size(2, 1024, 2)).await;
+    rig.modules["lxc-b"].faults(|faults| faults.silent = true);
+    let operation = rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&plan)).await.unwrap();
+    let ended = rig.ended(operation).await;
+    assert_eq!(ended.state, OperationState::Undone, "{ended:#?}");
+    assert!(ended.reason.unwrap().contains("left behind"));
+    assert_eq!(rig.vm(vm).await.state, VmState::Running);
+    assert_eq!(rig.grid.executing(vm), [rig.id("lxc-a")]);
+    rig.modules["lxc-b"].faults(|faults| faults.silent = false);
+    rig.check().await;
+}

@@ -1,0 +1,110 @@
+//! Mending what is safe to mend: what is left of a VM on a node that is not its home, once the VM is seen running at its
+//! home, and not there.
+
+use super::{Drift, DriftKind};
+use crate::clock;
+use crate::hypervisor::{HypervisorError, Observation};
+use crate::shared::Shared;
+use crate::store::StoreError;
+use crate::store::rows::{AuditRow, OperationFilter};
+use crate::utility::UtilityError;
+use grid::sample::DomainState;
+use grid::vm::VmState;
+use grid::work::{Work, WorkFailure};
+use grid::{NodeId, VmId};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// No call is waited for longer: operations on the VM wait meanwhile.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Mends it where that is safe; answers whether something was done.
+pub(super) async fn mend(shared: &Shared, drift: &Drift) -> bool {
+    if !matches!(drift.kind, DriftKind::LeftDefinition | DriftKind::LeftDisk) || drift.vm_name.is_none() {
+        return false;
+    }
+    match remove_what_is_left(shared, drift).await {
+        Ok(done) => done,
+        Err(why) => {
+            tracing::info!(vm = %drift.vm, node = drift.node_name, why, "what is left of a VM stays for now");
+            false
+        }
+    }
+}
+
+/// Everything is looked at again, while no operation can begin to work on the VM.
+async fn remove_what_is_left(shared: &Shared, drift: &Drift) -> Result<bool, String> {
+    let (node, id) = (drift.node, drift.vm);
+    let Some(_turn) = shared.mending.enter(id) else { return Ok(false) };
+    if is_worked_on(shared, id).await.map_err(|error| error.to_string())? {
+        return Ok(false);
+    }
+    let vm = shared.store.vm_get(id).await.map_err(|error| error.to_string())?;
+    let Some(vm) = vm.filter(|vm| vm.node != node && vm.state == VmState::Running) else {
+        return Err("its VM is not recorded as running at another node".into());
+    };
+    let home = observe(shared, vm.node, id).await?;
+    if home.is_none_or(|seen| seen.state != DomainState::Running) {
+        return Err("its VM is not seen running at its home".into());
+    }
+    match observe(shared, node, id).await? {
+        None => {}
+        Some(seen) if seen.state == DomainState::ShutOff => undefine(shared, node, id).await?,
+        Some(_) => return Err("it runs there".into()),
+    }
+    let deleted = shared.hub.module(node).carry_out(Work::Delete { vm: id }, PATIENCE).await;
+    match deleted {
+        Ok(_) | Err(UtilityError::Failed(WorkFailure::NoDisk)) => {}
+        Err(error) => return Err(error.to_string()),
+    }
+    tracing::info!(vm = %id, node = drift.node_name, "what was left of a VM was removed");
+    told(shared, drift).await;
+    Ok(true)
+}
+
+async fn is_worked_on(shared: &Shared, vm: VmId) -> Result<bool, StoreError> {
+    let filter = OperationFilter { vm: Some(vm), limit: 1, ..OperationFilter::default() };
+    let newest = shared.store.operation_list(&filter).await?.into_iter().next();
+    Ok(newest.is_some_and(|operation| !operation.state.is_over()))
+}
+
+async fn observe(shared: &Shared, node: NodeId, vm: VmId) -> Result<Option<Observation>, String> {
+    let hypervisor = shared.hypervisor(node).ok_or("the node is not connected")?;
+    match timeout(PATIENCE, hypervisor.observe(vm)).await {
+        Ok(seen) => seen.map_err(|error| error.to_string()),
+        Err(_) => Err("its hypervisor does not answer".into()),
+    }
+}
+
+async fn undefine(shared: &Shared, node: NodeId, vm: VmId) -> Result<(), String> {
+    let hypervisor = shared.hypervisor(node).ok_or("the node is not connected")?;
+    match timeout(PATIENCE, hypervisor.undefine(vm)).await {
+        Ok(Ok(()) | Err(HypervisorError::NoSuchVm)) => Ok(()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("its hypervisor does not answer".into()),
+    }
+}
+
+/// What every node says of a VM; an error where one that could have it does not answer.
+pub(crate) async fn observe_everywhere(shared: &Shared, vm: VmId) -> Result<Vec<(NodeId, Observation)>, String> {
+    let asked = shared.hypervisors.keys().map(|node| async move { (*node, observe(shared, *node, vm).await) });
+    let mut seen = Vec::new();
+    for (node, answer) in futures::future::join_all(asked).await {
+        seen.extend(answer?.map(|observation| (node, observation)));
+    }
+    Ok(seen)
+}
+
+async fn told(shared: &Shared, drift: &Drift) {
+    let row = AuditRow {
+        at: clock::now(),
+        actor: None,
+        tenant: None,
+        action: "drift_mend".into(),
+        target: drift.vm.to_string(),
+        outcome: format!("succeeded: what was left on {} was removed", drift.node_name),
+    };
+    if let Err(error) = shared.store.audit_add(&row).await {
+        tracing::error!(%error, "a mending is missing in the audit");
+    }
+}
