@@ -47,6 +47,7 @@ pub struct Manager {
     driver: Driver,
     chooser: Arc<Chooser>,
     accounts: Arc<Accounts>,
+    answers: Arc<capacity::KeptAnswers>,
 }
 
 /// Why a manager could not be opened.
@@ -76,7 +77,7 @@ impl Manager {
         let collector = Arc::new(Collector::open(Arc::clone(&shared)).await?);
         let driver = Driver::new(Arc::clone(&shared), Arc::clone(&collector));
         let accounts = Arc::new(Accounts::new(Arc::clone(&shared.store)));
-        Ok(Self { shared, collector, driver, chooser: Arc::default(), accounts })
+        Ok(Self { shared, collector, driver, chooser: Arc::default(), accounts, answers: Arc::default() })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.

@@ -2,6 +2,8 @@
 
 pub mod capacity;
 pub mod catalogue;
+mod choice;
+pub mod history;
 pub mod node;
 pub mod operation;
 pub mod plan;
