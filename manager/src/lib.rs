@@ -53,6 +53,7 @@ pub struct Manager {
     reconciler: Reconciler,
     chooser: Arc<Chooser>,
     accounts: Arc<Accounts>,
+    answers: Arc<capacity::KeptAnswers>,
 }
 
 /// Why a manager could not be opened.
@@ -84,7 +85,7 @@ impl Manager {
         let driver = Driver::new(Arc::clone(&shared), Arc::clone(&collector));
         let reconciler = Reconciler::new(Arc::clone(&shared), Arc::clone(&collector), driver.clone());
         let accounts = Arc::new(Accounts::new(Arc::clone(&shared.store)));
-        Ok(Self { shared, collector, driver, reconciler, chooser: Arc::default(), accounts })
+        Ok(Self { shared, collector, driver, reconciler, chooser: Arc::default(), accounts, answers: Arc::default() })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.

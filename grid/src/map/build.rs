@@ -65,7 +65,7 @@ impl MapNode {
             commitments,
             disagreements,
             condition,
-            failure_domain: None,
+            failure_domain: inputs.node.failure_domain.clone(),
             flags: Vec::new(),
             node: inputs.node,
             hypervisor: inputs.hypervisor,

@@ -4,6 +4,7 @@
 //! Invariants: available = usable − committed − reserved, never below zero; where the two sources disagree about an
 //! amount, the worse counts; a node that is not [`Condition::Ready`] takes no new VM.
 
+mod answers;
 mod build;
 mod capacity;
 mod compare;
@@ -11,13 +12,14 @@ mod condition;
 mod losses;
 mod stranded;
 
+pub use answers::{Answers, PartAnswer, answers};
 pub use build::NodeInputs;
 pub use capacity::{
     KindTotals, Part, PartLargest, how_many_fit, how_many_fit_in, largest_fit, largest_fit_in, rounds_of_mix,
 };
 pub use compare::{Disagreement, Fact};
 pub use condition::{Condition, Freshness};
-pub use losses::{Loss, LossOf, Obstacle, absorb, losses_not_absorbed, nodes_that_cannot_be_drained};
+pub use losses::{LeftOver, Loss, LossOf, Obstacle, absorb, losses_not_absorbed, nodes_that_cannot_be_drained};
 pub use stranded::{Stranded, stranded};
 
 use crate::index::Index;

@@ -1,11 +1,13 @@
 //! Plans: how a change of size will be carried out, least disturbing first, and what it will cost; or why not.
 
+mod choice;
 mod deploy;
 mod estimate;
 mod planner;
 mod refusal;
 mod room;
 
+pub use choice::{Choice, choice};
 pub use deploy::place_new;
 pub use estimate::Pace;
 pub use planner::plan;

@@ -3,12 +3,17 @@
 use super::deploy::invalid;
 use crate::accounts::{Principal, Role};
 use crate::operations::{Wanted, begin, quota_left};
-use crate::{Manager, ManagerError};
+use crate::{Manager, ManagerError, admin_only};
+use grid::map::ResourceMap;
 use grid::operation::OperationKind;
-use grid::plan::{Plan, PlanAnswer, PlanKind, plan};
+use grid::plan::{Choice, Plan, PlanAnswer, PlanKind, choice, plan};
 use grid::vm::Vm;
 use grid::{OperationId, Size, VmId};
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+/// How many of the next best nodes an admin is shown.
+const RUNNERS_UP: usize = 4;
 
 /// The plan that the customer saw and agreed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +36,29 @@ impl Manager {
         let vm = self.vm_allowed(principal, vm).await?;
         let answer = self.plan_for(&vm, to).await?;
         Ok(for_principal(principal, answer))
+    }
+
+    /// The same for admins, with how a second node was looked for.
+    pub async fn vm_resize_preview_explained(
+        &self,
+        principal: &Principal,
+        vm: VmId,
+        to: Size,
+    ) -> Result<(PlanAnswer, Option<Choice>), ManagerError> {
+        admin_only(principal)?;
+        let vm = self.vm_allowed(principal, vm).await?;
+        let map = self.map();
+        let answer = self.plan_in(&map, &vm, to).await?;
+        let pace = self.shared.pace.plans;
+        // Counting the reasons looks at every node.
+        let counted = spawn_blocking(move || {
+            let choice = choice(&map, &vm, to, &answer, &pace, RUNNERS_UP);
+            (answer, choice)
+        });
+        counted.await.map_err(|error| {
+            tracing::error!(%error, "a plan could not be explained");
+            ManagerError::Internal
+        })
     }
 
     /// Starts the change that was agreed to, or one that disturbs no more; otherwise consent is asked again.
@@ -85,8 +113,12 @@ impl Manager {
     }
 
     async fn plan_for(&self, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
+        self.plan_in(&self.map(), vm, to).await
+    }
+
+    async fn plan_in(&self, map: &ResourceMap, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
         let left = quota_left(&self.shared, vm.tenant).await?;
-        Ok(plan(&self.map(), vm, to, Some(left), &self.shared.pace.plans))
+        Ok(plan(map, vm, to, Some(left), &self.shared.pace.plans))
     }
 }
 

@@ -1,11 +1,11 @@
 //! Plans and refusals in words. Customers never read a node's name.
 
-use super::{catalogue, time, vm};
+use super::{catalogue, choice, time, vm};
 use crate::AppError;
 use crate::form::{FormReply, Problem};
 use crate::server_side::door::{Agreement, Door, in_full, note};
 use crate::view::amounts;
-use crate::view::plan::{PlanView, PreviewView, RefusalView, RejectionView, ResizeFormView, Typed};
+use crate::view::plan::{ChoiceView, PlanView, PreviewView, RefusalView, ResizeFormView, Typed};
 use grid::explain::explain_plan;
 use grid::form::{SizeErrors, parse_size};
 use grid::plan::{Plan, PlanAnswer, Refusal};
@@ -40,12 +40,27 @@ async fn answer(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, App
             return Ok(PreviewView::Unreadable { problems: problems(errors) });
         }
     };
-    match door.manager.vm_resize_preview(&door.principal, id, size).await {
-        Ok(PlanAnswer::Nothing) => Ok(PreviewView::Nothing),
-        Ok(PlanAnswer::Planned { plan }) => planned(door, &plan),
-        Ok(PlanAnswer::Refused { refusal }) | Err(ManagerError::Refused { refusal }) => {
+    let (manager, principal) = (&door.manager, &door.principal);
+    let answer = if door.is_admin() {
+        manager.vm_resize_preview_explained(principal, id, size).await
+    } else {
+        manager.vm_resize_preview(principal, id, size).await.map(|answer| (answer, None))
+    };
+    match answer {
+        Ok((PlanAnswer::Nothing, _)) => Ok(PreviewView::Nothing),
+        Ok((PlanAnswer::Planned { plan }, choice)) => {
+            let choice = choice.map(|choice| choice::view(&manager.map(), plan.source, plan.to, &choice, &[]));
+            planned(door, &plan, choice)
+        }
+        Ok((PlanAnswer::Refused { refusal }, choice)) => {
             note().refused_again(&refusal.reason);
-            Ok(refused(door, *refusal))
+            let home = door.pass(manager.vm_get(principal, id).await)?.vm.node;
+            let choice = choice.map(|choice| choice::view(&manager.map(), home, size, &choice, &refusal.nodes));
+            Ok(refused(door, *refusal, choice))
+        }
+        Err(ManagerError::Refused { refusal }) => {
+            note().refused_again(&refusal.reason);
+            Ok(refused(door, *refusal, None))
         }
         Err(ManagerError::Busy { .. }) => {
             Ok(PreviewView::NotNow { reason: "Another operation is working on this VM. Wait until it is over.".into() })
@@ -62,7 +77,7 @@ fn problems(errors: SizeErrors) -> Vec<Problem> {
         .collect()
 }
 
-fn planned(door: &Door, plan: &Plan) -> Result<PreviewView, AppError> {
+fn planned(door: &Door, plan: &Plan, choice: Option<ChoiceView>) -> Result<PreviewView, AppError> {
     let way = plan
         .destination
         .filter(|_| door.is_admin())
@@ -82,23 +97,19 @@ fn planned(door: &Door, plan: &Plan) -> Result<PreviewView, AppError> {
         downtime: amounts::expected(plan.estimate.downtime_ms),
         restarts: plan.interrupts(),
         way,
+        choice,
         json,
         idempotency_key: catalogue::key(),
         as_of: time::moment(door.manager.map().as_of),
     })))
 }
 
-fn refused(door: &Door, refusal: Refusal) -> PreviewView {
-    let refusal = if door.is_admin() { refusal } else { refusal.for_customer() };
-    let rejection = |node: &grid::placement::RejectedNode| RejectionView {
-        node: node_name(door, node.node),
-        reasons: node.reasons.iter().map(ToString::to_string).collect(),
-    };
+fn refused(door: &Door, refusal: Refusal, choice: Option<ChoiceView>) -> PreviewView {
     PreviewView::Refused(Box::new(RefusalView {
         reason: refusal.reason.to_string(),
         asked: refusal.asked,
         largest: refusal.largest,
-        nodes: refusal.nodes.iter().map(rejection).collect(),
+        choice,
         as_of: time::moment(door.manager.map().as_of),
     }))
 }
