@@ -9,7 +9,8 @@ CACHE := $(or $(HOSTGRID_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/hostgrid)
 -include $(CACHE)/toolchain
 # Outside the checkout, so that a second clone builds nothing twice.
 export CARGO_TARGET_DIR ?= $(CACHE)/target
-export PATH := $(CACHE)/tools/bin:$(PATH)
+# Where rustup puts its programs, for a shell that has not heard of them yet.
+export PATH := $(CACHE)/tools/bin:$(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 export CARGO_TERM_COLOR ?= auto
 # The story runs on real libvirt nodes, or with LAB=simulated on a simulated grid.
 export LAB ?= real
@@ -48,7 +49,7 @@ build: setup
 build-only: utility
 	@echo 'build: server and browser halves'
 	@cargo leptos build
-	@setup/browser-size
+	@setup/browser-files
 
 .PHONY: utility
 utility:

@@ -24,7 +24,8 @@ export default defineConfig({
   // One grid: two tests at once would take each other's room.
   workers: 1,
   fullyParallel: false,
-  retries: 0,
+  // Where nobody watches, what fails once is tried once more and listed as flaky; each of these is a fault to be found.
+  retries: process.env.CI ? 1 : 0,
   forbidOnly: true,
   // A guest under emulation takes its time.
   timeout: 180_000,

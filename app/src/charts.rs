@@ -53,6 +53,21 @@ impl Unit {
         }
     }
 
+    /// What an axis that reaches to `top` is divided by, and its unit, so that its marks are round numbers.
+    fn of_axis(self, top: f64) -> (f64, &'static str) {
+        const KIB: f64 = 1024.0;
+        match self {
+            Self::Count => (1.0, ""),
+            Self::Permille => (10.0, " %"),
+            Self::Mib if top >= KIB * KIB => (KIB * KIB, " TiB"),
+            Self::Mib if top >= KIB => (KIB, " GiB"),
+            Self::Mib => (1.0, " MiB"),
+            Self::BytesPerSecond if top >= KIB * KIB => (KIB * KIB, " MiB/s"),
+            Self::BytesPerSecond if top >= KIB => (KIB, " KiB/s"),
+            Self::BytesPerSecond => (1.0, " B/s"),
+        }
+    }
+
     /// The axis reaches at least this far, so that noise around nothing looks like nothing.
     const fn at_least(self) -> f64 {
         match self {
@@ -100,6 +115,7 @@ pub fn chart(title: &str, unit: Unit, lines: &[Line], range: (UnixMillis, UnixMi
     };
     ChartView {
         title: title.to_owned(),
+        note: None,
         legend: lines.iter().map(|line| line.name.clone()).collect(),
         svg,
         rows: rows(unit, lines),
@@ -113,6 +129,7 @@ fn draw(
 ) -> Result<String, Box<dyn std::error::Error>> {
     let highest = lines.iter().flat_map(|line| &line.points).map(|(_, value)| drawable(*value)).fold(0.0, f64::max);
     let top = (highest * 1.08).max(unit.at_least());
+    let (divisor, word) = unit.of_axis(top);
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
@@ -120,7 +137,7 @@ fn draw(
             .margin(6)
             .x_label_area_size(22)
             .y_label_area_size(76)
-            .build_cartesian_2d(from.0..to.0.max(from.0 + 1), 0.0..top)?;
+            .build_cartesian_2d(from.0..to.0.max(from.0 + 1), 0.0..top / divisor)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
@@ -131,15 +148,21 @@ fn draw(
             .y_labels(4)
             .label_style(("sans-serif", 14).into_font().color(&TEXT))
             .x_label_formatter(&|at| time::of_day(UnixMillis(*at)))
-            .y_label_formatter(&|value| unit.text(*value))
+            .y_label_formatter(&|value| mark(*value, word))
             .draw()?;
         for (line, colour) in lines.iter().zip(LINES) {
-            let points = line.points.iter().map(|(at, value)| (at.0, drawable(*value)));
+            let points = line.points.iter().map(|(at, value)| (at.0, drawable(*value) / divisor));
             chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
         }
         root.present()?;
     }
     Ok(svg)
+}
+
+/// A mark of an axis: at most two decimals, without needless zeros.
+fn mark(value: f64, word: &str) -> String {
+    let number = format!("{value:.2}");
+    format!("{}{word}", number.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// The drawing with classes for its colours, a size that the page decides, and a name.
@@ -202,6 +225,15 @@ mod tests {
         let rows = drawn(&values).rows;
         assert!(rows.len() <= ROWS);
         assert_eq!(rows[0].1, ["9.9 %"]);
+    }
+
+    #[test]
+    fn an_axis_has_round_marks_in_one_unit() {
+        assert_eq!((Unit::Mib.of_axis(3072.0), Unit::Mib.of_axis(600.0)), ((1024.0, " GiB"), (1.0, " MiB")));
+        assert_eq!([mark(1.5, " GiB"), mark(20.0, " %"), mark(0.0, "")], ["1.5 GiB", "20 %", "0"]);
+        let range = (UnixMillis(1_790_000_000_000), UnixMillis(1_790_003_600_000));
+        let svg = chart("Memory", Unit::Mib, &[line(&[3072.0, 1024.0])], range).svg;
+        assert!(svg.contains("GiB") && !svg.contains("MiB"), "{svg}");
     }
 
     #[test]

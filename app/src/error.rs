@@ -18,6 +18,8 @@ pub enum AppError {
     /// What was sent can't be read.
     #[error("The request could not be read.")]
     BadRequest,
+    #[error("This is more than a form may have.")]
+    TooLarge,
     /// Not now; the reason is shown by the form that asked.
     #[error("Hostgrid can't do this now.")]
     Unavailable,
@@ -37,6 +39,7 @@ impl AppError {
             Self::Forbidden => 403,
             Self::NotFound => 404,
             Self::BadRequest => 400,
+            Self::TooLarge => 413,
             Self::Unavailable => 503,
             Self::Unreachable => 502,
             Self::Internal => 500,

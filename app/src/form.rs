@@ -64,6 +64,15 @@ pub fn others(problems: &[Problem], fields: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// All of them, each after its field's name.
+pub fn in_one_line(problems: &[Problem]) -> String {
+    let line = |problem: &Problem| match problem.field.as_str() {
+        "" => problem.message.clone(),
+        field => format!("{field}: {}", problem.message),
+    };
+    problems.iter().map(line).collect::<Vec<_>>().join("; ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +89,6 @@ mod tests {
         let problems = [Problem::of("name", "a"), Problem::whole("b"), Problem::of("unheard", "c")];
         assert_eq!(messages(&problems, "name"), ["a"]);
         assert_eq!(others(&problems, &["name"]), ["b", "c"]);
+        assert_eq!(in_one_line(&problems), "name: a; b; unheard: c");
     }
 }

@@ -64,3 +64,34 @@ test('a node that is not there is not found', async ({ admin, allow }) => {
   allow(/status of 404/);
   expect(await admin.open('/admin/nodes/no-such-node')).toBe(404);
 });
+
+test('the dashboard answers what fits, what can be lost or drained, and what is stranded', async ({ admin, lab }) => {
+  await admin.open('/admin');
+  const answers = admin.page.locator('.answers');
+  for (const kind of new Set(lab.nodes.map((node) => node.kind))) await expect(answers).toContainText(kind);
+  for (const offer of ['small', 'medium', 'large']) await expect(answers).toContainText(offer);
+  for (const question of [/losing a node/i, /draining a node/i, /stranded/i]) await expect(answers).toContainText(question);
+  await answers.getByText('By kind and offer').click();
+  await expect(answers.getByText(/Runs out first/).first()).toBeVisible();
+});
+
+test("a node's failure domain is set, shown and taken back", async ({ admin, lab }) => {
+  const node = lab.nodes[0]?.name;
+  const set = async (word: string) => {
+    await admin.open(`/admin/nodes/${node}`);
+    await admin.field('Failure domain').fill(word);
+    await admin.button('Save').click();
+  };
+  await set('rack 1');
+  await expect(admin.problem).toBeVisible();
+  await set('rack-1');
+  await admin.open('/admin/nodes');
+  await expect(admin.page.locator('main')).toContainText('rack-1');
+  await admin.open('/admin');
+  await expect(admin.page.locator('.answers')).toContainText('rack-1');
+  await set('');
+  await expect.poll(async () => {
+    await admin.open('/admin/nodes');
+    return admin.page.locator('main').innerText();
+  }).not.toContain('rack-1');
+});

@@ -121,18 +121,20 @@ for (const [what, pattern, forged] of [
     const operations = await owner.operationsOf(shop.id);
     const plan = await owner.previewLinked(shop.id, { ...size, vcpus: size.vcpus + 1 });
     expect(plan).not.toBe('refused');
+    // Changed and sent at once: news from the grid brings a fresh plan, and with it an honest field.
     const changed = await owner.button('Resize').evaluate(
       (button: HTMLButtonElement, [source, flags, forged]) => {
         const inputs = [...(button.form?.querySelectorAll<HTMLInputElement>('input[type=hidden]') ?? [])];
         const carrier = inputs.find((input) => input.value.includes('"vcpus"'));
         const before = carrier?.value;
         if (carrier) carrier.value = carrier.value.replaceAll(new RegExp(source, flags), forged);
-        return carrier !== undefined && carrier.value !== before;
+        const changed = carrier !== undefined && carrier.value !== before;
+        if (changed) button.click();
+        return changed;
       },
       [pattern.source, pattern.flags, forged] as const,
     );
     expect(changed, 'the form carries the plan').toBe(true);
-    await owner.button('Resize').click();
     await expect(owner.page.locator('main')).toContainText(/nothing was started|does not fit|doesn't fit/i);
     expect(await owner.operationsOf(shop.id)).toEqual(operations);
     expect(await owner.sizeOf(shop.id)).toEqual(size);

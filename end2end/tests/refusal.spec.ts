@@ -63,3 +63,14 @@ test('asking for the size that it has already changes nothing and says so', asyn
   await expect(owner.page.locator('main')).toContainText(/already/i);
   await expect(owner.button('Resize')).toHaveCount(0);
 });
+
+test('the admin sees counted reasons and what a node would have to give; the owner sees no node', async ({ admin, as, lab }) => {
+  const shop = lab.vm('shop');
+  expect(await admin.preview(shop.id, { vcpus: 20 })).toBe('refused');
+  await expect(admin.plan).toContainText(/\d+ nodes?: another hypervisor kind/);
+  await expect(admin.plan).toContainText(/overhead/);
+  await expect(admin.plan).toContainText(/grows by/);
+  const owner = await as(shop.owner);
+  expect(await owner.preview(shop.id, { vcpus: 20 })).toBe('refused');
+  for (const node of lab.nodes) await expect(owner.page.locator('body')).not.toContainText(node.name);
+});

@@ -17,6 +17,16 @@ pub struct Node {
     /// The address at which other nodes' hypervisors reach it for a live move; from the URI where it has one.
     pub settings: NodeSettings,
     pub administration: Administration,
+    /// What fails together with it (a rack, a power feed), by a word that the admin chose; where nobody told, it is one
+    /// by itself.
+    #[serde(default)]
+    pub failure_domain: Option<String>,
+}
+
+/// Whether `word` can name a failure domain: letters, digits, `-`, `_` and `.`, 1 to 63 characters.
+pub fn is_failure_domain(word: &str) -> bool {
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=63).contains(&word.len()) && word.bytes().all(inner)
 }
 
 /// What the admin set about a node's capacity.
@@ -65,4 +75,18 @@ pub enum Administration {
     Cordoned,
     /// Takes no new VM and is being emptied.
     Draining,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_failure_domain;
+
+    #[test]
+    fn a_failure_domain_is_a_plain_word() {
+        assert!(["rack-1", "R2", "feed_a.2"].into_iter().all(is_failure_domain));
+        let long = "a".repeat(64);
+        for wrong in ["", "a b", "<b>", "rack/1", "\u{202e}x", "ä", "a\0", &long] {
+            assert!(!is_failure_domain(wrong), "{wrong:?}");
+        }
+    }
 }

@@ -119,7 +119,8 @@ fn empty_node(
     physical: Resources,
     settings: NodeSettings,
 ) -> MapNode {
-    let node = Node { id, uri: String::new(), name, kind, region, settings, administration: Administration::Open };
+    let administration = Administration::Open;
+    let node = Node { id, uri: String::new(), name, kind, region, settings, administration, failure_domain: None };
     MapNode {
         node,
         hypervisor: None,
@@ -133,6 +134,7 @@ fn empty_node(
         disagreements: Vec::new(),
         condition: Condition::Ready,
         failure_domain: None,
+        flags: Vec::new(),
     }
 }
 

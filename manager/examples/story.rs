@@ -197,6 +197,7 @@ async fn open(lab: &Lab, images: PathBuf, directory: PathBuf) -> Result<Story> {
             uri: node.uri.clone(),
             settings,
             administration: Administration::Open,
+            failure_domain: None,
         };
         nodes.push(store.node_put(&node_row).await?);
         addresses.insert(node.name.clone(), node.utility_address.clone());

@@ -4,39 +4,37 @@ use crate::accounts::Principal;
 use crate::history::HistoryRange;
 use crate::store::rows::MetricSeries;
 use crate::{Manager, ManagerError, admin_only, history};
-use grid::map::{KindTotals, how_many_fit, largest_fit};
-use grid::offer::Offer;
-use grid::{HypervisorKind, Size, UnixMillis};
+use grid::map::KindTotals;
+use grid::{HypervisorKind, UnixMillis};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+mod kept;
+
+pub(crate) use kept::KeptAnswers;
+pub use kept::{CapacityAnswers, Named};
 
 /// The whole grid's capacity, kind by kind.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Capacity {
     pub as_of: UnixMillis,
-    pub kinds: Vec<KindCapacity>,
-}
-
-/// The capacity of one hypervisor kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct KindCapacity {
-    pub totals: KindTotals,
-    /// The largest VM that fits on one node now.
-    pub largest: Option<Size>,
-    /// How many more of each offer fit.
-    pub offers: Vec<(Offer, u64)>,
+    pub kinds: Vec<KindTotals>,
 }
 
 impl Manager {
+    #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
     pub async fn capacity(&self, principal: &Principal) -> Result<Capacity, ManagerError> {
         admin_only(principal)?;
-        let offers = self.shared.store.offer_list().await?;
         let map = self.map();
-        let kind_capacity = |totals: KindTotals| KindCapacity {
-            totals,
-            largest: largest_fit(&map, totals.kind, None),
-            offers: offers.iter().map(|offer| (offer.clone(), how_many_fit(&map, totals.kind, None, offer))).collect(),
-        };
-        Ok(Capacity { as_of: map.as_of, kinds: map.totals().into_iter().map(kind_capacity).collect() })
+        Ok(Capacity { as_of: map.as_of, kinds: map.totals() })
+    }
+
+    /// What fits, what is stranded, what could be lost or drained. Not necessarily of the newest map, see [`KeptAnswers`].
+    pub async fn capacity_answers(&self, principal: &Principal) -> Result<Arc<CapacityAnswers>, ManagerError> {
+        admin_only(principal)?;
+        let offers = self.shared.store.offer_list().await?;
+        let vms = self.shared.store.vm_list(None).await?;
+        self.answers.get(self.map(), offers, vms).await
     }
 
     /// Points of a kind's metric, oldest first; the metrics are those of a node, summed.

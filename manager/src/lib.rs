@@ -19,6 +19,7 @@ pub mod operations;
 pub mod options;
 pub mod promises;
 mod reconciler;
+pub mod refusal_log;
 mod shared;
 pub mod simulation;
 pub mod store;
@@ -52,6 +53,7 @@ pub struct Manager {
     reconciler: Reconciler,
     chooser: Arc<Chooser>,
     accounts: Arc<Accounts>,
+    answers: Arc<capacity::KeptAnswers>,
 }
 
 /// Why a manager could not be opened.
@@ -83,7 +85,7 @@ impl Manager {
         let driver = Driver::new(Arc::clone(&shared), Arc::clone(&collector));
         let reconciler = Reconciler::new(Arc::clone(&shared), Arc::clone(&collector), driver.clone());
         let accounts = Arc::new(Accounts::new(Arc::clone(&shared.store)));
-        Ok(Self { shared, collector, driver, reconciler, chooser: Arc::default(), accounts })
+        Ok(Self { shared, collector, driver, reconciler, chooser: Arc::default(), accounts, answers: Arc::default() })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.
@@ -95,6 +97,7 @@ impl Manager {
 
     /// Stops the manager's own tasks. Operations stay where they are and go on at the next start.
     pub async fn stop(&self) {
+        self.shared.hub.hang_up();
         self.reconciler.stop().await;
         self.driver.stop().await;
         self.collector.stop().await;

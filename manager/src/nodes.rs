@@ -6,7 +6,7 @@ use crate::store::rows::{AuditRow, MetricSeries};
 use crate::{Change, Manager, ManagerError, admin_only, clock, history};
 use grid::UnixMillis;
 use grid::map::MapNode;
-use grid::node::{Administration, NodeSettings};
+use grid::node::{Administration, NodeSettings, is_failure_domain};
 use grid::vm::Vm;
 use std::sync::Arc;
 
@@ -69,6 +69,24 @@ impl Manager {
         let node = self.node_named(name)?.node.id;
         self.shared.store.node_settings_set(node, settings).await?;
         self.node_changed(principal, "node_settings_set", name).await
+    }
+
+    /// Sets what fails together with it; empty where nothing is known to.
+    pub async fn node_failure_domain_set(
+        &self,
+        principal: &Principal,
+        name: &str,
+        domain: &str,
+    ) -> Result<(), ManagerError> {
+        admin_only(principal)?;
+        let node = self.node_named(name)?.node.id;
+        if !domain.is_empty() && !is_failure_domain(domain) {
+            let message = "Use letters, digits, and - _ . between them; at most 63.".to_owned();
+            return Err(ManagerError::Invalid { field: "failure_domain", message });
+        }
+        let to = Some(domain).filter(|domain| !domain.is_empty());
+        self.shared.store.node_failure_domain_set(node, to).await?;
+        self.node_changed(principal, "node_failure_domain_set", name).await
     }
 
     /// Opens, cordons or drains it, as far as new VMs are concerned.

@@ -52,6 +52,7 @@ mod tests {
             uri: "simulated:///a".to_owned(),
             settings: NodeSettings { reserve: grid::Resources::ZERO, overcommit: Overcommit::default() },
             administration: Administration::Open,
+            failure_domain: None,
         };
         crate::store::NodeStore::node_put(store.as_ref(), &node).await.unwrap();
         let (before, after) = (StoreKeys(store.clone()), StoreKeys(store));

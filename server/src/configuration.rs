@@ -74,6 +74,8 @@ pub(crate) struct NodeEntry {
     pub(crate) uri: String,
     /// The utility VM's own address with prefix length, on the management network.
     pub(crate) utility_address: String,
+    /// What fails together with it; the initial value.
+    pub(crate) failure_domain: Option<String>,
     #[serde(default)]
     pub(crate) reserve: Reserve,
     #[serde(default)]
@@ -155,7 +157,8 @@ impl Configuration {
 
 impl NodeEntry {
     fn wrong(&self, problem: impl Into<String>) -> ConfigurationError {
-        ConfigurationError::Node { node: self.name.clone(), problem: problem.into() }
+        // What is wrong may be the name.
+        ConfigurationError::Node { node: self.name.escape_debug().to_string(), problem: problem.into() }
     }
 
     fn check(&self) -> Result<(), ConfigurationError> {
@@ -163,7 +166,10 @@ impl NodeEntry {
             return Err(self.wrong("a node's name is made of small letters, digits and hyphens, at most 63"));
         }
         if !self.uri.contains("://") {
-            return Err(self.wrong(format!("`{}` is not a libvirt URI (such as qemu+tls://host/system)", self.uri)));
+            return Err(self.wrong(format!("{:?} is not a libvirt URI (such as qemu+tls://host/system)", self.uri)));
+        }
+        if self.failure_domain.as_deref().is_some_and(|word| !grid::node::is_failure_domain(word)) {
+            return Err(self.wrong("a failure domain is made of letters, digits, and - _ . between them, at most 63"));
         }
         for (what, ratio) in
             [("vcpus", self.overcommit.vcpus), ("memory", self.overcommit.memory), ("disk", self.overcommit.disk)]
@@ -200,6 +206,7 @@ impl NodeEntry {
                 },
             },
             administration: Administration::Open,
+            failure_domain: self.failure_domain.clone(),
         }
     }
 }
@@ -236,6 +243,15 @@ mod tests {
     fn a_bad_node_is_named() {
         let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "kvm-1.example")).unwrap_err();
         assert!(error.to_string().starts_with("node kvm-1:"), "{error}");
+    }
+
+    #[test]
+    fn a_failure_domain_is_a_plain_word_or_left_out() {
+        let configuration = parse(EXAMPLE).unwrap();
+        let domains: Vec<_> = configuration.nodes.iter().map(|node| node.failure_domain.as_deref()).collect();
+        assert_eq!(domains, [Some("rack-1"), None]);
+        let error = parse(&EXAMPLE.replace("\"rack-1\"", "\"rack 1\"")).unwrap_err();
+        assert!(error.to_string().contains("failure domain"), "{error}");
     }
 
     #[test]

@@ -22,7 +22,8 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+/// What is being answered has so long to end; streams and long polls end by themselves, at once.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ServeArguments {
@@ -111,7 +112,7 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
     stop.cancel();
     manager.stop().await;
     tasks.close();
-    // Long polls and streams end by themselves; whoever doesn't is left behind.
+    // Whoever doesn't end is left behind.
     if tokio::time::timeout(STOP_PATIENCE, tasks.wait()).await.is_err() {
         tracing::warn!("some connections did not end in time");
     }

@@ -24,6 +24,10 @@ const POOL_TAG: &str = "pool";
 /// Runs as PID 1.
 pub fn run(arguments: &[String]) -> ! {
     kernel::block_signals();
+    // Not even the worker's: it has the same console.
+    if let Err(error) = kernel::never_wait(&io::stderr()) {
+        log(format_args!("the console may make it wait: {error}"));
+    }
     let container = !Path::new(MODULES_ORDER).exists();
     if !container {
         prepare_machine();

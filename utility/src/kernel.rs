@@ -9,7 +9,7 @@ pub mod interfaces;
 use std::ffi::{CString, OsStr};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -44,6 +44,15 @@ pub fn load_module(file: &File) -> io::Result<()> {
         Err(error) if error.raw_os_error() == Some(libc::EEXIST) => Ok(()),
         other => other.map(|_| ()),
     }
+}
+
+/// From now on, writing to `file` fails where it would have to wait.
+pub fn never_wait(file: &impl AsFd) -> io::Result<()> {
+    let descriptor = file.as_fd().as_raw_fd();
+    // SAFETY: an open descriptor; the call only asks.
+    let flags = checked(unsafe { libc::fcntl(descriptor, libc::F_GETFL) })?;
+    // SAFETY: an open descriptor and the flags that it has, with one more.
+    checked(unsafe { libc::fcntl(descriptor, libc::F_SETFL, flags | libc::O_NONBLOCK) }).map(|_| ())
 }
 
 /// A file system's capacity and what is free for its users, in bytes.
@@ -189,4 +198,19 @@ pub fn power_off() -> io::Error {
 pub fn restart_by_signal() {
     // SAFETY: a number; where it isn't allowed nothing changes.
     unsafe { libc::reboot(libc::RB_DISABLE_CAD) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::never_wait;
+    use std::io::{ErrorKind, Write};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn a_writer_that_nobody_reads_fails_instead_of_waiting() {
+        let (mut writer, _reader) = UnixStream::pair().unwrap();
+        never_wait(&writer).unwrap();
+        let error = (0..).find_map(|_| writer.write_all(&[b'x'; 4096]).err()).unwrap();
+        assert_eq!(error.kind(), ErrorKind::WouldBlock);
+    }
 }

@@ -20,9 +20,10 @@ pub mod worker;
 /// What the module calls itself in its reports.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Tells whoever reads the console.
+/// Tells whoever reads the console. Where nobody does, it fills, and what doesn't fit any more is not said.
 pub fn log(line: std::fmt::Arguments<'_>) {
-    eprintln!("hostgrid-utility: {line}");
+    let line = format!("hostgrid-utility: {line}\n");
+    let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
 }
 
 /// Waits for a lock; what another thread left half done when it died can't be, for a panic ends the program.

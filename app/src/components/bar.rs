@@ -1,4 +1,6 @@
-//! A bar of capacity: committed, reserved and available of what is usable, with a mark at what is measured.
+//! Bars of capacity: committed, reserved and available of what is usable; below, thin, what is measured of what is
+//! physically there. The two have scales of their own: a machine's use counts the host's programs too, and would tower
+//! over what is sold of it.
 //!
 //! Drawn as SVG, whose geometry needs no inline styles.
 
@@ -20,23 +22,29 @@ pub fn CapacityBar(resource: Resource, figures: Figures) -> impl IntoView {
     let whole = usable.max(committed.saturating_add(figures.reserved.get(resource)));
     let committed_part = part(committed, whole);
     let reserved_part = part(figures.reserved.get(resource), whole).min(1000 - committed_part);
-    let measured_part = part(figures.measured.get(resource), whole).min(996);
+    let measured_part = part(figures.measured.get(resource), figures.physical.get(resource));
     let words = format!(
-        "{}: {} committed, {} reserved, {} available of {} usable; {} measured",
+        "{}: {} committed, {} reserved, {} available of {} usable; {} measured of {} physical",
         resource.as_str(),
         amounts::bare(resource, committed),
         amounts::bare(resource, figures.reserved.get(resource)),
         amounts::bare(resource, figures.available.get(resource)),
         amounts::bare(resource, usable),
         amounts::bare(resource, figures.measured.get(resource)),
+        amounts::bare(resource, figures.physical.get(resource)),
     );
     view! {
-        <svg class="bar" viewBox="0 0 1000 16" preserveAspectRatio="none" role="img" aria-label=words>
-            <rect class="bar-usable" x="0" y="0" width="1000" height="16"></rect>
-            <rect class="bar-committed" x="0" y="0" width=committed_part height="16"></rect>
-            <rect class="bar-reserved" x=committed_part y="0" width=reserved_part height="16"></rect>
-            <rect class="bar-measured" x=measured_part y="0" width="4" height="16"></rect>
-        </svg>
+        <span class="bars" role="img" aria-label=words>
+            <svg class="bar" viewBox="0 0 1000 16" preserveAspectRatio="none" aria-hidden="true">
+                <rect class="bar-usable" x="0" y="0" width="1000" height="16"></rect>
+                <rect class="bar-committed" x="0" y="0" width=committed_part height="16"></rect>
+                <rect class="bar-reserved" x=committed_part y="0" width=reserved_part height="16"></rect>
+            </svg>
+            <svg class="bar bar-thin" viewBox="0 0 1000 16" preserveAspectRatio="none" aria-hidden="true">
+                <rect class="bar-usable" x="0" y="0" width="1000" height="16"></rect>
+                <rect class="bar-measured" x="0" y="0" width=measured_part height="16"></rect>
+            </svg>
+        </span>
     }
     .into_any()
 }
@@ -53,9 +61,22 @@ pub fn UsedBar(used: u64, limit: u64, #[prop(into)] label: String) -> impl IntoV
     .into_any()
 }
 
+/// What is measured of what is physically there: `58 %`; nothing where nothing is there.
+fn share_of_physical(figures: Figures, resource: Resource) -> Option<String> {
+    let physical = figures.physical.get(resource);
+    let share = (u128::from(figures.measured.get(resource)) * 100).checked_div(u128::from(physical))?;
+    Some(format!("{share} % of physical"))
+}
+
+/// Said where a measured amount is beyond what is usable, which alarms at first sight.
+const MEASURED: &str = "More is measured than is usable. That is no alarm: measured is what the whole machine has in \
+                        use, the host's own programs and whatever else runs there with it, and nodes that share a \
+                        machine each count all of it. It ranks nodes and never makes or takes room.";
+
 /// The six numbers of each resource, as bars and as a table.
 #[component]
 pub fn FiguresTable(figures: Figures) -> impl IntoView {
+    let is_beyond = !figures.usable.covers(&figures.measured);
     let rows = Resource::ALL
         .into_iter()
         .map(|resource| {
@@ -71,7 +92,10 @@ pub fn FiguresTable(figures: Figures) -> impl IntoView {
                     <td data-label="Committed">{cell(figures.committed)}</td>
                     <td data-label="Reserved">{cell(figures.reserved)}</td>
                     <td data-label="Available" class="figures-available">{cell(figures.available)}</td>
-                    <td data-label="Measured">{cell(figures.measured)}</td>
+                    <td data-label="Measured">
+                        {cell(figures.measured)}
+                        <span class="cell-note">{share_of_physical(figures, resource)}</span>
+                    </td>
                 </tr>
             }
         })
@@ -93,6 +117,7 @@ pub fn FiguresTable(figures: Figures) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
+        {is_beyond.then(|| view! { <p class="field-hint">{MEASURED}</p> })}
     }
     .into_any()
 }
@@ -105,7 +130,7 @@ pub fn BarLegend() -> impl IntoView {
             <li class="bar-legend-committed">"Committed"</li>
             <li class="bar-legend-reserved">"Reserved"</li>
             <li class="bar-legend-available">"Available"</li>
-            <li class="bar-legend-measured">"Measured"</li>
+            <li class="bar-legend-measured">"Measured, of physical"</li>
         </ul>
     }
     .into_any()
@@ -113,12 +138,21 @@ pub fn BarLegend() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use super::part;
+    use super::*;
+    use grid::Resources;
 
     #[test]
     fn a_part_is_never_more_than_the_whole() {
         assert_eq!(part(1, 0), 0);
         assert_eq!(part(5, 10), 500);
         assert_eq!(part(u64::MAX, 1), 1000);
+    }
+
+    #[test]
+    fn what_is_measured_is_told_of_what_is_there() {
+        let amounts = |vcpus| Resources { vcpus, ..Resources::ZERO };
+        let figures = Figures { measured: amounts(7), physical: amounts(12), ..Figures::default() };
+        assert_eq!(share_of_physical(figures, Resource::Vcpus).as_deref(), Some("58 % of physical"));
+        assert_eq!(share_of_physical(figures, Resource::Memory), None);
     }
 }

@@ -30,6 +30,7 @@ pub fn Chart(chart: ChartView) -> impl IntoView {
             {legend}
             <div class="chart-drawing" inner_html=chart.svg></div>
             <p class="chart-empty" hidden=!is_empty>"No samples yet."</p>
+            {chart.note.map(|note| view! { <p class="chart-note">{note}</p> })}
             <details class="chart-table" hidden=is_empty>
                 <summary>"Numbers"</summary>
                 <div class="table-scroll">

@@ -10,6 +10,7 @@ pub fn ErrorPanel(error: AppError) -> impl IntoView {
         AppError::Forbidden => ("Not allowed", "This page is for administrators."),
         AppError::NotFound => ("Not found", "There is nothing at this address, or it is not yours."),
         AppError::BadRequest => ("Not understood", "The request could not be read."),
+        AppError::TooLarge => ("Too much", "This is more than a form may have."),
         AppError::Unavailable => ("Not now", "Hostgrid can't do this at the moment. Try again in a little while."),
         AppError::Unreachable => ("Not reached", "Hostgrid gave no answer. Check the connection and reload."),
         AppError::Internal => ("Something went wrong", "The cause was written down on our side. Try again later."),

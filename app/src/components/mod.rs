@@ -3,7 +3,9 @@
 pub mod as_of;
 pub mod badge;
 pub mod bar;
+pub mod capacity_answers;
 pub mod chart;
+pub mod choice;
 pub mod error_panel;
 pub mod field;
 pub mod icon;

@@ -18,9 +18,14 @@ pub fn NodeFacts(facts: Vec<FactView>, stale: Option<Source>) -> impl IntoView {
             let note = fact.counted.map(|counted| {
                 view! { <span class="cell-note cell-warning">{format!("They disagree; the {counted} counts.")}</span> }
             });
+            let flags = fact
+                .flags
+                .into_iter()
+                .map(|flag| view! { <span class="cell-note cell-warning" data-flag="">{flag}</span> })
+                .collect_view();
             view! {
                 <tr class:facts-disagree=disagrees>
-                    <th scope="row">{fact.fact}{note}</th>
+                    <th scope="row">{fact.fact}{note}{flags}</th>
                     <td data-label="Hypervisor">{or_dash(fact.hypervisor)}</td>
                     <td data-label="Utility module">{or_dash(fact.utility)}</td>
                 </tr>

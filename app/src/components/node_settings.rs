@@ -16,6 +16,7 @@ pub const FIELDS: &[&str] = &[
     "settings[overcommit_vcpus]",
     "settings[overcommit_memory]",
     "settings[overcommit_disk]",
+    "settings[failure_domain]",
 ];
 
 #[component]
@@ -27,6 +28,7 @@ pub fn Settings(
 ) -> impl IntoView {
     let problems = problems(move || action.value().get(), typed.problems.clone());
     let is_pending = action.pending();
+    let domain = typed.value_or("settings[failure_domain]", &settings.failure_domain);
     let now = [
         ("Reserve vCPUs", settings.reserve_vcpus),
         ("Reserve memory (MiB)", settings.reserve_memory_mib),
@@ -48,6 +50,13 @@ pub fn Settings(
                 <input type="hidden" name="name" value=name/>
                 <div class="settings-fields">
                     {fields}
+                    <Field
+                        label="Failure domain"
+                        name="settings[failure_domain]"
+                        value=domain
+                        hint="What fails together with it: a rack, a power feed. May be left empty."
+                        problems
+                    />
                 </div>
                 <button type="submit" class="button" disabled=move || is_pending.get()>"Save"</button>
             </ActionForm>

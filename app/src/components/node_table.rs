@@ -39,7 +39,7 @@ fn NodeRow(node: NodeLine) -> impl IntoView {
         .map(|resource| {
             let (available, usable) = (figures.available.get(resource), figures.usable.get(resource));
             view! {
-                <td data-label=resource.as_str() class="nodes-bar">
+                <td data-label=amounts::heading(resource) class="nodes-bar">
                     <CapacityBar resource figures/>
                     <span class="cell-note">
                         {format!("{} of {} available", amounts::bare(resource, available), amounts::bare(resource, usable))}
@@ -65,7 +65,7 @@ fn NodeRow(node: NodeLine) -> impl IntoView {
         <tr>
             <td data-label="Node">
                 <a href=format!("/admin/nodes/{}", node.name)>{node.name.clone()}</a>
-                <span class="cell-note">{format!("{} · {}", node.kind, node.region)}</span>
+                <span class="cell-note">{node.place()}</span>
             </td>
             <td data-label="Condition">
                 <Badge tone=node.tone text=condition/>

@@ -4,6 +4,7 @@ use crate::components::field::Field;
 use crate::form::Problem;
 use crate::view::amounts;
 use crate::view::plan::{ResizeFormView, Typed};
+use grid::Resource;
 use leptos::prelude::*;
 use leptos_router::components::Form;
 
@@ -18,11 +19,11 @@ pub fn ResizeForm(
     let live = format!(
         "Up to {} and {} of memory it can grow without a restart.",
         amounts::vcpus(view.maximum_vcpus.into()),
-        amounts::mib(view.maximum_memory_mib)
+        amounts::free(Resource::Memory, view.maximum_memory_mib)
     );
     view! {
         <section class="card resize-form">
-            <p class="resize-now">"Now: " <strong>{amounts::size(vm.size)}</strong></p>
+            <p class="resize-now">"Now: " <strong>{amounts::form_size(vm.size)}</strong></p>
             <Form method="GET" action=format!("/vms/{}/resize", vm.id)>
                 <div class="resize-fields">
                     <Field label="vCPUs" name="vcpus" value=start.vcpus input_mode="numeric" problems/>

@@ -1,10 +1,11 @@
 //! The answer to a new size: the plan to agree to, or why there is none.
 
 use crate::components::as_of::AsOf;
+use crate::components::choice::Choice;
 use crate::components::field::TickField;
 use crate::pages::vm_resize::VmResize;
 use crate::view::amounts;
-use crate::view::plan::{PlanView, PreviewView, RefusalView, RejectionView, Typed};
+use crate::view::plan::{PlanView, PreviewView, RefusalView, Typed};
 use grid::{Resource, Resources, Size};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -37,6 +38,7 @@ fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_of
     let force_off = plan.restarts.then(|| {
         view! { <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/> }
     });
+    let choice = plan.choice.map(|choice| view! { <Choice choice/> });
     let way = plan.way.map(|(source, destination)| {
         view! { <dt>"Nodes"</dt><dd>{format!("{source} → {destination}")}</dd> }
     });
@@ -59,6 +61,7 @@ fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_of
                 {force_off}
                 <button type="submit" class="button button-main" disabled=move || is_pending.get()>"Resize"</button>
             </ActionForm>
+            {choice}
             <AsOf at=plan.as_of/>
         </section>
     }
@@ -77,9 +80,9 @@ fn Change(from: Size, to: Size) -> impl IntoView {
             view! {
                 <li class="change" class:change-same=is_same>
                     <span class="change-name">{resource.as_str()}</span>
-                    <span class="change-old">{amounts::bare(resource, old)}</span>
+                    <span class="change-old">{amounts::free(resource, old)}</span>
                     <span class="change-arrow" aria-label="becomes">"→"</span>
-                    <strong class="change-new">{amounts::bare(resource, new)}</strong>
+                    <strong class="change-new">{amounts::free(resource, new)}</strong>
                 </li>
             }
         })
@@ -93,46 +96,20 @@ fn RefusalPanel(refusal: RefusalView, id: String) -> impl IntoView {
         view! {
             <p>
                 "The largest that fits: "
-                <a rel="external" href=format!("/vms/{id}/resize{}", Typed::query(largest))>{amounts::size(largest)}</a>
+                <a rel="external" href=format!("/vms/{id}/resize{}", Typed::query(largest))>{amounts::form_size(largest)}</a>
             </p>
         }
     });
-    let nodes = (!refusal.nodes.is_empty()).then(|| view! { <Rejections nodes=refusal.nodes/> });
+    let choice = refusal.choice.map(|choice| view! { <Choice choice/> });
     view! {
         <section class="card refusal" data-plan="refused">
             <h2>"This does not fit"</h2>
             <p class="refusal-reason">{refusal.reason}</p>
-            <p>"Asked: " {amounts::size(refusal.asked)}</p>
+            <p>"Asked: " {amounts::form_size(refusal.asked)}</p>
             {largest}
-            {nodes}
+            {choice}
             <AsOf at=refusal.as_of/>
         </section>
-    }
-    .into_any()
-}
-
-/// For admins: what speaks against each node.
-#[component]
-fn Rejections(nodes: Vec<RejectionView>) -> impl IntoView {
-    let rows = nodes
-        .into_iter()
-        .map(|rejection| {
-            let reasons = rejection.reasons.into_iter().map(|reason| view! { <li>{reason}</li> }).collect_view();
-            view! {
-                <tr>
-                    <th scope="row"><a href=format!("/admin/nodes/{}", rejection.node)>{rejection.node.clone()}</a></th>
-                    <td><ul>{reasons}</ul></td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <div class="table-scroll">
-            <table class="rejections">
-                <thead><tr><th scope="col">"Node"</th><th scope="col">"Why not"</th></tr></thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
     }
     .into_any()
 }

@@ -3,12 +3,12 @@
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::bar::{BarLegend, FiguresTable};
+use crate::components::capacity_answers::CapacityAnswers;
 use crate::components::chart::Chart;
 use crate::components::loaded::loaded;
 use crate::components::node_table::NodeTable;
 use crate::components::operation_table::OperationTable;
 use crate::live::Live;
-use crate::view::amounts;
 use crate::view::capacity::{DashboardView, KindView};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -41,6 +41,7 @@ fn Dashboard(view: DashboardView) -> impl IntoView {
             </div>
             <BarLegend/>
         </div>
+        <CapacityAnswers answers=view.answers/>
         {kinds}
         <section>
             <h2>"Recent operations"</h2>
@@ -53,35 +54,20 @@ fn Dashboard(view: DashboardView) -> impl IntoView {
 #[component]
 fn Kind(kind: KindView) -> impl IntoView {
     let charts = kind.charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
-    let offers = kind
-        .offers
-        .into_iter()
-        .map(|(name, size, count)| {
-            view! {
-                <tr>
-                    <th scope="row">{name}<span class="cell-note">{amounts::size(size)}</span></th>
-                    <td class="offers-count">{count}</td>
-                </tr>
-            }
-        })
-        .collect_view();
-    let largest = kind.largest.map_or_else(|| "nothing fits now".to_owned(), amounts::size);
+    let nodes = match (kind.node_count, kind.ready) {
+        (1, 1) => "1 node, takes VMs".to_owned(),
+        (all, ready) if all == ready => format!("{all} nodes, all take VMs"),
+        (all, ready) => format!("{ready} of {all} nodes take VMs"),
+    };
     view! {
         <section class="kind" data-kind=kind.kind.clone()>
-            <h2 class="kind-name">{kind.kind.clone()}</h2>
-            <div class="columns columns-wide">
-                <div class="card">
-                    <h3>"All nodes of this kind"</h3>
-                    <FiguresTable figures=kind.figures/>
-                </div>
-                <div class="card">
-                    <h3>"What still fits"</h3>
-                    <p class="largest">"The largest VM: " <strong>{largest}</strong></p>
-                    <table class="offers">
-                        <thead><tr><th scope="col">"Offer"</th><th scope="col">"More of it"</th></tr></thead>
-                        <tbody>{offers}</tbody>
-                    </table>
-                </div>
+            <div class="kind-head">
+                <h2 class="kind-name">{kind.kind.clone()}</h2>
+                <p class="page-note">{nodes}</p>
+            </div>
+            <div class="card">
+                <h3>"All nodes of this kind"</h3>
+                <FiguresTable figures=kind.figures/>
             </div>
             <div class="card card-table"><NodeTable nodes=kind.nodes/></div>
             <div class="charts">{charts}</div>

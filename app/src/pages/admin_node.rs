@@ -92,13 +92,14 @@ pub fn AdminNodePage() -> impl IntoView {
 #[component]
 fn NodeView(view: NodePageView) -> impl IntoView {
     let line = view.line;
+    let place = line.place();
     let charts = view.charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
     view! {
         <div class="page-head">
             <div>
                 <p class="crumbs"><a href="/admin/nodes">"Nodes"</a></p>
                 <h1>{line.name.clone()} <Badge tone=line.tone text=line.condition/></h1>
-                <p class="page-note">{format!("{} · {} · ", line.kind, line.region)}<code>{view.uri}</code></p>
+                <p class="page-note">{format!("{place} · ")}<code>{view.uri}</code></p>
                 <AsOf at=view.as_of/>
             </div>
             <BarLegend/>

@@ -220,8 +220,8 @@ fn Measures(view: OperationPageView) -> impl IntoView {
         <section class="card facts">
             <h2>"Times"</h2>
             <dl>
-                <dt>"Started (UTC)"</dt>
-                <dd><time>{line.started_at}</time></dd>
+                <dt>"Started"</dt>
+                <dd><time>{view.started_at}</time></dd>
                 <dt>"Ended"</dt>
                 <dd><time>{view.ended_at.unwrap_or_else(dash)}</time></dd>
                 <dt>"Took"</dt>

@@ -63,7 +63,10 @@ fn DeployForm(view: DeployView, deploy: ServerAction<VmDeploy>) -> impl IntoView
         .offers
         .into_iter()
         .map(|offer| {
-            let text = format!("{} · {}", offer.name, amounts::size(offer.size));
+            // As short as can be: a phone cuts off what its list has no room for.
+            let size = grid::Resources::from(offer.size);
+            let (memory, disk) = (amounts::mib(size.memory_mib), amounts::mib(size.disk_mib));
+            let text = format!("{}: {}, {memory}, {disk}", offer.name, amounts::vcpus(size.vcpus));
             (offer.name, text)
         })
         .collect();
@@ -94,7 +97,7 @@ fn DeployForm(view: DeployView, deploy: ServerAction<VmDeploy>) -> impl IntoView
                     name="offer"
                     value=flash.value_or("offer", "")
                     choices=offers
-                    hint="You can change the size at any time."
+                    hint="vCPUs, memory and disk. You can change the size at any time."
                     problems
                 />
                 <SelectField label="Region" name="region" value=flash.value_or("region", "") choices=regions problems/>

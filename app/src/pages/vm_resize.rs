@@ -26,10 +26,7 @@ pub async fn vm_resize_form(id: String) -> Result<ResizeFormView, AppError> {
 #[server(endpoint = "vm_resize_preview")]
 pub async fn vm_resize_preview(id: String, typed: Option<Typed>) -> Result<Option<PreviewView>, AppError> {
     let door = crate::server_side::door::Door::open().await?;
-    match typed {
-        Some(typed) => crate::server_side::present::plan::preview(&door, door.id(&id)?, &typed).await.map(Some),
-        None => Ok(None),
-    }
+    crate::server_side::present::plan::preview(&door, door.id(&id)?, typed.as_ref()).await
 }
 
 /// Carries out the plan that was seen; asks again where it no longer holds.

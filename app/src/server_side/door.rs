@@ -2,13 +2,15 @@
 
 use super::session;
 use crate::AppError;
-use crate::form::{Flash, FormReply, Problem};
+use crate::form::{self, Flash, FormReply, Problem};
 use http::StatusCode;
 use http::request::Parts;
 use leptos::prelude::use_context;
 use leptos_axum::{ResponseOptions, redirect};
 use manager::accounts::{Principal, Role, sessions};
+use manager::refusal_log::Note;
 use manager::{Manager, ManagerError};
+use std::fmt::Display;
 use std::str::FromStr;
 use tower_sessions::Session;
 
@@ -34,7 +36,10 @@ impl Door {
             None => None,
         };
         match principal {
-            Some(principal) => Ok(Self { manager, principal, session }),
+            Some(principal) => {
+                note().caller(principal.user);
+                Ok(Self { manager, principal, session })
+            }
             None => Err(signed_out()),
         }
     }
@@ -49,15 +54,20 @@ impl Door {
     }
 
     /// An id out of an address; what can't be one names nothing.
-    pub fn id<T: FromStr>(&self, text: &str) -> Result<T, AppError> {
-        text.parse().map_err(|_| refuse(AppError::NotFound))
+    pub fn id<T: FromStr + Display>(&self, text: &str) -> Result<T, AppError> {
+        let id: T = text.parse().map_err(|_| refuse(AppError::NotFound))?;
+        note().target(&id);
+        Ok(id)
     }
 
     /// The manager's answer, or its refusal in the browser's words, with the status that says it.
     pub fn pass<T>(&self, answer: Result<T, ManagerError>) -> Result<T, AppError> {
         answer.map_err(|error| match error {
             ManagerError::SignedOut => signed_out(),
-            other => refuse(app_error(&other)),
+            other => {
+                note().refused(in_full(&other));
+                refuse(app_error(&other))
+            }
         })
     }
 
@@ -85,10 +95,13 @@ impl Door {
                 redirect(&onward);
                 Ok(FormReply::default())
             }
-            Err(error) => match problems(error) {
-                Ok(problems) => self.reply_problems(problems, form, back, typed).await,
-                Err(error) => self.pass(Err(error)),
-            },
+            Err(error) => {
+                note().refused(in_full(&error));
+                match problems(error) {
+                    Ok(problems) => self.reply_problems(problems, form, back, typed).await,
+                    Err(error) => self.pass(Err(error)),
+                }
+            }
         }
     }
 
@@ -112,6 +125,7 @@ pub(super) async fn reply_problems(
     back: &str,
     typed: &[(&'static str, String)],
 ) -> Result<FormReply, AppError> {
+    note().refused(form::in_one_line(&problems));
     if is_plain_form() {
         let values = typed.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
         session::flash_put(session, Flash { form: form.to_owned(), values, problems: problems.clone() }).await?;
@@ -135,8 +149,22 @@ pub(super) fn manager() -> Result<Manager, AppError> {
     })
 }
 
+/// Where what is known of the call is left for the log.
+pub fn note() -> Note {
+    use_context::<Parts>().and_then(|parts| parts.extensions.get::<Note>().cloned()).unwrap_or_default()
+}
+
+/// Why, for the log: in full, but without what was typed.
+pub fn in_full(error: &ManagerError) -> String {
+    match error {
+        ManagerError::Refused { refusal } => refusal.reason.to_string(),
+        other => other.to_string(),
+    }
+}
+
 /// Gives the response the error's status.
 pub fn refuse(error: AppError) -> AppError {
+    note().refused(error);
     if let (Some(response), Ok(status)) = (use_context::<ResponseOptions>(), StatusCode::from_u16(error.status())) {
         response.set_status(status);
     }

@@ -1,5 +1,6 @@
 //! What a browser may do with our pages, and from where it may change something.
 
+use super::refusals::worded_page;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -9,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use leptos::nonce::use_nonce;
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
+use manager::refusal_log::Note;
 
 /// What goes with every answer that doesn't say otherwise.
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -57,8 +59,11 @@ pub(super) async fn same_origin(request: Request<Body>, next: Next) -> Response 
     if is_reading || comes_from_here(request.headers()) {
         return next.run(request).await;
     }
-    tracing::warn!(path = request.uri().path(), "a request from another origin was refused");
-    (StatusCode::FORBIDDEN, "This request came from another site, so it was refused.\n").into_response()
+    if let Some(note) = request.extensions().get::<Note>() {
+        note.refused("it came from another site's page");
+    }
+    let text = "This request came from another site, so nothing was changed.";
+    (StatusCode::FORBIDDEN, worded_page(StatusCode::FORBIDDEN, "Not allowed", text)).into_response()
 }
 
 /// By what the browser says of the page that asks: `Sec-Fetch-Site`, or else `Origin` against `Host`. A client that

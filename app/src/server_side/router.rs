@@ -11,6 +11,7 @@ use leptos::prelude::{LeptosOptions, provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use manager::Manager;
 use manager::accounts::sessions::StoreSessions;
+use manager::refusal_log::{RefusalLog, write_refusals};
 use manager::store::Store;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
 
 /// More than any form has.
-const LARGEST_BODY: usize = 256 * 1024;
+pub(super) const LARGEST_BODY: usize = 256 * 1024;
 
 /// What the pages need from the server around them.
 #[derive(Clone, Debug)]
@@ -41,7 +42,7 @@ pub struct AppState {
 pub fn router(state: AppState) -> Router {
     let options = state.leptos_options.clone();
     let manager = state.manager.clone();
-    let files = ServeDir::new(format!("{}/{}", options.site_root, options.site_pkg_dir));
+    let files = files(&format!("{}/{}", options.site_root, options.site_pkg_dir));
     let sessions = SessionManagerLayer::new(StoreSessions::new(Arc::clone(&state.store)))
         .with_name("hostgrid")
         .with_same_site(SameSite::Lax)
@@ -55,14 +56,24 @@ pub fn router(state: AppState) -> Router {
     let stream: Router = Router::new().route("/events", get(events::events)).with_state(state);
     pages
         .merge(stream)
-        .layer(middleware::from_fn(refusals::speak_plainly))
         .layer(middleware::from_fn(policy::same_origin))
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
+        .layer(middleware::from_fn(refusals::too_large))
+        .layer(middleware::from_fn(refusals::speak_plainly))
+        .layer(middleware::from_fn_with_state(RefusalLog::default(), write_refusals))
         .layer(sessions)
         .nest_service(&format!("/{}", options.site_pkg_dir), files)
         .route("/favicon.svg", get(favicon))
         .layer(middleware::from_fn(policy::headers))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+}
+
+/// The site's files: as the build has compressed them, where that was after it last wrote them.
+fn files(directory: &str) -> ServeDir {
+    let written = |name: &str| std::fs::metadata(format!("{directory}/{name}")).and_then(|file| file.modified()).ok();
+    let is_fresh = written("hostgrid.wasm.br") >= written("hostgrid.wasm");
+    let files = ServeDir::new(directory);
+    if is_fresh { files.precompressed_br() } else { files }
 }
 
 async fn favicon() -> impl IntoResponse {

@@ -1,5 +1,6 @@
 //! Amounts as people read them. Pure, so that server and browser write the same.
 
+use grid::wording::Grouped;
 use grid::{Resource, Resources, Size};
 
 /// `512 MiB`, `1.5 GiB`, `2 TiB`: the largest unit of which there is at least one, two decimals at most.
@@ -40,6 +41,15 @@ pub fn vcpus(count: u64) -> String {
     if count == 1 { "1 vCPU".to_owned() } else { format!("{count} vCPUs") }
 }
 
+/// A resource at the head of a column.
+pub const fn heading(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Vcpus => "vCPUs",
+        Resource::Memory => "Memory",
+        Resource::Disk => "Disk",
+    }
+}
+
 /// An amount of one resource, with its unit, as [`Resources`] holds it.
 pub fn of(resource: Resource, amount: u64) -> String {
     match resource {
@@ -60,6 +70,44 @@ pub fn bare(resource: Resource, amount: u64) -> String {
 pub fn size(size: Size) -> String {
     let amounts = Resources::from(size);
     format!("{} · {} memory · {} disk", vcpus(amounts.vcpus), mib(amounts.memory_mib), mib(amounts.disk_mib))
+}
+
+/// An amount in the unit in which the size's form asks for it: memory in MiB, disk in GiB. Nothing is rounded away but
+/// hundredths of a GiB, and these upwards: who reads it and gives so much gives enough.
+pub fn asked(resource: Resource, amount: u64) -> String {
+    in_form(resource, amount, u64::div_ceil)
+}
+
+/// The same of what is there, rounded down: who reads it finds so much.
+pub fn free(resource: Resource, amount: u64) -> String {
+    in_form(resource, amount, |amount, unit| amount / unit)
+}
+
+fn in_form(resource: Resource, amount: u64, divide: impl Fn(u64, u64) -> u64) -> String {
+    match resource {
+        Resource::Vcpus => Grouped(amount).to_string(),
+        Resource::Memory => format!("{} MiB", Grouped(amount)),
+        Resource::Disk => {
+            let hundredths = divide(amount.saturating_mul(25), 256);
+            let (whole, part) = (Grouped(hundredths / 100), hundredths % 100);
+            match (part / 10, part % 10) {
+                (0, 0) => format!("{whole} GiB"),
+                (tenths, 0) => format!("{whole}.{tenths} GiB"),
+                _ => format!("{whole}.{part:02} GiB"),
+            }
+        }
+    }
+}
+
+/// The amounts of a size in the units of its form: `2 vCPUs · 65,536 MiB memory · 10 GiB disk`.
+pub fn form_size(size: Size) -> String {
+    let amounts = Resources::from(size);
+    format!(
+        "{} · {} memory · {} disk",
+        vcpus(amounts.vcpus),
+        free(Resource::Memory, amounts.memory_mib),
+        free(Resource::Disk, amounts.disk_mib)
+    )
 }
 
 /// A length of time: `340 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
@@ -119,6 +167,15 @@ mod tests {
         assert_eq!(expected(0), "none");
         assert_eq!(expected(900), "under a second");
         assert_eq!(expected(12_001), "about 13 s");
+    }
+
+    #[test]
+    fn amounts_of_a_form_keep_its_units_and_never_promise_too_much() {
+        assert_eq!(asked(Resource::Memory, 65_536), "65,536 MiB");
+        assert_eq!([asked(Resource::Disk, 10_242), free(Resource::Disk, 10_242)], ["10.01 GiB", "10 GiB"]);
+        assert_eq!([asked(Resource::Disk, 1536), free(Resource::Disk, 1280)], ["1.5 GiB", "1.25 GiB"]);
+        assert_eq!(free(Resource::Vcpus, 1024), "1,024");
+        assert!(asked(Resource::Disk, u64::MAX).ends_with("GiB"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! The dashboard: what there is, what is promised, what is left.
 
+use super::answers::AnswersView;
 use super::chart::ChartView;
 use super::node::NodeLine;
 use super::operation::OperationLine;
-use grid::{Resources, Size};
+use grid::Resources;
 use serde::{Deserialize, Serialize};
 
 /// The six numbers of every resource, of a node or of a hypervisor kind.
@@ -22,17 +23,19 @@ pub struct Figures {
 pub struct KindView {
     /// The kind's word.
     pub kind: String,
+    /// How many nodes it has, and how many of them take new VMs.
+    pub node_count: u32,
+    pub ready: u32,
     pub figures: Figures,
     pub nodes: Vec<NodeLine>,
-    /// The largest VM that fits on one node.
-    pub largest: Option<Size>,
-    /// Offer, its size, and how many more of it fit.
-    pub offers: Vec<(String, Size, u64)>,
     pub charts: Vec<ChartView>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DashboardView {
+    pub answers: AnswersView,
+    /// When the answers were so; they are kept for a while.
+    pub answers_as_of: String,
     pub kinds: Vec<KindView>,
     pub operations: Vec<OperationLine>,
     pub as_of: String,

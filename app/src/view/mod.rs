@@ -2,6 +2,7 @@
 //! the server; amounts become texts by [`amounts`], the same on both sides.
 
 pub mod amounts;
+pub mod answers;
 pub mod capacity;
 pub mod catalogue;
 pub mod chart;

@@ -34,6 +34,8 @@ pub struct NodeLine {
     pub name: String,
     pub kind: String,
     pub region: String,
+    /// What fails together with it.
+    pub failure_domain: Option<String>,
     pub condition: String,
     pub tone: Tone,
     pub figures: Figures,
@@ -58,6 +60,8 @@ pub struct FactView {
     pub utility: Option<String>,
     /// Where they disagree: the word of the source that counts.
     pub counted: Option<String>,
+    /// What a source said that can't be true, and what counts instead.
+    pub flags: Vec<String>,
 }
 
 /// A VM on the node: its recorded size, and what each source says of it.
@@ -83,6 +87,17 @@ pub struct SettingsView {
     pub overcommit_vcpus: String,
     pub overcommit_memory: String,
     pub overcommit_disk: String,
+    /// Empty where nothing is known to fail together with it.
+    #[serde(default)]
+    pub failure_domain: String,
+}
+
+impl NodeLine {
+    /// Its kind and where it is: `kvm · north · rack-1`.
+    pub fn place(&self) -> String {
+        let domain = self.failure_domain.as_ref().map(|domain| format!(" · {domain}")).unwrap_or_default();
+        format!("{} · {}{domain}", self.kind, self.region)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,6 +56,7 @@ pub struct OperationPageView {
     /// The time spent inside the hypervisor's and the utility module's own calls.
     pub called: String,
     pub figures: OperationFigures,
+    pub started_at: String,
     pub ended_at: Option<String>,
     /// Whether it waits for the operator, and the reader is one.
     pub can_decide: bool,

@@ -72,6 +72,8 @@ pub struct PlanView {
     pub restarts: bool,
     /// From and to, for admins.
     pub way: Option<(String, String)>,
+    /// Why there, for admins.
+    pub choice: Option<ChoiceView>,
     /// The plan itself, which the agreement carries.
     pub json: String,
     pub idempotency_key: String,
@@ -84,11 +86,43 @@ pub struct RefusalView {
     pub reason: String,
     pub asked: Size,
     pub largest: Option<Size>,
-    /// For admins: a node's name and what speaks against it.
-    pub nodes: Vec<RejectionView>,
+    /// Why no node can take it, for admins.
+    pub choice: Option<ChoiceView>,
     pub as_of: String,
 }
 
+/// For admins: how a second node was looked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChoiceView {
+    /// What a node would have to give, in sentences.
+    pub needs: Vec<String>,
+    /// The best of the nodes that can take it, the chosen one first.
+    pub best: Vec<CandidateView>,
+    /// How many can take it in all.
+    pub candidates: u64,
+    /// How many nodes, and why not; the most frequent first.
+    pub reasons: Vec<(u64, String)>,
+    /// Its own node, and why it doesn't stay there.
+    pub home: RejectionView,
+    /// What speaks against each node of its kind; not all where they are many.
+    pub nodes: Vec<RejectionView>,
+    pub left_off: u64,
+}
+
+/// A node that can take it, with its score in parts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CandidateView {
+    pub node: String,
+    /// The policy's word and its cost: the lowest is chosen.
+    pub cost: String,
+    /// What stays free there.
+    pub free_after: String,
+    /// How full it will be in its fullest resource, and how busy it was measured to be.
+    pub full: String,
+    pub busy: String,
+}
+
+/// A node's name and what speaks against it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RejectionView {
     pub node: String,

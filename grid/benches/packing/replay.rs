@@ -101,12 +101,7 @@ impl<'a> Replay<'a> {
             return None;
         }
         let layout = self.layout();
-        let ask = Ask::New {
-            kind: HypervisorKind::Kvm,
-            region: None,
-            takes: resources(self.trace.vms[vm].takes),
-            apart: None,
-        };
+        let ask = Ask::new_vm(HypervisorKind::Kvm, resources(self.trace.vms[vm].takes));
         let RoomAnswer::Room { plan } = make_room(&layout, &ask, BUDGET) else { return None };
         for each in &plan.moves {
             let guest = usize::try_from(each.vm.0.as_u128()).ok()?;
@@ -126,6 +121,7 @@ impl<'a> Replay<'a> {
             id: NodeId(Uuid::from_u128(number)),
             kind: HypervisorKind::Kvm,
             region: 0,
+            domain: 0,
             compatibility: 0,
             ready: true,
             answers: true,
@@ -142,12 +138,14 @@ impl<'a> Replay<'a> {
                 disk_bytes: takes[0] * self.trace.disk_unit,
                 running: true,
                 movable: true,
-                apart: None,
+                domain: None,
+                groups: Vec::new(),
             })
         };
         Layout {
             sites: (0_u128..).zip(&self.free).map(site).collect(),
             guests: self.homes.iter().enumerate().filter_map(guest).collect(),
+            ..Layout::default()
         }
     }
 }

@@ -46,13 +46,14 @@ impl Storm {
             id: NodeId(Uuid::from_u128(u128::from(number))),
             kind: if number < NODES / 2 { HypervisorKind::Kvm } else { HypervisorKind::Xen },
             region: 0,
+            domain: number,
             compatibility: 0,
             ready: true,
             answers: true,
             usable,
             taken: Resources::ZERO,
         };
-        let mut start = Layout { sites: (0..NODES).map(site).collect(), guests: Vec::new() };
+        let mut start = Layout { sites: (0..NODES).map(site).collect(), guests: Vec::new(), ..Layout::default() };
         let full = usable.memory_mib * u64::from(NODES) * 9 / 10;
         let mut committed = 0;
         for (at, vm) in trace.vms.iter().enumerate() {
@@ -76,7 +77,8 @@ impl Storm {
                 disk_bytes: takes.disk_mib << 20,
                 running: true,
                 movable: true,
-                apart: None,
+                domain: None,
+                groups: Vec::new(),
             });
         }
         let mut chance = Chance::new(2026);

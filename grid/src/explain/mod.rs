@@ -4,7 +4,7 @@
 
 mod tally;
 
-pub use tally::{explain_loss, explain_obstacle, explain_tally};
+pub use tally::{explain_loss, explain_obstacle, explain_obstacle_naming, explain_tally, explain_why};
 
 use crate::Resources;
 use crate::map::ResourceMap;

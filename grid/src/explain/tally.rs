@@ -3,7 +3,7 @@
 use crate::map::{Loss, LossOf, Obstacle, ResourceMap};
 use crate::placement::{Candidate, Lack, Request, Tally, Why};
 use crate::wording::{Amount, Grouped};
-use crate::{NodeId, Resource, Resources};
+use crate::{NodeId, Resource, Resources, VmId};
 use std::fmt::Write;
 
 /// What was looked for, the chosen node with its score in parts, the runners-up, and the reasons against all others by
@@ -19,7 +19,7 @@ pub fn explain_tally(map: &ResourceMap, request: &Request, tally: &Tally) -> Str
         let _ = write!(text, "\nthen: {}", candidate(map, next));
     }
     for (why, nodes) in &tally.reasons {
-        let _ = write!(text, "\n{}: {}", counted(*nodes), reason(map, why));
+        let _ = write!(text, "\n{}: {}", counted(*nodes), explain_why(map, why));
     }
     text
 }
@@ -35,16 +35,21 @@ pub fn explain_loss(map: &ResourceMap, loss: &Loss) -> String {
 
 /// Why a node can't be emptied, or a loss absorbed.
 pub fn explain_obstacle(obstacle: &Obstacle) -> String {
+    explain_obstacle_naming(obstacle, &|vm| vm.to_string())
+}
+
+/// The same with VMs by the names that people know them by.
+pub fn explain_obstacle_naming(obstacle: &Obstacle, name_of: &dyn Fn(VmId) -> String) -> String {
     match obstacle {
         Obstacle::NoAnswer => "its hypervisor doesn't answer, so nothing can be moved from there".to_owned(),
-        Obstacle::Stranger { vm } => format!("domain {vm} is not Hostgrid's to move"),
-        Obstacle::FitsNowhere { vm, size } => format!("no other node can take VM {vm} ({size})"),
+        Obstacle::Stranger { vm } => format!("domain {} is not Hostgrid's to move", name_of(*vm)),
+        Obstacle::FitsNowhere { vm, size } => format!("no other node can take VM {} ({size})", name_of(*vm)),
         Obstacle::TooLittleInAll { kind, region, resource, needed, free } => {
             let [needed, free] = [needed, free].map(|amount| named(*resource, *amount));
             format!("all {kind} nodes of {region} together have {free} free, its VMs take {needed}")
         }
         Obstacle::NoRoomBesideOthers { vm, size } => {
-            format!("once the larger VMs have found a place there is none for VM {vm} ({size})")
+            format!("once the larger VMs have found a place there is none for VM {} ({size})", name_of(*vm))
         }
     }
 }
@@ -61,7 +66,8 @@ fn candidate(map: &ResourceMap, candidate: &Candidate) -> String {
     )
 }
 
-fn reason(map: &ResourceMap, why: &Why) -> String {
+/// One sort of reason against nodes.
+pub fn explain_why(map: &ResourceMap, why: &Why) -> String {
     match why {
         Why::Excluded => "excluded from the search".to_owned(),
         Why::OtherKind => "another hypervisor kind".to_owned(),

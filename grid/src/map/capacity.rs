@@ -80,7 +80,7 @@ impl Part {
         map.iter().filter(move |node| node.condition == Condition::Ready && self.holds(node))
     }
 
-    fn holds(&self, node: &MapNode) -> bool {
+    pub(super) fn holds(&self, node: &MapNode) -> bool {
         node.kind() == self.kind
             && self.region.as_ref().is_none_or(|region| node.node.region == *region)
             && (self.failure_domain.is_none() || node.failure_domain == self.failure_domain)

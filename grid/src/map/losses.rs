@@ -16,6 +16,14 @@ use std::collections::BTreeMap;
 pub struct Loss {
     pub of: LossOf,
     pub obstacle: Obstacle,
+    pub left_over: LeftOver,
+}
+
+/// The VMs of a loss that find no place, and what they take, overhead included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOver {
+    pub vms: u32,
+    pub resources: Resources,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,8 +49,23 @@ pub enum Obstacle {
     NoRoomBesideOthers { vm: VmId, size: Size },
 }
 
+impl Obstacle {
+    /// The VM that it is about, where it is about one.
+    pub const fn vm(&self) -> Option<VmId> {
+        match self {
+            Self::Stranger { vm } | Self::FitsNowhere { vm, .. } | Self::NoRoomBesideOthers { vm, .. } => Some(*vm),
+            Self::NoAnswer | Self::TooLittleInAll { .. } => None,
+        }
+    }
+}
+
 /// Whether the others could take all VMs of these nodes; if not, why.
 pub fn absorb(map: &ResourceMap, lost: &[&MapNode]) -> Option<Obstacle> {
+    place_all(map, lost, true).0
+}
+
+/// What is against it, and what finds no place; only the first of these where that is enough.
+fn place_all(map: &ResourceMap, lost: &[&MapNode], first_only: bool) -> (Option<Obstacle>, LeftOver) {
     let mut trial = Trial::of(map);
     for node in lost {
         trial.close(node.node.id);
@@ -50,18 +73,27 @@ pub fn absorb(map: &ResourceMap, lost: &[&MapNode]) -> Option<Obstacle> {
     let empty = trial.clone();
     let mut moving: Vec<(&MapNode, &Commitment, VmId)> = lost.iter().flat_map(|node| vms(node)).collect();
     moving.sort_by_key(|(_, each, vm)| (Reverse(each.resources.memory_mib), Reverse(each.resources.vcpus), *vm));
+    let (mut obstacle, mut left_over) = (None, LeftOver::default());
     for (node, each, vm) in &moving {
         let request = request(node, each.resources);
-        if trial.place(&request).is_none() {
-            let (vm, size) = (*vm, each.size);
-            return Some(if empty.clone().place(&request).is_none() {
+        if trial.place(&request).is_some() {
+            continue;
+        }
+        let (vm, size) = (*vm, each.size);
+        left_over.vms = left_over.vms.saturating_add(1);
+        left_over.resources = left_over.resources.plus(each.resources);
+        obstacle.get_or_insert_with(|| {
+            if empty.clone().place(&request).is_none() {
                 Obstacle::FitsNowhere { vm, size }
             } else {
                 too_little(map, lost, &moving).unwrap_or(Obstacle::NoRoomBesideOthers { vm, size })
-            });
+            }
+        });
+        if first_only {
+            break;
         }
     }
-    None
+    (obstacle, left_over)
 }
 
 /// The nodes and failure domains whose loss the rest of the grid could not absorb, and why. With none the grid is N+1.
@@ -74,7 +106,11 @@ pub fn losses_not_absorbed(map: &ResourceMap) -> Vec<Loss> {
     }
     let nodes = map.iter().map(|node| (LossOf::Node(node.node.id), vec![node]));
     let domains = domains.into_iter().map(|(domain, nodes)| (LossOf::FailureDomain(domain.to_owned()), nodes));
-    nodes.chain(domains).filter_map(|(of, lost)| Some(Loss { of, obstacle: absorb(map, &lost)? })).collect()
+    let losses = nodes.chain(domains).filter_map(|(of, lost)| {
+        let (obstacle, left_over) = place_all(map, &lost, false);
+        Some(Loss { of, obstacle: obstacle?, left_over })
+    });
+    losses.collect()
 }
 
 /// The nodes that could not be drained now, and why. A node without VMs always can.

@@ -4,6 +4,7 @@
 //! Invariants: available = usable − committed − reserved, never below zero; where the two sources disagree about an
 //! amount, the worse counts; a node that is not [`Condition::Ready`] takes no new VM.
 
+mod answers;
 mod build;
 mod capacity;
 mod compare;
@@ -11,20 +12,22 @@ mod condition;
 mod losses;
 mod stranded;
 
+pub use answers::{Answers, PartAnswer, answers};
 pub use build::NodeInputs;
 pub use capacity::{
     KindTotals, Part, PartLargest, how_many_fit, how_many_fit_in, largest_fit, largest_fit_in, rounds_of_mix,
 };
 pub use compare::{Disagreement, Fact};
 pub use condition::{Condition, Freshness};
-pub use losses::{Loss, LossOf, Obstacle, absorb, losses_not_absorbed, nodes_that_cannot_be_drained};
+pub use losses::{LeftOver, Loss, LossOf, Obstacle, absorb, losses_not_absorbed, nodes_that_cannot_be_drained};
 pub use stranded::{Stranded, stranded};
 
 use crate::index::Index;
 use crate::node::Node;
 use crate::placement::fullest_ppm;
 use crate::policy::Policies;
-use crate::sample::{Compatibility, HypervisorSample, UtilitySample};
+use crate::sample::{Compatibility, HypervisorSample, Source, UtilitySample};
+use crate::sanitise::Flag;
 use crate::{HypervisorKind, NodeId, Resources, Size, UnixMillis, VmId};
 use imbl::OrdMap;
 use serde::{Deserialize, Serialize};
@@ -74,6 +77,9 @@ pub struct MapNode {
     /// What fails with it (a rack, a power feed); where nobody told, it is one by itself.
     #[serde(default)]
     pub failure_domain: Option<String>,
+    /// What in the last samples could not be true, and was made harmless; put there by whoever sanitised them.
+    #[serde(default)]
+    pub flags: Vec<(Source, Flag)>,
 }
 
 impl MapNode {

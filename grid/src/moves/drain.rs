@@ -1,7 +1,9 @@
 //! Drain plans: every VM of a node to other nodes, the largest first; where one fits nowhere, room is made for it.
 
+use super::groups::{LayoutGroup, Members};
 use super::room::{Ask, Budget, RoomAnswer, make_room};
 use super::{Cost, Layout, Move};
+use crate::placement::Rule;
 use crate::{NodeId, Resource, Resources, VmId};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
@@ -18,15 +20,17 @@ pub struct DrainPlan {
 }
 
 /// Why a VM can't leave its node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "because", rename_all = "snake_case")]
 pub enum Stuck {
     /// It opted out, or is neither running nor stopped.
     NotMovable,
     /// Its node doesn't answer.
     NodeSilent,
-    /// No other node of its kind and region takes VMs.
+    /// No other node of its kind, region and failure domain takes VMs.
     NoOtherNode,
+    /// This group keeps it away from every other node.
+    Group { group: String, rule: Rule },
     /// Every other node has too little of something; `most` is the most that one of them has free.
     NoRoom { resource: Resource, asked: u64, most: u64 },
     /// Each resource is there, but no node has all of them, nor were moves found that make room.
@@ -38,6 +42,7 @@ impl fmt::Display for Stuck {
         match self {
             Self::NotMovable => formatter.write_str("it may not be moved"),
             Self::NodeSilent => formatter.write_str("its node doesn't answer"),
+            Self::Group { group, rule } => write!(formatter, "its group {group}: everywhere else, {rule}"),
             Self::NoOtherNode => formatter.write_str("no other node of its kind and region takes VMs"),
             Self::NoRoom { resource, asked, most } => {
                 let (name, unit) = (resource.as_str(), resource.unit());
@@ -75,6 +80,10 @@ pub(super) fn drain_site(now: &mut Layout, site: u32, budget: Budget, may: impl 
         (0_u32..).zip(&now.guests).filter(|(_, each)| each.home == site).map(|(at, _)| at).collect();
     leaving.sort_by_key(|&at| (now.guest(at).map(|each| Reverse(weight(each.takes, now, site))), at));
     for guest in leaving {
+        // Room for one that went before may have taken it along.
+        if now.guest(guest).is_none_or(|each| each.home != site) {
+            continue;
+        }
         match place(now, guest, budget) {
             Ok(moves) => plan.moves.extend(moves),
             Err((vm, stuck)) => plan.stuck.push((vm, stuck)),
@@ -115,10 +124,17 @@ fn why(layout: &Layout, position: u32) -> Stuck {
     if layout.site(guest.home).is_none_or(|home| !home.answers) {
         return Stuck::NodeSilent;
     }
-    let sites = (0_u32..).zip(&layout.sites).filter(|&(at, _)| layout.way(guest, at).is_some());
-    let free: Vec<Resources> = sites.map(|(_, site)| site.free()).collect();
+    let members = Members::of(layout);
+    let (mut free, mut group) = (Vec::new(), None);
+    for (at, site) in (0_u32..).zip(&layout.sites).filter(|&(at, _)| layout.way(guest, at).is_some()) {
+        match layout.kept_away_now(&members, &guest.groups, Some(position), at) {
+            Some(number) => group = group.or(layout.group(number)),
+            None => free.push(site.free()),
+        }
+    }
     if free.is_empty() {
-        return Stuck::NoOtherNode;
+        let by_group = |group: &LayoutGroup| Stuck::Group { group: group.name.clone(), rule: group.rule };
+        return group.map_or(Stuck::NoOtherNode, by_group);
     }
     let most = free.into_iter().fold(Resources::ZERO, Resources::larger);
     let short = Resource::ALL.into_iter().find(|&each| guest.takes.get(each) > most.get(each));

@@ -1,11 +1,13 @@
 //! The compact picture that plans of moves are tried on: nodes and VMs by position, what is taken kept as a sum.
 
+use super::groups::LayoutGroup;
 use super::{Manner, Move};
-use crate::map::{Condition, ResourceMap};
+use crate::map::{Condition, MapNode, ResourceMap};
+use crate::placement::missing_for_live_move;
 use crate::vm::{Vm, VmState, commitment};
 use crate::{HypervisorKind, NodeId, Resources, VmId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A node, as far as moves are concerned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,7 +16,9 @@ pub struct Site {
     pub kind: HypervisorKind,
     /// Nodes of one region have the same number.
     pub region: u32,
-    /// Nodes of the same number can pass a running VM to each other.
+    /// Nodes of one failure domain have the same number; a node whose domain nobody told has one by itself.
+    pub domain: u32,
+    /// Nodes of the same number can pass a running VM to each other; others as [`Layout::passes`] says.
     pub compatibility: u32,
     /// Whether it takes VMs.
     pub ready: bool,
@@ -45,8 +49,10 @@ pub struct Guest {
     pub running: bool,
     /// Whether it may be moved for another's sake.
     pub movable: bool,
-    /// VMs of the same number are never on one node.
-    pub apart: Option<u32>,
+    /// The failure domain that it was asked to be in; any where there is none.
+    pub domain: Option<u32>,
+    /// The groups that it belongs to, by position in [`Layout::groups`].
+    pub groups: Vec<u32>,
 }
 
 /// Nodes and the VMs on them. A site's `taken` includes what its guests take.
@@ -54,44 +60,23 @@ pub struct Guest {
 pub struct Layout {
     pub sites: Vec<Site>,
     pub guests: Vec<Guest>,
+    pub groups: Vec<LayoutGroup>,
+    /// From nodes of the first compatibility to nodes of the second a running VM can pass, too.
+    pub passes: BTreeSet<(u32, u32)>,
 }
 
 impl Layout {
     /// From the map and the recorded VMs. Only VMs that the map counts at their home can be moved, and of these not
-    /// the ones in `opted_out` nor any that is neither running nor stopped.
+    /// the ones in `opted_out` nor any that is neither running nor stopped. Groups come in by [`Self::with_group`].
     pub fn of(map: &ResourceMap, vms: &[Vm], opted_out: &dyn Fn(VmId) -> bool) -> Self {
-        let mut regions = BTreeMap::new();
-        let mut classes: Vec<_> = Vec::new();
-        let mut positions = BTreeMap::new();
-        let mut layout = Self::default();
-        for (position, node) in (0_u32..).zip(map.iter()) {
-            let next = u32::try_from(regions.len()).unwrap_or(u32::MAX);
-            let region = *regions.entry(node.node.region.as_str()).or_insert(next);
-            let version = node.hypervisor.as_ref().map(|reading| reading.sample.hypervisor_version);
-            let class = (node.kind(), node.compatibility(), version);
-            let known = classes.iter().position(|each| *each == class);
-            let compatibility = known.unwrap_or_else(|| {
-                classes.push(class);
-                classes.len().saturating_sub(1)
-            });
-            positions.insert(node.node.id, position);
-            layout.sites.push(Site {
-                id: node.node.id,
-                kind: node.kind(),
-                region,
-                compatibility: u32::try_from(compatibility).unwrap_or(u32::MAX),
-                ready: node.condition == Condition::Ready,
-                answers: node.condition.can_grow_in_place() && node.condition.utility_answers(),
-                usable: node.usable,
-                taken: node.committed.plus(node.reserved),
-            });
-        }
-        for vm in vms {
-            let Some((&home, node)) = positions.get(&vm.node).zip(map.get(vm.node)) else { continue };
+        let (sites, passes) = sites(map);
+        let positions: BTreeMap<NodeId, u32> = (0_u32..).zip(&sites).map(|(at, site)| (site.id, at)).collect();
+        let guest = |vm: &Vm| {
+            let (&home, node) = positions.get(&vm.node).zip(map.get(vm.node))?;
             let held = node.committed_to(vm.id);
             let counted = held != Resources::ZERO && held.covers(&commitment(vm.kind, vm.size));
             let settled = matches!(vm.state, VmState::Running | VmState::Stopped);
-            layout.guests.push(Guest {
+            Some(Guest {
                 id: vm.id,
                 home,
                 takes: held,
@@ -99,10 +84,12 @@ impl Layout {
                 disk_bytes: vm.size.disk.bytes(),
                 running: vm.state == VmState::Running,
                 movable: counted && settled && !opted_out(vm.id),
-                apart: None,
-            });
-        }
-        layout
+                domain: None,
+                groups: Vec::new(),
+            })
+        };
+        let guests = vms.iter().filter_map(guest).collect();
+        Self { sites, guests, groups: Vec::new(), passes }
     }
 
     pub fn site(&self, position: u32) -> Option<&Site> {
@@ -123,12 +110,18 @@ impl Layout {
         self.sites.iter().position(|each| each.id == node).and_then(|at| u32::try_from(at).ok())
     }
 
-    /// How a VM would be carried, and how many bytes; none where constraints other than room forbid it.
+    /// How a VM would be carried, and how many bytes; none where constraints other than room and groups forbid it.
     pub(super) fn way(&self, guest: &Guest, to: u32) -> Option<(Manner, u64)> {
         let (from, there) = self.site(guest.home).zip(self.site(to))?;
-        let allowed =
-            guest.home != to && from.answers && there.ready && there.kind == from.kind && there.region == from.region;
-        let live = from.kind.moves_live() && from.compatibility == there.compatibility;
+        let allowed = guest.home != to
+            && from.answers
+            && there.ready
+            && there.kind == from.kind
+            && there.region == from.region
+            && guest.domain.is_none_or(|only| only == there.domain);
+        let passes = from.compatibility == there.compatibility
+            || self.passes.contains(&(from.compatibility, there.compatibility));
+        let live = from.kind.moves_live() && passes;
         allowed.then(|| match (guest.running, live) {
             (false, _) => (Manner::Stopped, guest.disk_bytes),
             (true, true) => (Manner::Live, guest.disk_bytes.saturating_add(guest.memory_bytes)),
@@ -143,11 +136,6 @@ impl Layout {
         Some(Move { vm: guest.id, from: from.id, to: there.id, manner, bytes })
     }
 
-    /// Whether a VM of this group is on the node, other than `besides`.
-    pub(super) fn meets(&self, apart: Option<u32>, to: u32, besides: VmId) -> bool {
-        apart.is_some() && self.guests.iter().any(|each| each.home == to && each.apart == apart && each.id != besides)
-    }
-
     /// Carries it out: takes at the destination, frees at the source, and the home changes.
     pub(super) fn carry(&mut self, guest: u32, to: u32) {
         let Some(position) = usize::try_from(guest).ok() else { return };
@@ -159,10 +147,58 @@ impl Layout {
         }
     }
 
-    pub(super) fn change(&mut self, site: u32, with: impl Fn(Resources) -> Resources) {
+    fn change(&mut self, site: u32, with: impl Fn(Resources) -> Resources) {
         let found = usize::try_from(site).ok().and_then(|at| self.sites.get_mut(at));
         if let Some(site) = found {
             site.taken = with(site.taken);
         }
     }
+}
+
+/// Numbers that stand for names, in the order in which they come.
+struct Numbers<T>(Vec<T>);
+
+impl<T: PartialEq> Numbers<T> {
+    fn of(&mut self, name: T) -> u32 {
+        let known = self.0.iter().position(|each| *each == name);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(name);
+            self.0.len().saturating_sub(1)
+        });
+        u32::try_from(at).unwrap_or(u32::MAX)
+    }
+}
+
+/// The nodes of a map, and between which different compatibilities a running VM can pass.
+fn sites(map: &ResourceMap) -> (Vec<Site>, BTreeSet<(u32, u32)>) {
+    let (mut regions, mut classes) = (Numbers(Vec::new()), Numbers(Vec::new()));
+    let mut domains: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut sites = Vec::new();
+    for (position, node) in (0_u32..).zip(map.iter()) {
+        // A domain has the number of its first node, so that no two have the same.
+        let domain = node.failure_domain.as_deref().map_or(position, |name| *domains.entry(name).or_insert(position));
+        // Of a node that never told anything nothing passes to another.
+        let silent = node.told().is_none().then_some(position);
+        sites.push(Site {
+            id: node.node.id,
+            kind: node.kind(),
+            region: regions.of(node.node.region.as_str()),
+            domain,
+            compatibility: classes.of((node.kind(), node.told(), silent)),
+            ready: node.condition == Condition::Ready,
+            answers: answers(node),
+            usable: node.usable,
+            taken: node.committed.plus(node.reserved),
+        });
+    }
+    let numbered = || (0_u32..).zip(&classes.0);
+    let pairs = numbered().flat_map(|one| numbered().map(move |other| (one, other)));
+    let passes = pairs.filter(|((one, (kind, source, _)), (other, (there, destination, _)))| {
+        one != other && kind == there && missing_for_live_move(*source, *destination).is_empty()
+    });
+    (sites, passes.map(|((one, _), (other, _))| (one, other)).collect())
+}
+
+fn answers(node: &MapNode) -> bool {
+    node.condition.can_grow_in_place() && node.condition.utility_answers()
 }

@@ -2,11 +2,13 @@
 //! consolidating. All of them work on a [`Layout`], a compact copy of the map that a plan can be tried on.
 //!
 //! A plan is a sequence: each move is finished before the next begins, and while it runs the VM counts on both nodes.
-//! So a move is legal when its destination has room for the VM at that moment; every state on the way is legal.
-//! A VM that opted out is never moved. Plans depend on their input alone: no clock, no chance. How long a search may
+//! So a move is legal when its destination has room for the VM at that moment and its groups let it go there from where
+//! the others of them are at that moment; every state on the way is legal. A VM that opted out is never moved. Plans depend on their input alone: no clock, no chance. How long a search may
 //! take is bounded by counted work.
 
 mod drain;
+mod ground;
+mod groups;
 mod layout;
 mod order;
 mod rebalance;
@@ -14,6 +16,7 @@ mod room;
 mod search;
 
 pub use drain::{DrainPlan, Stuck, drain, not_drainable};
+pub use groups::LayoutGroup;
 pub use layout::{Guest, Layout, Site};
 pub use rebalance::{Goal, RebalancePlan, rebalance};
 pub use room::{Ask, Budget, RoomAnswer, RoomPlan, make_room};

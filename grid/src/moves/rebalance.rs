@@ -2,6 +2,7 @@
 //! nothing to do, unless the first stopped at its bound on moves.
 
 use super::drain::drain_site;
+use super::groups::Members;
 use super::room::Budget;
 use super::{Cost, Layout, Move};
 use crate::{NodeId, Resource, Resources};
@@ -44,7 +45,8 @@ pub fn rebalance(layout: &Layout, goal: Goal, most: usize, budget: Budget) -> Re
 /// Each move makes the fuller of two nodes less full, so it ends.
 fn even_out(now: &mut Layout, gain: u64, most: usize) -> RebalancePlan {
     let mut plan = RebalancePlan::default();
-    while let Some((guest, to)) = best_evening(now, gain) {
+    let members = Members::of(now);
+    while let Some((guest, to)) = best_evening(now, &members, gain) {
         if plan.moves.len() >= most {
             plan.cut = true;
             break;
@@ -56,7 +58,7 @@ fn even_out(now: &mut Layout, gain: u64, most: usize) -> RebalancePlan {
 }
 
 /// The move that lowers the fullest node most; fewest bytes among equals.
-fn best_evening(now: &Layout, gain: u64) -> Option<(u32, u32)> {
+fn best_evening(now: &Layout, members: &Members, gain: u64) -> Option<(u32, u32)> {
     let fullness: Vec<u64> = now.sites.iter().map(|site| fullest(site.taken, site.usable)).collect();
     let of = |site: u32| fullness.get(usize::try_from(site).ok()?).copied();
     let mut best = None;
@@ -71,7 +73,8 @@ fn best_evening(now: &Layout, gain: u64) -> Option<(u32, u32)> {
                 continue;
             };
             let after = fullest(site.taken.plus(guest.takes), site.usable).max(left);
-            if after.saturating_add(gain) > before || now.meets(guest.apart, to, guest.id) {
+            let kept_away = || now.kept_away_now(members, &guest.groups, Some(position), to).is_some();
+            if after.saturating_add(gain) > before || kept_away() {
                 continue;
             }
             let key = (u64::MAX - before, after, Cost::of(manner, bytes), position, to);

@@ -1,19 +1,44 @@
 //! Make room: the cheapest safe sequence of moves of other VMs after which a VM fits that fits nowhere now.
 
+use super::ground::Ground;
 use super::search::{Search, Target};
 use super::{Cost, Layout, Manner, Move};
 use crate::{HypervisorKind, NodeId, Resource, Resources};
 use serde::{Deserialize, Serialize};
 
 /// What shall fit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
     /// The VM at this position shall take this much: at home, or on another node if it moves there as the last move.
     Grow { guest: u32, to: Resources },
     /// The VM at this position shall have another home, at its size.
     Leave { guest: u32 },
-    /// A new VM of this kind, in this region if one is named.
-    New { kind: HypervisorKind, region: Option<u32>, takes: Resources, apart: Option<u32> },
+    /// A new VM of this kind, in this region and this failure domain if they are named, of these groups of the layout.
+    New { kind: HypervisorKind, region: Option<u32>, domain: Option<u32>, takes: Resources, groups: Vec<u32> },
+}
+
+impl Ask {
+    /// A new VM of this kind, anywhere.
+    pub const fn new_vm(kind: HypervisorKind, takes: Resources) -> Self {
+        Self::New { kind, region: None, domain: None, takes, groups: Vec::new() }
+    }
+
+    /// The VM that asks, where it is there already.
+    const fn guest(&self) -> Option<u32> {
+        match self {
+            Self::Grow { guest, .. } | Self::Leave { guest } => Some(*guest),
+            Self::New { .. } => None,
+        }
+    }
+
+    fn groups<'a>(&'a self, layout: &'a Layout) -> &'a [u32] {
+        match self {
+            Self::Grow { guest, .. } | Self::Leave { guest } => {
+                layout.guest(*guest).map_or(&[], |each| each.groups.as_slice())
+            }
+            Self::New { groups, .. } => groups,
+        }
+    }
 }
 
 /// How far a search may go.
@@ -58,18 +83,15 @@ pub enum RoomAnswer {
 
 /// Looks for the cheapest plan: VMs interrupted, then bytes carried, then moves. No moves where it fits already.
 pub fn make_room(layout: &Layout, ask: &Ask, budget: Budget) -> RoomAnswer {
-    let asking = match *ask {
-        Ask::Grow { guest, .. } | Ask::Leave { guest } => Some(guest),
-        Ask::New { .. } => None,
-    };
-    let mut targets = targets(layout, ask);
+    let ground = Ground::of(layout);
+    let mut targets = targets(layout, &ground, ask);
     if let Some(resource) = short_in_all(layout, ask, &targets) {
         return RoomAnswer::None { resource: Some(resource) };
     }
-    targets.sort_by_key(|each| (each.own, missing(layout, each), each.site));
-    let residents = residents(layout);
+    targets.sort_by_cached_key(|each| (each.own, missing(layout, each), each.site));
+    let mut search = Search::new(layout, &ground, ask.guest(), ask.groups(layout));
     let most = usize::from(budget.moves.min(Budget::MOVES));
-    let (mut left, mut limit, mut found, mut cut) = (budget.work, Cost::MAX, None, false);
+    let (mut left, mut cut) = (budget.work, false);
     for moves in 0..=most {
         cut = false;
         // Early depths are cheap; the last may use all that is left.
@@ -79,19 +101,13 @@ pub fn make_room(layout: &Layout, ask: &Ask, budget: Budget) -> RoomAnswer {
             let own = usize::try_from(target.own.moves).unwrap_or(usize::MAX);
             let Some(others) = moves.checked_sub(own) else { continue };
             let fair = share / u64::try_from(targets.len().saturating_sub(at)).unwrap_or(1).max(1);
-            let work = fair.max(10_000).min(left);
-            let mut search = Search::new(layout, &residents, asking, *target, others, work, limit);
-            search.run();
-            let used = work.saturating_sub(search.work);
+            let used = search.look(*target, others, fair.max(10_000).min(left));
             (left, share) = (left.saturating_sub(used), share.saturating_sub(used));
             cut |= search.cut;
-            limit = search.limit;
-            if let Some(chosen) = search.best {
-                found = Some((*target, chosen));
-            }
         }
     }
-    match found.and_then(|(target, chosen)| describe(layout, asking, &target, &chosen, limit, !cut)) {
+    let (found, cost) = (search.best, search.limit);
+    match found.and_then(|(target, chosen)| describe(layout, ask.guest(), &target, &chosen, cost, !cut)) {
         Some(plan) => RoomAnswer::Room { plan },
         None if cut => RoomAnswer::GaveUp,
         None => RoomAnswer::None { resource: None },
@@ -99,13 +115,14 @@ pub fn make_room(layout: &Layout, ask: &Ask, budget: Budget) -> RoomAnswer {
 }
 
 /// Every node that may take it, with what it would have to take in.
-fn targets(layout: &Layout, ask: &Ask) -> Vec<Target> {
+fn targets(layout: &Layout, ground: &Ground, ask: &Ask) -> Vec<Target> {
+    let never = |to| layout.never_admits(&ground.members, ask.groups(layout), to);
     let sites = (0_u32..).zip(&layout.sites);
     match *ask {
         Ask::Leave { guest } => {
             let Some(to) = layout.guest(guest).map(|each| each.takes) else { return Vec::new() };
-            let mut all = targets(layout, &Ask::Grow { guest, to });
-            all.retain(|each| each.own.moves > 0);
+            let mut all = targets(layout, ground, &Ask::Grow { guest, to });
+            all.retain(|each| each.arrives);
             all
         }
         Ask::Grow { guest, to } => {
@@ -114,26 +131,25 @@ fn targets(layout: &Layout, ask: &Ask) -> Vec<Target> {
                 if site == found.home {
                     let fits = there.answers && there.usable.plus(found.takes).covers(&to);
                     let need = to.minus(found.takes);
-                    return fits.then_some(Target { site, need, apart: found.apart, own: Cost::default() });
+                    return fits.then_some(Target { site, need, arrives: false, own: Cost::default() });
                 }
                 let (manner, bytes) = layout.way(found, site)?;
-                let fits = there.usable.covers(&to.larger(found.takes));
-                let barred = !fits || !found.movable || layout.meets(found.apart, site, found.id);
                 let need = to.larger(found.takes);
-                (!barred).then_some(Target { site, need, apart: found.apart, own: Cost::of(manner, bytes) })
+                let barred = !there.usable.covers(&need) || !found.movable || never(site);
+                (!barred).then_some(Target { site, need, arrives: true, own: Cost::of(manner, bytes) })
             };
             sites.filter_map(grows).collect()
         }
-        Ask::New { kind, region, takes, apart } => sites
+        Ask::New { kind, region, domain, takes, .. } => sites
             .filter(|(site, there)| {
                 there.ready
                     && there.kind == kind
                     && region.is_none_or(|region| region == there.region)
+                    && domain.is_none_or(|domain| domain == there.domain)
                     && there.usable.covers(&takes)
-                    && !apart
-                        .is_some_and(|_| layout.guests.iter().any(|each| each.home == *site && each.apart == apart))
+                    && !never(*site)
             })
-            .map(|(site, _)| Target { site, need: takes, apart, own: Cost::default() })
+            .map(|(site, _)| Target { site, need: takes, arrives: true, own: Cost::default() })
             .collect(),
     }
 }
@@ -163,18 +179,6 @@ fn missing(layout: &Layout, target: &Target) -> u64 {
     u64::try_from(Resource::ALL.into_iter().map(share).max().unwrap_or(0)).unwrap_or(u64::MAX)
 }
 
-/// The guests of each site, by position.
-pub(super) fn residents(layout: &Layout) -> Vec<Vec<u32>> {
-    let mut residents = vec![Vec::new(); layout.sites.len()];
-    for (position, guest) in (0_u32..).zip(&layout.guests) {
-        let home = usize::try_from(guest.home).ok().and_then(|at| residents.get_mut(at));
-        if let Some(home) = home {
-            home.push(position);
-        }
-    }
-    residents
-}
-
 fn describe(
     layout: &Layout,
     asking: Option<u32>,
@@ -183,7 +187,7 @@ fn describe(
     cost: Cost,
     cheapest: bool,
 ) -> Option<RoomPlan> {
-    let own = asking.filter(|_| target.own.moves > 0).map(|guest| (guest, target.site));
+    let own = asking.filter(|_| target.arrives).map(|guest| (guest, target.site));
     let moves: Option<Vec<Move>> =
         chosen.iter().copied().chain(own).map(|(guest, to)| layout.describe(layout.guest(guest)?, to)).collect();
     Some(RoomPlan { node: layout.site(target.site)?.id, moves: moves?, cost, cheapest })

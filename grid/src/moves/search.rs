@@ -1,13 +1,19 @@
 //! The search behind make-room: backwards, from the node that shall take the VM.
 //!
 //! The VM is put there at once. While a node holds more than it can, one of its VMs has to leave, to any node that may
-//! take it; that node may then hold too much itself. Every cheapest plan that moves no VM twice is reached in this
-//! way: a move from a node that takes nothing in could be left out. Where no order of the chosen moves is legal, further
-//! VMs leave one of the nodes that take something in.
+//! take it; that node may then hold too much itself. In the same way a VM has to leave where one arrives that its group
+//! keeps apart from it. Every cheapest plan that moves no VM twice is reached in this way: all moves could be left out
+//! that neither leave a node that takes something in, nor leave a place where another of their group arrives, nor
+//! arrive where another of their group may only follow. So where no order of the chosen moves is legal, one of these
+//! is added. Of VMs that are alike on one node only the first is tried.
 
-use super::order::order;
+mod children;
+mod state;
+
+use super::ground::Ground;
+use super::order::{Arrival, order};
 use super::{Cost, Layout};
-use crate::{Resource, Resources};
+use crate::Resources;
 use std::collections::BTreeSet;
 
 /// One node asked to take in `need`.
@@ -15,70 +21,96 @@ use std::collections::BTreeSet;
 pub(super) struct Target {
     pub(super) site: u32,
     pub(super) need: Resources,
-    /// The group of the VM that asks.
-    pub(super) apart: Option<u32>,
+    /// Whether the VM that asks arrives there; else it is there already.
+    pub(super) arrives: bool,
     /// What the asking VM's own move costs, where it moves.
     pub(super) own: Cost,
 }
 
-/// A search for one target with at most so many moves.
+/// A search for the cheapest plan, target by target.
 pub(super) struct Search<'a> {
     layout: &'a Layout,
-    residents: &'a [Vec<u32>],
+    ground: &'a Ground,
     /// Never moved: the VM that asks.
     asking: Option<u32>,
+    /// The groups of the VM that asks.
+    groups: &'a [u32],
     target: Target,
     most: usize,
     /// Pairs of a VM and a node that may still be looked at.
     pub(super) work: u64,
-    /// Whether the search was cut off.
+    /// Whether the search of this target was cut off.
     pub(super) cut: bool,
     /// The cheapest so far, and what it costs with the asking VM's own move.
-    pub(super) best: Option<Vec<(u32, u32)>>,
+    pub(super) best: Option<(Target, Vec<(u32, u32)>)>,
     pub(super) limit: Cost,
     chosen: Vec<(u32, u32)>,
+    /// What is taken at each site once all is done, and what of it comes in.
+    net: Vec<Resources>,
+    comes: Vec<Resources>,
     seen: BTreeSet<Vec<(u32, u32)>>,
 }
 
-/// A VM that could leave, and where to.
-struct Child {
-    pair: (u32, u32),
-    cost: Cost,
-    overfills: bool,
-    /// How much of its scarcest resource the destination has used up, in thousandths: rests stay usable where it is little.
-    used: u64,
-}
-
 impl<'a> Search<'a> {
-    pub(super) fn new(
-        layout: &'a Layout,
-        residents: &'a [Vec<u32>],
-        asking: Option<u32>,
-        target: Target,
-        most: usize,
-        work: u64,
-        limit: Cost,
-    ) -> Self {
-        let (chosen, seen) = (Vec::new(), BTreeSet::new());
-        Self { layout, residents, asking, target, most, work, cut: false, best: None, limit, chosen, seen }
+    pub(super) fn new(layout: &'a Layout, ground: &'a Ground, asking: Option<u32>, groups: &'a [u32]) -> Self {
+        let own = Cost::default();
+        Self {
+            layout,
+            ground,
+            asking,
+            groups,
+            target: Target { site: 0, need: Resources::ZERO, arrives: false, own },
+            most: 0,
+            work: 0,
+            cut: false,
+            best: None,
+            limit: Cost::MAX,
+            chosen: Vec::new(),
+            net: layout.sites.iter().map(|site| site.taken).collect(),
+            comes: vec![Resources::ZERO; layout.sites.len()],
+            seen: BTreeSet::new(),
+        }
     }
 
-    /// Looks for moves that cost less than the limit.
-    pub(super) fn run(&mut self) {
-        self.step(self.target.own);
+    /// Looks for at most so many moves of others, that cost less than the limit, for one target; tells the work done.
+    pub(super) fn look(&mut self, target: Target, most: usize, work: u64) -> u64 {
+        (self.target, self.most, self.work, self.cut) = (target, most, work, false);
+        self.seen.clear();
+        let kept = self.change(target.site, |net| net.plus(target.need), |comes| comes.plus(target.need));
+        self.step(target.own);
+        self.restore(kept);
+        work.saturating_sub(self.work)
     }
 
     fn step(&mut self, cost: Cost) {
         let overfull = self.overfull();
-        let Some(&first) = overfull.first() else {
-            return self.finish(cost);
-        };
-        if self.chosen.len().saturating_add(overfull.len()) > self.most {
+        let left = self.most.saturating_sub(self.chosen.len());
+        let leave = overfull.iter().map(|&(site, lack)| self.ground.must_leave(site, lack));
+        let leave = leave.fold(0, u64::saturating_add);
+        if leave > u64::try_from(left).unwrap_or(u64::MAX) || self.at_least(cost, &overfull) >= self.limit {
             return;
         }
-        let lacks = self.lack(first);
-        let ends = self.chosen.len().saturating_add(1) == self.most;
-        self.branch(cost, &[first], if ends { lacks } else { Resources::ZERO }, ends);
+        let Some(opposed) = self.opposed() else { return };
+        if opposed.len() > left {
+            return;
+        }
+        if let Some(&first) = opposed.first() {
+            self.branch(cost, &[first], Resources::ZERO, left == 1);
+        } else if let Some(&(site, lack)) = overfull.first() {
+            let least = if left == 1 { lack } else { Resources::ZERO };
+            let ground = self.ground;
+            self.branch(cost, ground.residents(site), least, left == 1);
+        } else {
+            self.finish(cost);
+        }
+    }
+
+    /// No plan with these moves and more costs less.
+    fn at_least(&self, cost: Cost, overfull: &[(u32, Resources)]) -> Cost {
+        let lack = overfull.iter().fold(Resources::ZERO, |sum, (_, lack)| sum.plus(*lack));
+        let bytes = self.ground.pool(self.target.site).map_or(0, |pool| pool.least_bytes(lack));
+        let moves = u32::try_from(overfull.len()).unwrap_or(u32::MAX);
+        cost.plus(Cost { interrupted: 0, bytes, moves })
     }
 
     /// Nothing holds too much any more: a plan, if the moves can be put in order.
@@ -86,146 +118,58 @@ impl<'a> Search<'a> {
         if cost >= self.limit {
             return;
         }
-        if let Some(ordered) = order(self.layout, &self.chosen) {
-            self.best = Some(ordered);
+        let arrival =
+            self.target.arrives.then_some(Arrival { vm: self.asking, groups: self.groups, to: self.target.site });
+        if let Some(ordered) = order(self.layout, &self.ground.members, &self.chosen, arrival) {
+            self.best = Some((self.target, ordered));
             self.limit = cost;
         } else if self.chosen.len() < self.most {
-            let sites: BTreeSet<u32> = self.chosen.iter().map(|&(_, to)| to).chain([self.target.site]).collect();
-            let sites: Vec<u32> = sites.into_iter().collect();
-            self.branch(cost, &sites, Resources::ZERO, false);
+            let more = self.could_help();
+            self.branch(cost, &more, Resources::ZERO, false);
         }
     }
 
-    /// Lets each VM of these nodes leave that takes at least `least`, to each node that may take it.
-    fn branch(&mut self, cost: Cost, sites: &[u32], least: Resources, ends: bool) {
-        let mut children = Vec::new();
-        for &site in sites {
-            for &guest in self.residents_of(site) {
-                if !self.children_of(guest, cost, least, ends, &mut children) {
-                    return;
-                }
-            }
-        }
-        children.sort_by_key(|each| (each.overfills, each.cost, each.used, each.pair));
+    /// The VMs of which one has to move in any legal plan that has the chosen moves among its own.
+    fn could_help(&self) -> Vec<u32> {
+        let arrivals = || self.chosen.iter().map(|&(vm, to)| (self.groups_of(vm), to));
+        let asks = self.target.arrives.then_some((self.groups, self.target.site));
+        let sites = arrivals().map(|(_, to)| to).chain([self.target.site]);
+        let mut more: BTreeSet<u32> = sites.flat_map(|site| self.ground.residents(site)).copied().collect();
+        let groups = arrivals().chain(asks).flat_map(|(groups, _)| groups);
+        more.extend(groups.flat_map(|&group| self.ground.members.of_group(group)));
+        more.into_iter().collect()
+    }
+
+    /// Lets one of these VMs leave that takes at least `least`, each to each node that may take it; where the plan
+    /// `ends` with it, only to one that has the room.
+    fn branch(&mut self, cost: Cost, vms: &[u32], least: Resources, ends: bool) {
+        let Some(children) = self.children(cost, vms, least, ends) else {
+            self.cut = true;
+            return;
+        };
         for child in children {
             let total = cost.plus(child.cost);
             if total >= self.limit {
                 continue;
             }
-            self.chosen.push(child.pair);
-            let mut key = self.chosen.clone();
-            key.sort_unstable();
-            if self.seen.insert(key) {
+            let kept = self.choose(child.pair);
+            if ends || self.is_new() {
                 self.step(total);
             }
-            self.chosen.pop();
+            self.take_back(kept);
             if self.cut {
                 return;
             }
         }
     }
 
-    /// False when the work is used up.
-    fn children_of(
-        &mut self,
-        position: u32,
-        cost: Cost,
-        least: Resources,
-        ends: bool,
-        children: &mut Vec<Child>,
-    ) -> bool {
-        let Some(guest) = self.layout.guest(position) else { return true };
-        let gone = Some(position) == self.asking || self.chosen.iter().any(|&(other, _)| other == position);
-        if !guest.movable || gone || !guest.takes.covers(&least) {
+    /// Whether these moves are seen for the first time, in whatever order.
+    fn is_new(&mut self) -> bool {
+        if self.chosen.len() < 2 {
             return true;
         }
-        for to in (0_u32..).take(self.layout.sites.len()) {
-            let Some(left) = self.work.checked_sub(1) else {
-                self.cut = true;
-                return false;
-            };
-            self.work = left;
-            let Some((manner, bytes)) = self.layout.way(guest, to) else { continue };
-            let more = Cost::of(manner, bytes);
-            let Some(site) = self.layout.site(to) else { continue };
-            // No amount of moving makes room on a node that is too small.
-            if cost.plus(more) >= self.limit || !site.usable.covers(&guest.takes) || self.meets(position, to) {
-                continue;
-            }
-            let overfills = self.lack_with(to, guest.takes) != Resources::ZERO;
-            if ends && overfills {
-                continue;
-            }
-            let free = site.usable.minus(self.net(to).plus(guest.takes));
-            children.push(Child {
-                pair: (position, to),
-                cost: more,
-                overfills,
-                used: used_permille(free, site.usable),
-            });
-        }
-        true
+        let mut key = self.chosen.clone();
+        key.sort_unstable();
+        self.seen.insert(key)
     }
-
-    fn residents_of(&self, site: u32) -> &'a [u32] {
-        let at = usize::try_from(site).unwrap_or(usize::MAX);
-        self.residents.get(at).map_or(&[], Vec::as_slice)
-    }
-
-    /// Groups are kept apart from all who are there before or after, the VM that asks among them.
-    fn meets(&self, position: u32, to: u32) -> bool {
-        let Some(guest) = self.layout.guest(position) else { return true };
-        let asks = to == self.target.site && self.target.apart == guest.apart;
-        let arrives = |&(other, there): &(u32, u32)| {
-            there == to && self.layout.guest(other).is_some_and(|each| each.apart == guest.apart)
-        };
-        guest.apart.is_some()
-            && (asks || self.layout.meets(guest.apart, to, guest.id) || self.chosen.iter().any(arrives))
-    }
-
-    /// What comes in to a node by the chosen moves and the request.
-    fn inbound(&self, site: u32) -> Resources {
-        let arrive = self.chosen.iter().filter(|&&(_, to)| to == site);
-        let own = if site == self.target.site { self.target.need } else { Resources::ZERO };
-        arrive.filter_map(|&(guest, _)| self.layout.guest(guest)).fold(own, |sum, each| sum.plus(each.takes))
-    }
-
-    /// What is taken at a node once all is done.
-    fn net(&self, site: u32) -> Resources {
-        let taken = self.layout.site(site).map_or(Resources::ZERO, |each| each.taken);
-        let leave = self.chosen.iter().filter_map(|&(guest, _)| self.layout.guest(guest));
-        let out = leave.filter(|each| each.home == site).fold(Resources::ZERO, |sum, each| sum.plus(each.takes));
-        taken.plus(self.inbound(site)).minus(out)
-    }
-
-    fn lack(&self, site: u32) -> Resources {
-        self.lack_with(site, Resources::ZERO)
-    }
-
-    /// How much too much a node holds with this in addition; only of resources of which something comes in.
-    fn lack_with(&self, site: u32, more: Resources) -> Resources {
-        let usable = self.layout.site(site).map_or(Resources::ZERO, |each| each.usable);
-        let over = self.net(site).plus(more).minus(usable);
-        self.inbound(site).plus(more).zip(over, |comes, over| if comes > 0 { over } else { 0 })
-    }
-
-    /// The nodes that hold too much; the one that overflowed first comes first.
-    fn overfull(&self) -> Vec<u32> {
-        let mut sites = vec![self.target.site];
-        for &(_, to) in &self.chosen {
-            if !sites.contains(&to) {
-                sites.push(to);
-            }
-        }
-        sites.retain(|&site| self.lack(site) != Resources::ZERO);
-        sites
-    }
-}
-
-fn used_permille(free: Resources, usable: Resources) -> u64 {
-    let shares = Resource::ALL.map(|resource| {
-        let share = u128::from(free.get(resource)) * 1000 / u128::from(usable.get(resource).max(1));
-        u64::try_from(share).unwrap_or(u64::MAX)
-    });
-    1000_u64.saturating_sub(shares.into_iter().min().unwrap_or(0))
 }

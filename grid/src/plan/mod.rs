@@ -1,11 +1,13 @@
 //! Plans: how a change of size will be carried out, least disturbing first, and what it will cost; or why not.
 
+mod choice;
 mod deploy;
 mod estimate;
 mod planner;
 mod refusal;
 mod room;
 
+pub use choice::{Choice, choice};
 pub use deploy::place_new;
 pub use estimate::Pace;
 pub use planner::plan;
@@ -13,6 +15,7 @@ pub use refusal::{Refusal, RefusalReason};
 
 use crate::{NodeId, Size, VmId};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// See DESIGN: the planner takes the first of these that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -69,6 +72,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The same without what a customer must not see: the nodes. That it moves is still seen.
+    #[must_use]
+    pub fn for_customer(self) -> Self {
+        let nowhere = NodeId(Uuid::nil());
+        Self { source: nowhere, destination: self.destination.map(|_| nowhere), ..self }
+    }
+
     /// Whether the guest's work is cut off on the way.
     pub const fn interrupts(&self) -> bool {
         self.running && self.kind.restarts()

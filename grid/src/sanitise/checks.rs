@@ -44,19 +44,26 @@ impl Checks {
         }
     }
 
-    /// What a node has: if absurd, what it had, or nothing.
-    pub(super) fn has(&mut self, field: fmt::Arguments<'_>, amount: &mut u64, before: Option<u64>, most: u64) {
+    /// What a node has: absurd is not known, and what is not known is not there.
+    pub(super) fn has(&mut self, field: fmt::Arguments<'_>, amount: &mut u64, most: u64) {
         if *amount > most {
-            let kept = before.filter(|&before| before <= most).unwrap_or(0);
-            self.flag(field, Problem::Absurd { given: *amount, kept });
-            *amount = kept;
+            self.flag(field, Problem::Absurd { given: *amount, kept: 0 });
+            *amount = 0;
         }
     }
 
-    /// A part is at most its whole.
-    pub(super) fn part(&mut self, field: fmt::Arguments<'_>, part: &mut u64, whole: u64) {
+    /// What is free is at most the whole; more than that is not known, and so not free.
+    pub(super) fn free(&mut self, field: fmt::Arguments<'_>, free: &mut u64, whole: u64) {
+        if *free > whole {
+            self.flag(field, Problem::MoreThanWhole { given: *free, whole, kept: 0 });
+            *free = 0;
+        }
+    }
+
+    /// What is taken is at most the whole.
+    pub(super) fn taken_of(&mut self, field: fmt::Arguments<'_>, part: &mut u64, whole: u64) {
         if *part > whole {
-            self.flag(field, Problem::MoreThanWhole { given: *part, whole });
+            self.flag(field, Problem::MoreThanWhole { given: *part, whole, kept: whole });
             *part = whole;
         }
     }

@@ -34,21 +34,19 @@ pub fn sanitise_hypervisor(
 
 fn node(checks: &mut Checks, sample: &mut HypervisorSample, previous: Option<&HypervisorSample>) {
     let mut cpus = u64::from(sample.cpus);
-    checks.has(format_args!("cpus"), &mut cpus, previous.map(|before| u64::from(before.cpus)), u64::from(MOST_CPUS));
+    checks.has(format_args!("cpus"), &mut cpus, u64::from(MOST_CPUS));
     sample.cpus = u32::try_from(cpus).unwrap_or(0);
-    let memory_before = previous.map(|before| before.memory_total_mib);
-    checks.has(format_args!("memory_total_mib"), &mut sample.memory_total_mib, memory_before, MOST_MIB);
-    checks.part(format_args!("memory_free_mib"), &mut sample.memory_free_mib, sample.memory_total_mib);
+    checks.has(format_args!("memory_total_mib"), &mut sample.memory_total_mib, MOST_MIB);
+    checks.free(format_args!("memory_free_mib"), &mut sample.memory_free_mib, sample.memory_total_mib);
     checks.list(format_args!("numa_cells"), &mut sample.numa_cells, 1_024);
     for cell in &mut sample.numa_cells {
-        checks.has(format_args!("numa_cells.{}.memory_mib", cell.id), &mut cell.memory_mib, None, MOST_MIB);
-        checks.part(format_args!("numa_cells.{}.free_mib", cell.id), &mut cell.free_mib, cell.memory_mib);
+        checks.has(format_args!("numa_cells.{}.memory_mib", cell.id), &mut cell.memory_mib, MOST_MIB);
+        checks.free(format_args!("numa_cells.{}.free_mib", cell.id), &mut cell.free_mib, cell.memory_mib);
         checks.taken_vcpus(format_args!("numa_cells.{}.cpus", cell.id), &mut cell.cpus);
     }
     if let Some(pool) = &mut sample.pool {
-        let before = previous.and_then(|before| before.pool).map(|pool| pool.capacity_mib);
-        checks.has(format_args!("pool.capacity_mib"), &mut pool.capacity_mib, before, MOST_MIB);
-        checks.part(format_args!("pool.free_mib"), &mut pool.free_mib, pool.capacity_mib);
+        checks.has(format_args!("pool.capacity_mib"), &mut pool.capacity_mib, MOST_MIB);
+        checks.free(format_args!("pool.free_mib"), &mut pool.free_mib, pool.capacity_mib);
     }
     if let Some(before) = previous {
         let pairs = [

@@ -2,8 +2,8 @@
 //! true is made harmless, and each such thing is flagged. Nothing is refused: a sample with a lie in it still says the
 //! rest.
 //!
-//! - What a node **has** (CPUs, memory, a pool's capacity), if absurd, becomes what it was in the previous reading, or 0:
-//!   a liar must not attract VMs. Free is at most the capacity.
+//! - What a node **has** (CPUs, memory, a pool's capacity) and what of it is **free**, if absurd or more than the whole,
+//!   is not known; what is not known is not available, so it becomes 0. A liar must not attract VMs.
 //! - What is **taken** (a domain's size, a disk), if absurd, is cut to the limit: that much counts against the node.
 //! - A counter that went backwards is kept and flagged (a restarted domain does that; [`crate::rates`] makes no rate of
 //!   it).
@@ -34,8 +34,8 @@ pub struct Flag {
 pub enum Problem {
     /// More than can be; `kept` counts instead.
     Absurd { given: u64, kept: u64 },
-    /// A part larger than its whole; the whole counts.
-    MoreThanWhole { given: u64, whole: u64 },
+    /// A part larger than its whole; `kept` counts instead.
+    MoreThanWhole { given: u64, whole: u64, kept: u64 },
     /// Less than it was, though it can only go up.
     Backwards { before: u64, given: u64 },
     /// Older than a day; the manager's time counts.
@@ -64,8 +64,9 @@ impl fmt::Display for Problem {
             Self::Absurd { given, kept } => {
                 write!(formatter, "{} can't be, {} counts", Grouped(given), Grouped(kept))
             }
-            Self::MoreThanWhole { given, whole } => {
-                write!(formatter, "{} is more than the whole of {}", Grouped(given), Grouped(whole))
+            Self::MoreThanWhole { given, whole, kept } => {
+                let (given, whole) = (Grouped(given), Grouped(whole));
+                write!(formatter, "{given} is more than the whole of {whole}, {} counts", Grouped(kept))
             }
             Self::Backwards { before, given } => {
                 write!(formatter, "went backwards from {} to {}", Grouped(before), Grouped(given))

@@ -28,34 +28,31 @@ pub fn sanitise_utility(
         checks.counter(format_args!("uptime_seconds"), before.uptime_seconds, sample.uptime_seconds);
     }
     checks.taken(format_args!("uptime_seconds"), &mut sample.uptime_seconds, MOST_UPTIME_S);
-    memory_and_load(&mut checks, &mut sample, previous);
-    pool(&mut checks, &mut sample, previous);
+    memory_and_load(&mut checks, &mut sample);
+    pool(&mut checks, &mut sample);
     deployed(&mut checks, &mut sample);
     (sample, checks.flags)
 }
 
-fn memory_and_load(checks: &mut Checks, sample: &mut UtilitySample, previous: Option<&UtilitySample>) {
-    let own_before = previous.map(|before| before.own_memory_total_mib);
-    checks.has(format_args!("own_memory_total_mib"), &mut sample.own_memory_total_mib, own_before, MOST_MIB);
+fn memory_and_load(checks: &mut Checks, sample: &mut UtilitySample) {
+    checks.has(format_args!("own_memory_total_mib"), &mut sample.own_memory_total_mib, MOST_MIB);
     let own = sample.own_memory_total_mib;
-    checks.part(format_args!("own_memory_available_mib"), &mut sample.own_memory_available_mib, own);
-    checks.part(format_args!("own_resident_mib"), &mut sample.own_resident_mib, own);
+    checks.free(format_args!("own_memory_available_mib"), &mut sample.own_memory_available_mib, own);
+    checks.taken_of(format_args!("own_resident_mib"), &mut sample.own_resident_mib, own);
     if let Some(total) = &mut sample.node_memory_total_mib {
-        let before = previous.and_then(|before| before.node_memory_total_mib);
-        checks.has(format_args!("node_memory_total_mib"), total, before, MOST_MIB);
+        checks.has(format_args!("node_memory_total_mib"), total, MOST_MIB);
     }
     if let Some(available) = &mut sample.node_memory_available_mib {
         let total = sample.node_memory_total_mib.unwrap_or(0);
-        checks.part(format_args!("node_memory_available_mib"), available, total);
+        checks.free(format_args!("node_memory_available_mib"), available, total);
     }
     checks.taken(format_args!("load_permille"), &mut sample.load_permille, MOST_LOAD_PERMILLE);
-    checks.part(format_args!("steal_permille"), &mut sample.steal_permille, 1000);
+    checks.taken_of(format_args!("steal_permille"), &mut sample.steal_permille, 1000);
 }
 
-fn pool(checks: &mut Checks, sample: &mut UtilitySample, previous: Option<&UtilitySample>) {
-    let before = previous.map(|before| before.pool.capacity_mib);
-    checks.has(format_args!("pool.capacity_mib"), &mut sample.pool.capacity_mib, before, MOST_MIB);
-    checks.part(format_args!("pool.free_mib"), &mut sample.pool.free_mib, sample.pool.capacity_mib);
+fn pool(checks: &mut Checks, sample: &mut UtilitySample) {
+    checks.has(format_args!("pool.capacity_mib"), &mut sample.pool.capacity_mib, MOST_MIB);
+    checks.free(format_args!("pool.free_mib"), &mut sample.pool.free_mib, sample.pool.capacity_mib);
     checks.taken(format_args!("write_latency_us"), &mut sample.write_latency_us, HOUR_US);
 
     checks.list(format_args!("disks"), &mut sample.disks, MOST_ENTRIES);

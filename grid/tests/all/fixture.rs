@@ -39,6 +39,7 @@ pub(crate) fn node(number: u128, kind: HypervisorKind) -> Node {
         uri: format!("simulated:///{kind}-{number}"),
         settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
         administration: Administration::Open,
+        failure_domain: None,
     }
 }
 

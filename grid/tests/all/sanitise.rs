@@ -43,27 +43,49 @@ fn an_honest_sample_stays_as_it_is() {
 }
 
 #[test]
-fn absurd_capacity_becomes_what_it_was_or_nothing() {
-    let lie = |sample: &mut HypervisorSample| {
+fn absurd_capacity_is_not_known_and_so_not_there() {
+    let (sample, flags) = first(|sample| {
         sample.cpus = u32::MAX;
         sample.memory_total_mib = u64::MAX;
+        sample.memory_free_mib = u64::MAX;
         sample.pool = Some(PoolSample { capacity_mib: u64::MAX, free_mib: u64::MAX });
-    };
-    let (sample, flags) = first(lie);
-    assert_eq!((sample.cpus, sample.memory_total_mib), (16, 32_768));
-    assert_eq!(sample.pool, Some(PoolSample { capacity_mib: 102_400, free_mib: 102_400 }));
-    assert_eq!(fields(&flags), ["cpus", "memory_total_mib", "pool.capacity_mib", "pool.free_mib"]);
-    let mut raw = with_domain();
-    lie(&mut raw);
-    let (sample, _) = sanitise_hypervisor(raw, None, NOW);
+    });
     assert_eq!((sample.cpus, sample.memory_total_mib, sample.memory_free_mib), (0, 0, 0));
+    assert_eq!(sample.pool, Some(PoolSample { capacity_mib: 0, free_mib: 0 }));
+    let expected = ["cpus", "memory_total_mib", "memory_free_mib", "pool.capacity_mib", "pool.free_mib"];
+    assert_eq!(fields(&flags), expected);
 }
 
 #[test]
-fn free_is_at_most_the_whole() {
-    let (sample, flags) = second(|sample| sample.pool.free_mib = 200_000);
-    assert_eq!(sample.pool.free_mib, 102_400);
-    assert_eq!(flags[0].to_string(), "pool.free_mib: 200,000 is more than the whole of 102,400");
+fn more_free_than_there_is_counts_as_nothing_free() {
+    for lie in [102_401, 1 << 63, u64::MAX] {
+        let (sample, flags) = second(|sample| sample.pool.free_mib = lie);
+        assert_eq!((sample.pool.free_mib, fields(&flags)), (0, vec!["pool.free_mib"]));
+        let (sample, flags) = first(|sample| sample.pool = Some(PoolSample { capacity_mib: 102_400, free_mib: lie }));
+        assert_eq!((sample.pool.map(|pool| pool.free_mib), fields(&flags)), (Some(0), vec!["pool.free_mib"]));
+    }
+    let (_, flags) = second(|sample| sample.pool.free_mib = 200_000);
+    assert_eq!(flags[0].to_string(), "pool.free_mib: 200,000 is more than the whole of 102,400, 0 counts");
+}
+
+#[test]
+fn more_taken_than_there_is_counts_as_all_taken() {
+    let (sample, flags) = second(|sample| {
+        sample.own_resident_mib = 1 << 63;
+        sample.steal_permille = 2_000;
+    });
+    assert_eq!((sample.own_resident_mib, sample.steal_permille), (128, 1000));
+    assert_eq!(fields(&flags), ["own_resident_mib", "steal_permille"]);
+}
+
+#[test]
+fn a_node_whose_module_claims_an_absurd_free_pool_takes_no_new_disk() {
+    let honest = inputs(node(1, HypervisorKind::Qemu), HAS, &[]);
+    assert_eq!(MapNode::build(honest).available().disk_mib, HAS.disk_mib);
+    let (sample, _) = second(|sample| sample.pool.free_mib = 1 << 63);
+    let mut lying = inputs(node(1, HypervisorKind::Qemu), HAS, &[]);
+    lying.utility = Some(Reading { at: NOW, sample });
+    assert_eq!(MapNode::build(lying).available().disk_mib, 0);
 }
 
 #[test]

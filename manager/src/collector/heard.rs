@@ -2,6 +2,7 @@
 
 use super::records::Records;
 use crate::clock;
+use crate::refusal_log::escaped;
 use crate::shared::Shared;
 use crate::store::Store;
 use crate::vms::VmUsage;
@@ -15,6 +16,8 @@ use std::collections::BTreeMap;
 
 /// A sample that shows a VM which left its node longer ago shows a stranger.
 const FORGOTTEN_AFTER_MS: u64 = 60_000;
+/// Characters of a flag in the log.
+const LONGEST_FLAG: usize = 200;
 
 #[derive(Debug, Default)]
 pub(super) struct Heard {
@@ -35,8 +38,8 @@ struct HeardOfNode {
     /// When the utility VM was last seen not to run.
     utility_off: Option<UnixMillis>,
     usage: BTreeMap<VmId, VmUsage>,
-    /// Whether the last sample of each source said what can't be true: the log is told when that begins.
-    flagged: (bool, bool),
+    /// What the last sample of each source said that can't be true: the log is told when that begins.
+    flags: (Vec<Flag>, Vec<Flag>),
 }
 
 impl Heard {
@@ -81,7 +84,7 @@ impl Heard {
         let heard = self.nodes.entry(node).or_default();
         heard.previous = heard.hypervisor.take().map(|reading| reading.sample);
         let (sample, flags) = sanitise_hypervisor(sample, heard.previous.as_ref(), at);
-        note(node, Source::Hypervisor, &flags, &mut heard.flagged.0);
+        note(node, Source::Hypervisor, flags, &mut heard.flags.0);
         if let Some(previous) = &heard.previous {
             heard.usage = usage(previous, &sample);
         }
@@ -100,7 +103,7 @@ impl Heard {
         let heard = self.nodes.entry(node).or_default();
         let before = heard.utility.take().map(|reading| reading.sample);
         let (sample, flags) = sanitise_utility(sample, before.as_ref(), at);
-        note(node, Source::Utility, &flags, &mut heard.flagged.1);
+        note(node, Source::Utility, flags, &mut heard.flags.1);
         heard.utility = Some(Reading { at, sample });
     }
 
@@ -131,7 +134,7 @@ impl Heard {
         let nothing = HeardOfNode::default();
         let heard = self.nodes.get(&node).unwrap_or(&nothing);
         let held = self.held(node, heard.hypervisor.as_ref().map(|reading| reading.at));
-        Some(MapNode::build(NodeInputs {
+        let entry = MapNode::build(NodeInputs {
             hypervisor: heard.hypervisor.clone(),
             previous: heard.previous.as_ref(),
             utility: heard.utility.clone(),
@@ -143,7 +146,16 @@ impl Heard {
             now,
             limits: shared.pace.freshness,
             node: recorded,
-        }))
+        });
+        Some(MapNode { flags: heard.flags(), ..entry })
+    }
+}
+
+impl HeardOfNode {
+    fn flags(&self) -> Vec<(Source, Flag)> {
+        let (first, second) = &self.flags;
+        let of = |source, flags: &[Flag]| flags.iter().map(move |flag| (source, flag.clone())).collect::<Vec<_>>();
+        [of(Source::Hypervisor, first), of(Source::Utility, second)].concat()
     }
 }
 
@@ -153,18 +165,19 @@ fn utility_vm(node: &grid::node::Node, shared: &Shared) -> Resources {
     commitment(node.kind, size)
 }
 
-/// Counts what can't be true, and says it once, not at each sample.
-fn note(node: NodeId, source: Source, flags: &[Flag], flagged: &mut bool) {
-    // A restarted domain's counters begin anew: that is no lie.
-    let lies = || flags.iter().filter(|flag| !matches!(flag.problem, Problem::Backwards { .. }));
+/// Counts what can't be true, keeps the lies, and says it once, not at each sample.
+fn note(node: NodeId, source: Source, flags: Vec<Flag>, kept: &mut Vec<Flag>) {
     metrics::counter!("hostgrid_sample_flags_total", "source" => source.as_str()).increment(flags.len() as u64);
-    if let Some(first) = lies().next()
-        && !*flagged
+    // A restarted domain's counters begin anew: that is no lie.
+    let is_lie = |flag: &Flag| !matches!(flag.problem, Problem::Backwards { .. });
+    let lies: Vec<Flag> = flags.into_iter().filter(is_lie).collect();
+    if let Some(first) = lies.first()
+        && kept.is_empty()
     {
-        let count = lies().count();
+        let (count, first) = (lies.len(), escaped(&first.to_string(), LONGEST_FLAG));
         tracing::warn!(%node, source = source.as_str(), count, %first, "a sample says what can't be true");
     }
-    *flagged = lies().next().is_some();
+    *kept = lies;
 }
 
 async fn last<S: serde::de::DeserializeOwned>(store: &dyn Store, node: NodeId, source: Source) -> Option<Reading<S>> {

@@ -64,6 +64,7 @@ mod tests {
             uri: uri.into(),
             settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
             administration: Administration::Open,
+            failure_domain: None,
         }
     }
 

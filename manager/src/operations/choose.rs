@@ -3,6 +3,7 @@
 
 use crate::accounts::Principal;
 use crate::collector::Collector;
+use crate::refusal_log::escaped;
 use crate::shared::Shared;
 use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
 use crate::store::{Begun, StoreError};
@@ -14,6 +15,9 @@ use grid::{NodeId, OperationId, Resource, Resources, Size};
 use std::collections::BTreeMap;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
+
+/// Characters of what an attempt was about: it may be what somebody typed.
+const LONGEST_TARGET: usize = 100;
 
 /// Held by whoever decides.
 #[derive(Debug, Default)]
@@ -157,7 +161,7 @@ pub(crate) async fn audit_refused(shared: &Shared, principal: &Principal, action
         actor: Some(principal.user),
         tenant: Some(principal.tenant),
         action: action.to_owned(),
-        target: target.chars().take(100).collect(),
+        target: escaped(target, LONGEST_TARGET),
         outcome: format!("refused: {why}"),
     };
     if let Err(error) = shared.store.audit_add(&row).await {

@@ -49,13 +49,15 @@ pub trait AccountStore: Send + Sync {
 /// Nodes and offers.
 #[async_trait]
 pub trait NodeStore: Send + Sync {
-    /// Makes or updates the node of this name (kind, region, URI); id, settings and administration only at first
-    /// sight.
+    /// Makes or updates the node of this name (kind, region, URI); id, settings, administration and failure domain only
+    /// at first sight.
     /// Answers the node as it is now.
     async fn node_put(&self, node: &Node) -> Result<Node, StoreError>;
     async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
     async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError>;
     async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError>;
+    /// None where nothing is known to fail together with it.
+    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>) -> Result<(), StoreError>;
     /// What was usable on each node, less what is held outside the store, when room was last given there; without bound
     /// for a resource of which none was.
     async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError>;
@@ -72,6 +74,7 @@ pub trait NodeStore: Send + Sync {
     /// A node has one key: a new one takes the place of the one before.
     async fn utility_key_put(&self, node: NodeId, hash: &str, now: UnixMillis) -> Result<(), StoreError>;
     async fn utility_key_find(&self, hash: &str) -> Result<Option<NodeId>, StoreError>;
+    /// A node has one token: a new one takes the place of the one before.
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError>;
     /// Takes the token away; `None` where it is unknown, used or expired.
     async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, StoreError>;

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, broadcast, oneshot};
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 /// Reports that a slow listener may lag behind.
 const REPORTS: usize = 4096;
@@ -79,6 +80,7 @@ pub struct UtilityHub {
     opened_at: Instant,
     transfers: Transfers,
     reports: broadcast::Sender<Report>,
+    hung_up: CancellationToken,
     state: Mutex<State>,
 }
 
@@ -87,7 +89,8 @@ struct State {
     desks: HashMap<NodeId, Desk>,
     /// Hashes of keys that were seen, to spare the store.
     known: HashMap<String, NodeId>,
-    /// Tokens that were taken, by whom: an enrolment whose answer was lost is repeated with the same boot id.
+    /// Tokens that were taken, by whom: an enrolment whose answer was lost is repeated with the same boot id. Forgotten
+    /// when the node's key was first used: its answer has arrived, and whoever can read the token has no use for it.
     taken: HashMap<String, (NodeId, String, Instant)>,
     /// Modules that live in this process.
     simulated: HashMap<NodeId, Arc<dyn UtilityModule>>,
@@ -115,8 +118,14 @@ impl UtilityHub {
             opened_at: Instant::now(),
             transfers: Transfers::new(pace.transfer),
             reports: broadcast::channel(REPORTS).0,
+            hung_up: CancellationToken::new(),
             state: Mutex::default(),
         })
+    }
+
+    /// Ends the polls and transfers that are going on: the manager stops.
+    pub fn hang_up(&self) {
+        self.hung_up.cancel();
     }
 
     /// The module of a node, whether it was ever heard or not.
@@ -194,17 +203,21 @@ impl UtilityHub {
         Ok(node)
     }
 
-    /// Whose key it is.
+    /// Whose key it is. Asking uses it.
     pub(super) async fn node_of_key(&self, key: &str) -> Result<Option<NodeId>, KeyStoreError> {
         let hash = keys::hash(key);
-        if let Some(node) = self.with(|state| state.known.get(&hash).copied()) {
-            return Ok(Some(node));
+        let known = self.with(|state| state.known.get(&hash).copied());
+        let found = match known {
+            Some(node) => Some(node),
+            None => self.keys.utility_key_find(&hash).await?,
+        };
+        if let Some(node) = found {
+            self.with(|state| {
+                state.known.insert(hash, node);
+                state.taken.retain(|_, (of, _, _)| *of != node);
+            });
         }
-        let node = self.keys.utility_key_find(&hash).await?;
-        if let Some(node) = node {
-            self.with(|state| state.known.insert(hash, node));
-        }
-        Ok(node)
+        Ok(found)
     }
 
     /// Takes a report. Its numbers are as hostile as they came; the collector clamps them.
@@ -254,16 +267,21 @@ impl UtilityHub {
                 return orders;
             }
             // Wakes without a new order too, to look for one that is due again.
-            let _ = timeout_at(until.min(now + self.pace.repeat_after), woken).await;
+            let wait = timeout_at(until.min(now + self.pace.repeat_after), woken);
+            if self.hung_up.run_until_cancelled(wait).await.is_none() {
+                return Vec::new();
+            }
         }
     }
 
     pub(super) async fn transfer_send(&self, id: TransferId, node: NodeId, body: Body) -> Result<(), TransferError> {
-        self.transfers.send(id, node, body).await
+        let sent = self.hung_up.run_until_cancelled(self.transfers.send(id, node, body)).await;
+        sent.unwrap_or(Err(TransferError::BrokenOff))
     }
 
     pub(super) async fn transfer_receive(&self, id: TransferId, node: NodeId) -> Result<Body, TransferError> {
-        self.transfers.receive(id, node).await
+        let received = self.hung_up.run_until_cancelled(self.transfers.receive(id, node)).await;
+        received.unwrap_or(Err(TransferError::BrokenOff))
     }
 
     /// Adds an order; `None` where too many wait.

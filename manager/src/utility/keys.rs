@@ -15,6 +15,7 @@ pub trait KeyStore: Send + Sync + std::fmt::Debug {
     /// Gives the node this key, in place of an earlier one.
     async fn utility_key_put(&self, node: NodeId, hash: &str, now: UnixMillis) -> Result<(), KeyStoreError>;
     async fn utility_key_find(&self, hash: &str) -> Result<Option<NodeId>, KeyStoreError>;
+    /// Gives the node this token, in place of an earlier one.
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), KeyStoreError>;
     /// Takes the token away; `None` where it is unknown, used or expired.
     async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, KeyStoreError>;
@@ -75,7 +76,10 @@ impl KeyStore for MemoryKeys {
     }
 
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), KeyStoreError> {
-        self.with(|inner| inner.tokens.insert(hash.to_owned(), (node, expires)));
+        self.with(|inner| {
+            inner.tokens.retain(|_, (of, _)| *of != node);
+            inner.tokens.insert(hash.to_owned(), (node, expires));
+        });
         Ok(())
     }
 

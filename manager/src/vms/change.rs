@@ -1,5 +1,6 @@
 //! Starting, stopping and deleting a VM.
 
+use super::deploy::invalid;
 use crate::accounts::Principal;
 use crate::operations::{Wanted, audit_refused, begin};
 use crate::{Manager, ManagerError};
@@ -9,6 +10,9 @@ use grid::{OperationId, VmId};
 
 /// A caller's key is at most this long.
 const LONGEST_KEY: usize = 100;
+/// What a person is told whose form lost its key: only pages write it.
+const STALE_FORM: &str =
+    "This form was incomplete, so nothing was started. Load the page again, then send it once more.";
 
 impl Manager {
     pub async fn vm_start(&self, principal: &Principal, vm: VmId, key: &str) -> Result<OperationId, ManagerError> {
@@ -78,8 +82,7 @@ impl Manager {
         key: &str,
     ) -> Result<Option<OperationId>, ManagerError> {
         if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
-            let message = format!("1 to {LONGEST_KEY} characters, none of them invisible");
-            return Err(ManagerError::Invalid { field: "idempotency_key", message });
+            return Err(invalid("idempotency_key", STALE_FORM));
         }
         Ok(self.shared.store.operation_by_key(principal.user, key).await?)
     }

@@ -4,10 +4,11 @@ use super::keys;
 use crate::accounts::{Principal, Role};
 use crate::operations::{Wanted, begin, maxima, quota_left};
 use crate::{Manager, ManagerError, clock};
+use grid::form::parse_vm_name;
 use grid::map::{MapNode, ResourceMap};
 use grid::operation::OperationKind;
 use grid::plan::{Refusal, RefusalReason, place_new};
-use grid::vm::{Vm, VmState, is_host_name};
+use grid::vm::{Vm, VmState};
 use grid::work::ImageFamily;
 use grid::{HypervisorKind, NodeId, OperationId, Resources, Size, VmId};
 use serde::{Deserialize, Serialize};
@@ -42,8 +43,8 @@ impl Manager {
         if let Some(known) = self.known_deploy(principal, &request).await? {
             return Ok(known);
         }
-        let keys = match checked(&request) {
-            Ok(keys) => keys,
+        let (name, keys) = match checked(&request) {
+            Ok(checked) => checked,
             Err(error) => return self.refused(principal, "vm_deploy", &request.name, error).await,
         };
         // One chooses at a time, and the choice is in the store before the next one looks.
@@ -56,7 +57,7 @@ impl Manager {
             Ok(chosen) => chosen,
             Err(error) => return self.refused(principal, "vm_deploy", &request.name, error).await,
         };
-        let vm = self.new_vm(principal, &request, id, (node, kind, size), keys);
+        let vm = self.new_vm(principal, &request, id, (node, kind, size), (name, keys));
         let kind = OperationKind::Deploy { vm: id, node, size };
         let wanted = Wanted { principal, kind, key: &request.idempotency_key, vm, is_new: true };
         let operation = begin(&self.shared, &self.collector, wanted).await?;
@@ -120,12 +121,12 @@ impl Manager {
         request: &DeployRequest,
         id: VmId,
         (node, kind, size): (NodeId, HypervisorKind, Size),
-        keys: String,
+        (name, keys): (String, String),
     ) -> Vm {
         let usable = self.map().get(node).map(|entry| entry.usable);
         Vm {
             id,
-            name: request.name.clone(),
+            name,
             tenant: principal.tenant,
             owner: principal.user,
             node,
@@ -176,13 +177,11 @@ fn place_in(
     Err(refused)
 }
 
-/// What can be said of the request without looking at the grid; answers the keys.
-fn checked(request: &DeployRequest) -> Result<String, ManagerError> {
-    if !is_host_name(&request.name) {
-        let message = "1 to 63 lower-case letters, digits and inner hyphens";
-        return Err(invalid("name", message));
-    }
-    keys::checked(&request.keys).map_err(|message| invalid("keys", &message))
+/// What can be said of the request without looking at the grid; answers name and keys.
+fn checked(request: &DeployRequest) -> Result<(String, String), ManagerError> {
+    let name = parse_vm_name(&request.name).map_err(|error| invalid("name", &error.to_string()))?;
+    let keys = keys::checked(&request.keys).map_err(|message| invalid("keys", &message))?;
+    Ok((name, keys))
 }
 
 pub(super) fn invalid(field: &'static str, message: &str) -> ManagerError {

@@ -3,12 +3,17 @@
 use super::deploy::invalid;
 use crate::accounts::{Principal, Role};
 use crate::operations::{Wanted, begin, quota_left};
-use crate::{Manager, ManagerError};
+use crate::{Manager, ManagerError, admin_only};
+use grid::map::ResourceMap;
 use grid::operation::OperationKind;
-use grid::plan::{Plan, PlanAnswer, plan};
+use grid::plan::{Choice, Plan, PlanAnswer, PlanKind, choice, plan};
 use grid::vm::Vm;
 use grid::{OperationId, Size, VmId};
 use serde::{Deserialize, Serialize};
+use tokio::task::spawn_blocking;
+
+/// How many of the next best nodes an admin is shown.
+const RUNNERS_UP: usize = 4;
 
 /// The plan that the customer saw and agreed to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +36,29 @@ impl Manager {
         let vm = self.vm_allowed(principal, vm).await?;
         let answer = self.plan_for(&vm, to).await?;
         Ok(for_principal(principal, answer))
+    }
+
+    /// The same for admins, with how a second node was looked for.
+    pub async fn vm_resize_preview_explained(
+        &self,
+        principal: &Principal,
+        vm: VmId,
+        to: Size,
+    ) -> Result<(PlanAnswer, Option<Choice>), ManagerError> {
+        admin_only(principal)?;
+        let vm = self.vm_allowed(principal, vm).await?;
+        let map = self.map();
+        let answer = self.plan_in(&map, &vm, to).await?;
+        let pace = self.shared.pace.plans;
+        // Counting the reasons looks at every node.
+        let counted = spawn_blocking(move || {
+            let choice = choice(&map, &vm, to, &answer, &pace, RUNNERS_UP);
+            (answer, choice)
+        });
+        counted.await.map_err(|error| {
+            tracing::error!(%error, "a plan could not be explained");
+            ManagerError::Internal
+        })
     }
 
     /// Starts the change that was agreed to, or one that disturbs no more; otherwise consent is asked again.
@@ -65,14 +93,17 @@ impl Manager {
     async fn still_agreed(&self, principal: &Principal, vm: VmId, agreed: &Plan) -> Result<(Vm, Plan), ManagerError> {
         let vm = self.vm_allowed(principal, vm).await?;
         if agreed.vm != vm.id {
-            return Err(invalid("plan", "the plan is another VM's"));
+            return Err(invalid("plan", "This plan is another VM's, so nothing was started."));
+        }
+        if !was_shown(principal, agreed) {
+            return Err(invalid("plan", "This is not the plan that was shown, so nothing was started."));
         }
         let unfinished = self.shared.store.operation_unfinished().await?;
         if let Some(operation) = unfinished.iter().find(|operation| operation.kind.vm() == vm.id) {
             return Err(ManagerError::Busy { operation: operation.id });
         }
         match self.plan_for(&vm, agreed.to).await? {
-            PlanAnswer::Planned { plan } if plan.is_no_more_disturbing_than(agreed) => Ok((vm, plan)),
+            PlanAnswer::Planned { plan } if still_holds(principal, &plan, agreed) => Ok((vm, plan)),
             answer @ PlanAnswer::Refused { .. } => match for_principal(principal, answer) {
                 PlanAnswer::Refused { refusal } => Err(ManagerError::Refused { refusal }),
                 other => Err(ManagerError::PlanChanged { answer: Box::new(other) }),
@@ -82,14 +113,30 @@ impl Manager {
     }
 
     async fn plan_for(&self, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
+        self.plan_in(&self.map(), vm, to).await
+    }
+
+    async fn plan_in(&self, map: &ResourceMap, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
         let left = quota_left(&self.shared, vm.tenant).await?;
-        Ok(plan(&self.map(), vm, to, Some(left), &self.shared.pace.plans))
+        Ok(plan(map, vm, to, Some(left), &self.shared.pace.plans))
     }
 }
 
-/// A customer sees no nodes in a refusal.
+/// Whether such a plan was ever shown to this person: a customer sees no nodes, and a plan that moves has a second one.
+fn was_shown(principal: &Principal, agreed: &Plan) -> bool {
+    let is_whole = agreed.kind == PlanKind::MakeRoom || agreed.destination.is_some() == agreed.kind.moves();
+    is_whole && (principal.is_admin() || *agreed == agreed.clone().for_customer())
+}
+
+/// An admin who saw where the VM was agreed to no move from elsewhere.
+fn still_holds(principal: &Principal, plan: &Plan, agreed: &Plan) -> bool {
+    plan.is_no_more_disturbing_than(agreed) && (!principal.is_admin() || plan.source == agreed.source)
+}
+
+/// A customer sees no nodes, neither in a plan nor in a refusal.
 fn for_principal(principal: &Principal, answer: PlanAnswer) -> PlanAnswer {
     match (answer, principal.role) {
+        (PlanAnswer::Planned { plan }, Role::Customer) => PlanAnswer::Planned { plan: plan.for_customer() },
         (PlanAnswer::Refused { refusal }, Role::Customer) => {
             PlanAnswer::Refused { refusal: Box::new(refusal.for_customer()) }
         }

@@ -2,7 +2,9 @@
 
 pub mod capacity;
 pub mod catalogue;
+mod choice;
 pub mod drift;
+pub mod history;
 pub mod node;
 pub mod operation;
 pub mod plan;

@@ -1,15 +1,16 @@
 //! Nodes in words: both sets of statistics, fact by fact.
 
+use super::history::{self, Subject};
 use super::{capacity, operation, time};
 use crate::AppError;
-use crate::charts::{self, Line, Unit};
+use crate::charts::Unit;
 use crate::server_side::door::{Door, OperationFilter};
 use crate::view::amounts;
 use crate::view::chart::ChartView;
 use crate::view::node::{NodeLine, NodePageView, SettingsView, Tone};
 use grid::UnixMillis;
 use grid::map::{Condition, Holder, MapNode};
-use grid::node::NodeSettings;
+use grid::node::Node;
 
 mod change;
 mod facts;
@@ -28,6 +29,7 @@ pub fn line(node: &MapNode, as_of: UnixMillis) -> NodeLine {
         name: node.node.name.clone(),
         kind: node.kind().as_str().to_owned(),
         region: node.node.region.clone(),
+        failure_domain: node.failure_domain.clone(),
         condition: node.condition.to_string(),
         tone: match node.condition {
             Condition::Ready => Tone::Good,
@@ -56,7 +58,7 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
         facts: facts::facts(&node, as_of),
         stale: node.condition.stale_source(),
         vms: sizes::vms(&node, &vms),
-        charts: history(door, name).await?,
+        charts: charts_of(door, &node).await?,
         operations: operation::lines(door, filter).await?,
         as_of: time::moment(as_of),
     })
@@ -65,10 +67,11 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
 /// What the settings' form starts with.
 pub async fn settings_get(door: &Door, name: &str) -> Result<SettingsView, AppError> {
     let node = door.pass(door.manager.node_get(&door.principal, name).await)?;
-    Ok(settings(node.node.settings))
+    Ok(settings(&node.node))
 }
 
-fn settings(settings: NodeSettings) -> SettingsView {
+fn settings(node: &Node) -> SettingsView {
+    let settings = node.settings;
     SettingsView {
         reserve_vcpus: settings.reserve.vcpus.to_string(),
         reserve_memory_mib: settings.reserve.memory_mib.to_string(),
@@ -76,6 +79,7 @@ fn settings(settings: NodeSettings) -> SettingsView {
         overcommit_vcpus: times(settings.overcommit.vcpus_permille),
         overcommit_memory: times(settings.overcommit.memory_permille),
         overcommit_disk: times(settings.overcommit.disk_permille),
+        failure_domain: node.failure_domain.clone().unwrap_or_default(),
     }
 }
 
@@ -85,33 +89,12 @@ fn times(permille: u32) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-async fn history(door: &Door, name: &str) -> Result<Vec<ChartView>, AppError> {
-    let range = capacity::last_hour();
-    let mut drawn = Vec::new();
-    for (title, unit, resource) in capacity::CHARTS {
-        let metrics = capacity::LINES.map(|(what, word)| (format!("{what}_{resource}"), word));
-        drawn.push(chart(door, name, title, unit, &metrics, range).await?);
-    }
-    let pool = [("pool_free_mib/hypervisor", "Hypervisor says"), ("pool_free_mib/utility", "Utility module says")]
-        .map(|(metric, word)| (metric.to_owned(), word));
-    drawn.push(chart(door, name, "Pool, free", Unit::Mib, &pool, range).await?);
+async fn charts_of(door: &Door, node: &MapNode) -> Result<Vec<ChartView>, AppError> {
+    let subject = Subject::Node(&node.node.name);
+    let mut drawn = history::capacity(door, subject, node.physical).await?;
+    let pool = [("pool_free_mib/hypervisor", "Hypervisor says"), ("pool_free_mib/utility", "Utility module says")];
+    drawn.push(history::of_metrics(door, subject, "Pool, free", Unit::Mib, &pool).await?);
     Ok(drawn)
-}
-
-async fn chart(
-    door: &Door,
-    name: &str,
-    title: &str,
-    unit: Unit,
-    metrics: &[(String, &str)],
-    range: manager::history::HistoryRange,
-) -> Result<ChartView, AppError> {
-    let mut lines = Vec::with_capacity(metrics.len());
-    for (metric, word) in metrics {
-        let points = door.pass(door.manager.node_history(&door.principal, name, metric, range).await)?;
-        lines.push(Line { name: (*word).to_owned(), points });
-    }
-    Ok(charts::chart(title, unit, &lines, (range.from, range.to)))
 }
 
 #[cfg(test)]

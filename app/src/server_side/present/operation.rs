@@ -31,6 +31,7 @@ pub fn page(view: OperationView) -> OperationPageView {
             source: view.source_name.clone(),
             destination: view.destination_name.clone(),
         },
+        started_at: time::moment(operation.created_at),
         ended_at: operation.ended_at.map(time::moment),
         can_decide: view.can_decide,
         cannot_cancel: view.cannot_cancel.clone(),

@@ -1,11 +1,11 @@
 //! Plans and refusals in words. Customers never read a node's name.
 
-use super::{catalogue, time, vm};
+use super::{catalogue, choice, time, vm};
 use crate::AppError;
 use crate::form::{FormReply, Problem};
-use crate::server_side::door::{Agreement, Door};
+use crate::server_side::door::{Agreement, Door, in_full, note};
 use crate::view::amounts;
-use crate::view::plan::{PlanView, PreviewView, RefusalView, RejectionView, ResizeFormView, Typed};
+use crate::view::plan::{ChoiceView, PlanView, PreviewView, RefusalView, ResizeFormView, Typed};
 use grid::explain::explain_plan;
 use grid::form::{SizeErrors, parse_size};
 use grid::plan::{Plan, PlanAnswer, Refusal};
@@ -23,16 +23,45 @@ pub async fn form(door: &Door, id: VmId) -> Result<ResizeFormView, AppError> {
     })
 }
 
-/// The answer to what was typed.
-pub async fn preview(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, AppError> {
+/// The answer to what was typed; none where nothing was. What is typed about a VM that isn't there is not even read.
+pub async fn preview(door: &Door, id: VmId, typed: Option<&Typed>) -> Result<Option<PreviewView>, AppError> {
+    door.pass(door.manager.vm_get(&door.principal, id).await)?;
+    match typed {
+        Some(typed) => answer(door, id, typed).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn answer(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, AppError> {
     let size = match parse_size(&typed.vcpus, &typed.memory_mib, &typed.disk_gib) {
         Ok(size) => size,
-        Err(errors) => return Ok(PreviewView::Unreadable { problems: problems(errors) }),
+        Err(errors) => {
+            note().refused_again(errors);
+            return Ok(PreviewView::Unreadable { problems: problems(errors) });
+        }
     };
-    match door.manager.vm_resize_preview(&door.principal, id, size).await {
-        Ok(PlanAnswer::Nothing) => Ok(PreviewView::Nothing),
-        Ok(PlanAnswer::Planned { plan }) => planned(door, &plan),
-        Ok(PlanAnswer::Refused { refusal }) | Err(ManagerError::Refused { refusal }) => Ok(refused(door, *refusal)),
+    let (manager, principal) = (&door.manager, &door.principal);
+    let answer = if door.is_admin() {
+        manager.vm_resize_preview_explained(principal, id, size).await
+    } else {
+        manager.vm_resize_preview(principal, id, size).await.map(|answer| (answer, None))
+    };
+    match answer {
+        Ok((PlanAnswer::Nothing, _)) => Ok(PreviewView::Nothing),
+        Ok((PlanAnswer::Planned { plan }, choice)) => {
+            let choice = choice.map(|choice| choice::view(&manager.map(), plan.source, plan.to, &choice, &[]));
+            planned(door, &plan, choice)
+        }
+        Ok((PlanAnswer::Refused { refusal }, choice)) => {
+            note().refused_again(&refusal.reason);
+            let home = door.pass(manager.vm_get(principal, id).await)?.vm.node;
+            let choice = choice.map(|choice| choice::view(&manager.map(), home, size, &choice, &refusal.nodes));
+            Ok(refused(door, *refusal, choice))
+        }
+        Err(ManagerError::Refused { refusal }) => {
+            note().refused_again(&refusal.reason);
+            Ok(refused(door, *refusal, None))
+        }
         Err(ManagerError::Busy { .. }) => {
             Ok(PreviewView::NotNow { reason: "Another operation is working on this VM. Wait until it is over.".into() })
         }
@@ -48,7 +77,7 @@ fn problems(errors: SizeErrors) -> Vec<Problem> {
         .collect()
 }
 
-fn planned(door: &Door, plan: &Plan) -> Result<PreviewView, AppError> {
+fn planned(door: &Door, plan: &Plan, choice: Option<ChoiceView>) -> Result<PreviewView, AppError> {
     let way = plan
         .destination
         .filter(|_| door.is_admin())
@@ -68,23 +97,19 @@ fn planned(door: &Door, plan: &Plan) -> Result<PreviewView, AppError> {
         downtime: amounts::expected(plan.estimate.downtime_ms),
         restarts: plan.interrupts(),
         way,
+        choice,
         json,
         idempotency_key: catalogue::key(),
         as_of: time::moment(door.manager.map().as_of),
     })))
 }
 
-fn refused(door: &Door, refusal: Refusal) -> PreviewView {
-    let refusal = if door.is_admin() { refusal } else { refusal.for_customer() };
-    let rejection = |node: &grid::placement::RejectedNode| RejectionView {
-        node: node_name(door, node.node),
-        reasons: node.reasons.iter().map(ToString::to_string).collect(),
-    };
+fn refused(door: &Door, refusal: Refusal, choice: Option<ChoiceView>) -> PreviewView {
     PreviewView::Refused(Box::new(RefusalView {
         reason: refusal.reason.to_string(),
         asked: refusal.asked,
         largest: refusal.largest,
-        nodes: refusal.nodes.iter().map(rejection).collect(),
+        choice,
         as_of: time::moment(door.manager.map().as_of),
     }))
 }
@@ -96,12 +121,15 @@ fn node_name(door: &Door, id: NodeId) -> String {
 /// Agrees to a plan as it came back from the page. What can't be read is no plan; what no longer holds is asked again.
 pub async fn agree(door: &Door, id: VmId, plan: &str, force_off: bool, key: String) -> Result<FormReply, AppError> {
     let Ok(plan) = serde_json::from_str::<Plan>(plan) else {
-        return Err(crate::server_side::door::refuse(AppError::BadRequest));
+        door.pass(door.manager.vm_get(&door.principal, id).await)?;
+        let problem = Problem::whole("This plan can't be read, so nothing was started. Ask for it again.");
+        return door.reply_problems(vec![problem], "resize", &format!("/vms/{id}/resize"), &[]).await;
     };
     let page = format!("/vms/{id}/resize{}", Typed::query(plan.to));
     let agreement = Agreement { plan, force_off, idempotency_key: key };
     match door.manager.vm_resize(&door.principal, id, agreement).await {
-        Err(ManagerError::PlanChanged { .. } | ManagerError::Refused { .. }) => {
+        Err(error @ (ManagerError::PlanChanged { .. } | ManagerError::Refused { .. })) => {
+            note().refused(in_full(&error));
             leptos_axum::redirect(&format!("{page}&changed={}", catalogue::key()));
             Ok(FormReply::default())
         }

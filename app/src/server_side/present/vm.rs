@@ -31,6 +31,10 @@ const CHARTS: [Charted; 4] = [
     ),
 ];
 
+/// Why more can be resident than is configured.
+const MEMORY_NOTE: &str = "Resident is all that its server's memory holds for it: the guest's and what the hypervisor \
+                           needs to run it. So it can be a little more than is configured.";
+
 /// The list of VMs.
 pub fn list(door: &Door, vms: Vec<VmView>, quota: manager::catalogue::QuotaView) -> VmListView {
     VmListView {
@@ -90,7 +94,8 @@ async fn history(door: &Door, vm: VmId) -> Result<Vec<ChartView>, AppError> {
             let points = door.pass(door.manager.vm_history(&door.principal, vm, metric, range).await)?;
             lines.push(Line { name: (*name).to_owned(), points });
         }
-        drawn.push(charts::chart(title, unit, &lines, (range.from, range.to)));
+        let chart = charts::chart(title, unit, &lines, (range.from, range.to));
+        drawn.push(ChartView { note: (title == "Memory").then(|| MEMORY_NOTE.to_owned()), ..chart });
     }
     Ok(drawn)
 }

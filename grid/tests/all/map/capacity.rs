@@ -3,7 +3,8 @@
 use super::*;
 use crate::any;
 use grid::map::{
-    Part, how_many_fit_in, largest_fit_in, losses_not_absorbed, nodes_that_cannot_be_drained, rounds_of_mix, stranded,
+    Part, answers, how_many_fit_in, largest_fit_in, losses_not_absorbed, nodes_that_cannot_be_drained, rounds_of_mix,
+    stranded,
 };
 use grid::placement::{Request, place};
 use grid::plan::place_new;
@@ -168,4 +169,41 @@ fn a_grid_with_room_to_spare_loses_any_node_and_can_drain_any() {
     let map = map_of((1..4).map(|number| racked(number, &format!("rack-{number}"), roomy, &vms)));
     assert_eq!(losses_not_absorbed(&map), []);
     assert_eq!(nodes_that_cannot_be_drained(&map), []);
+}
+
+#[test]
+fn the_answers_together_are_those_that_are_given_one_by_one() {
+    let kind = HypervisorKind::Lxc;
+    let vms = [vm(1, 1, kind, size(4, 4096, 10)), vm(2, 1, kind, size(2, 1024, 10))];
+    let map = map_of([
+        racked(1, "rack-1", amounts(8, 8200, 102_400), &vms),
+        racked(2, "rack-2", amounts(4, 4104, 102_400), &[]),
+        built(3, HypervisorKind::Qemu, amounts(4, 4104, 102_400), &[]),
+    ]);
+    let offer = Offer { name: "small".to_owned(), size: size(1, 1018, 10) };
+    let found = answers(&map, std::slice::from_ref(&offer));
+    let largest: Vec<_> = map.largest_by_part().into_iter().map(|each| each.largest).collect();
+    assert_eq!(found.parts.iter().map(|each| each.largest).collect::<Vec<_>>(), largest);
+    let rack = found.parts.iter().find(|each| each.part.failure_domain.as_deref() == Some("rack-2")).unwrap();
+    assert_eq!((rack.nodes, rack.ready, rack.more.as_slice()), (1, 1, &[4][..]));
+    assert_eq!(found.losses, losses_not_absorbed(&map));
+    assert_eq!((found.nodes, found.looked_at), (3, 5));
+    assert_eq!(found.not_drainable, nodes_that_cannot_be_drained(&map));
+    assert_eq!(found.stranded[1], (kind, vec![stranded(&map, &Part::of(kind), &offer)]));
+}
+
+#[test]
+fn what_of_a_loss_finds_no_place_is_counted() {
+    let kind = HypervisorKind::Lxc;
+    let vms = [vm(1, 1, kind, size(4, 4096, 10)), vm(2, 1, kind, size(2, 1024, 10)), vm(3, 1, kind, size(1, 512, 5))];
+    let map = map_of([
+        racked(1, "rack-1", amounts(8, 8200, 102_400), &vms),
+        racked(2, "rack-2", amounts(4, 4110, 102_400), &[]),
+    ]);
+    let losses = losses_not_absorbed(&map);
+    let smaller = vms[1..].iter().map(|vm| grid::vm::commitment(kind, vm.size)).fold(Resources::ZERO, Resources::plus);
+    assert_eq!(losses.len(), 2, "node and rack; the empty ones can be lost: {losses:?}");
+    for loss in losses {
+        assert_eq!((loss.left_over.vms, loss.left_over.resources), (2, smaller));
+    }
 }

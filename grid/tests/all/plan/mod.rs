@@ -1,5 +1,6 @@
 //! Plans: each kind by an example; refusals, new VMs and what holds for any grid in files of their own.
 
+mod choice;
 mod deploy;
 mod properties;
 mod refusal;

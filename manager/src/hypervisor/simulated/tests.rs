@@ -17,6 +17,7 @@ fn node(name: &str, kind: HypervisorKind) -> Node {
         uri: format!("simulated:///{name}"),
         settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
         administration: Administration::Open,
+        failure_domain: None,
     }
 }
 

@@ -212,7 +212,11 @@ impl Rig {
     }
 
     pub(super) async fn plan(&self, vm: VmId, to: Size) -> Plan {
-        match self.manager.vm_resize_preview(&self.customer, vm, to).await.unwrap() {
+        self.plan_as(&self.customer, vm, to).await
+    }
+
+    pub(super) async fn plan_as(&self, principal: &Principal, vm: VmId, to: Size) -> Plan {
+        match self.manager.vm_resize_preview(principal, vm, to).await.unwrap() {
             PlanAnswer::Planned { plan } => plan,
             other => panic!("no plan: {other:#?}"),
         }
@@ -300,6 +304,7 @@ fn node(name: &str, kind: HypervisorKind) -> Node {
         uri: format!("simulated:///{name}"),
         settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
         administration: Administration::Open,
+        failure_domain: None,
     }
 }
 

@@ -3,9 +3,10 @@
 use super::rig::{Rig, size};
 use crate::ManagerError;
 use crate::operations::trial::{Moment, Orders};
-use crate::vms::DeployRequest;
-use grid::plan::{PlanAnswer, PlanKind, RefusalReason};
-use grid::{Gib, Mib, Size, Vcpus};
+use crate::vms::{Agreement, DeployRequest};
+use grid::plan::{Plan, PlanAnswer, PlanKind, RefusalReason};
+use grid::{Gib, Mib, NodeId, Size, Vcpus};
+use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_tenants_vm_is_not_there() {
@@ -32,21 +33,30 @@ async fn what_makes_no_sense_is_refused_in_its_field() {
     let rig = Rig::new().await;
     let good = Rig::request("web", "disk-tiny");
     let long = "a".repeat(10_000);
-    let bad: Vec<(&str, DeployRequest)> = ["", "<b>", "]]>", "a\0b", "../x", "\u{202e}x", "Web", "-a", &long]
-        .into_iter()
-        .map(|name| ("name", DeployRequest { name: name.into(), ..good.clone() }))
-        .chain([
-            ("keys", DeployRequest { keys: "ssh-rsa <x>".into(), ..good.clone() }),
-            ("image", DeployRequest { image: "../disk-tiny".into(), ..good.clone() }),
-            ("offer", DeployRequest { offer: "free".into(), ..good.clone() }),
-            ("region", DeployRequest { region: "moon".into(), ..good.clone() }),
-            ("idempotency_key", DeployRequest { idempotency_key: String::new(), ..good.clone() }),
-        ])
-        .collect();
-    for (expected, request) in bad {
+    let characters = "Use the letters a to z, digits and hyphens only.";
+    let names = [
+        ("", "Enter a name."),
+        ("<b>", characters),
+        ("]]>", characters),
+        ("a\0b", characters),
+        ("../x", characters),
+        ("\u{202e}x", characters),
+        ("Web", "Use small letters only."),
+        ("-a", "A name begins and ends with a letter or a digit."),
+        (&long, "At most 63 characters; these are 10,000."),
+    ];
+    let named = |(name, said): (&str, _)| ("name", said, DeployRequest { name: name.into(), ..good.clone() });
+    let bad = names.into_iter().map(named).chain([
+        ("keys", "line 1 is no public key", DeployRequest { keys: "ssh-rsa <x>".into(), ..good.clone() }),
+        ("image", "there is no such image", DeployRequest { image: "../disk-tiny".into(), ..good.clone() }),
+        ("offer", "there is no such offer", DeployRequest { offer: "free".into(), ..good.clone() }),
+        ("region", "there is no such region", DeployRequest { region: "moon".into(), ..good.clone() }),
+    ]);
+    for (expected, said, request) in bad {
         match rig.manager.vm_deploy(&rig.customer, request.clone()).await {
             Err(ManagerError::Invalid { field, message }) => {
                 assert_eq!(field, expected, "{message}");
+                assert!(message.starts_with(said), "{said}: {message}");
             }
             other => panic!("{request:?}: {other:?}"),
         }
@@ -55,6 +65,79 @@ async fn what_makes_no_sense_is_refused_in_its_field() {
     let huge = DeployRequest { offer: "huge".into(), ..good };
     let refused = rig.manager.vm_deploy(&rig.customer, huge).await.unwrap_err();
     assert!(matches!(refused, ManagerError::Refused { .. }), "{refused:?}");
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_form_without_its_key_starts_nothing_and_says_what_to_do() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let plan = rig.plan(vm, size(2, 256, 1)).await;
+    for key in ["", "a\nb", &"k".repeat(101)] {
+        let deploy = DeployRequest { idempotency_key: key.into(), ..Rig::request("web", "disk-tiny") };
+        let agreement = Agreement { idempotency_key: key.into(), ..Rig::agree(&plan) };
+        let answers = [
+            rig.manager.vm_deploy(&rig.customer, deploy).await.map(|(_, operation)| operation),
+            rig.manager.vm_resize(&rig.customer, vm, agreement).await,
+            rig.manager.vm_stop(&rig.customer, vm, true, key).await,
+            rig.manager.vm_delete(&rig.customer, vm, key).await,
+        ];
+        for answer in answers {
+            match answer {
+                Err(ManagerError::Invalid { field: "idempotency_key", message }) => {
+                    assert!(message.contains("nothing was started. Load the page again"), "{message}");
+                }
+                other => panic!("{key:?}: {other:?}"),
+            }
+        }
+    }
+    assert_eq!(rig.store.operation_unfinished().await.unwrap(), []);
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_sees_no_node_in_a_plan_and_an_admin_sees_both() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.fill("qemu-a", 100).await;
+    let nowhere = NodeId(Uuid::nil());
+    let customers = rig.plan(vm, size(2, 512, 2)).await;
+    assert_eq!((customers.kind, customers.source, customers.destination), (PlanKind::MoveLive, nowhere, Some(nowhere)));
+    let admins = rig.plan_as(&rig.admin, vm, size(2, 512, 2)).await;
+    assert_eq!((admins.source, admins.destination), (rig.id("qemu-a"), Some(rig.id("qemu-b"))));
+    rig.succeeded(rig.manager.vm_resize(&rig.admin, vm, Rig::agree(&admins)).await.unwrap()).await;
+    assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agreement_that_was_tampered_with_starts_nothing() {
+    let rig = Rig::new().await;
+    let (vm, other) = (rig.vm_on("qemu-a").await, rig.vm_on("qemu-a").await);
+    rig.fill("qemu-a", 100).await;
+    let plan = rig.plan(vm, size(2, 512, 2)).await;
+    let admins = rig.plan_as(&rig.admin, vm, size(2, 512, 2)).await;
+    let forged = [
+        (&rig.customer, Plan { vm: other, ..plan.clone() }),
+        (&rig.customer, Plan { source: rig.id("qemu-b"), ..plan.clone() }),
+        (&rig.customer, Plan { destination: Some(rig.id("lxc-b")), ..plan.clone() }),
+        (&rig.customer, Plan { destination: None, ..plan.clone() }),
+        (&rig.customer, Plan { kind: PlanKind::InPlaceLive, ..plan.clone() }),
+        (&rig.customer, Plan { from: size(1, 64, 1), ..plan.clone() }),
+        (&rig.customer, Plan { to: size(2, 513, 2), ..plan.clone() }),
+        (&rig.customer, Plan { to: size(100, 512, 2), ..plan.clone() }),
+        (&rig.customer, admins.clone()),
+        (&rig.admin, Plan { source: rig.id("qemu-b"), ..admins.clone() }),
+        (&rig.admin, Plan { destination: None, ..admins }),
+    ];
+    for (principal, plan) in forged {
+        let answer = rig.manager.vm_resize(principal, vm, Rig::agree(&plan)).await;
+        assert!(answer.is_err(), "{plan:#?}");
+    }
+    assert_eq!(rig.store.operation_unfinished().await.unwrap(), []);
+    assert_eq!(rig.vm(vm).await.size, size(1, 128, 1));
+    rig.check().await;
+    rig.succeeded(rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&plan)).await.unwrap()).await;
     rig.check().await;
 }
 

@@ -55,6 +55,22 @@ async fn a_hung_node_goes_stale_and_delays_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_module_that_claims_more_free_than_there_is_gets_no_vm_and_is_flagged_until_it_is_honest() {
+    let rig = Rig::new().await;
+    let entry = || rig.manager.map().get(rig.id("qemu-a")).unwrap().clone();
+    rig.modules["qemu-a"].faults(|faults| faults.lie = Some(|sample| sample.pool.free_mib = 1 << 63));
+    rig.until("it is flagged", || !entry().flags.is_empty()).await;
+    let (source, flag) = entry().flags[0].clone();
+    assert_eq!((source, flag.field.as_str()), (Source::Utility, "pool.free_mib"));
+    assert_eq!(entry().available().disk_mib, 0);
+    let (vm, operation) = rig.manager.vm_deploy(&rig.customer, Rig::request("web", "disk-tiny")).await.unwrap();
+    rig.succeeded(operation).await;
+    assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
+    rig.modules["qemu-a"].faults(|faults| faults.lie = None);
+    rig.until("it is believed again", || entry().flags.is_empty() && entry().available().disk_mib > 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_utility_vm_is_brought_back_and_meanwhile_takes_nothing() {
     let rig = Rig::new().await;
     // It can't come back at once: the first start fails.

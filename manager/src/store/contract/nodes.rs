@@ -16,6 +16,7 @@ async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
     };
     world.store.node_settings_set(world.here, settings).await.unwrap();
     world.store.node_administration_set(world.here, Administration::Draining).await.unwrap();
+    world.store.node_failure_domain_set(world.here, Some("rack-1")).await.unwrap();
     let again = Node {
         kind: HypervisorKind::Kvm,
         region: "south".to_owned(),
@@ -23,7 +24,13 @@ async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
         ..node("here")
     };
     let kept = world.store.node_put(&again).await.unwrap();
-    let expected = Node { id: world.here, settings, administration: Administration::Draining, ..again };
+    let expected = Node {
+        id: world.here,
+        settings,
+        administration: Administration::Draining,
+        failure_domain: Some("rack-1".to_owned()),
+        ..again
+    };
     assert_eq!(kept, expected);
     let names: Vec<_> = world.store.node_list().await.unwrap().into_iter().map(|node| node.name).collect();
     assert_eq!(names, ["here", "there"]);
@@ -37,12 +44,30 @@ async fn what_is_set_of_a_node_that_is_not_there_is_not_found() {
     let results = [
         world.store.node_settings_set(nowhere, node("x").settings).await,
         world.store.node_administration_set(nowhere, Administration::Open).await,
+        world.store.node_failure_domain_set(nowhere, Some("rack-1")).await,
     ];
     for result in results {
         assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
     }
     let twin = Node { id: world.here, ..node("twin") };
     let refused = world.store.node_put(&twin).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_failure_domain_is_told_at_first_sight_set_and_taken_back() {
+    let world = World::new().await;
+    let told = Node { failure_domain: Some("rack-1".to_owned()), ..node("third") };
+    let third = world.store.node_put(&told).await.unwrap();
+    assert_eq!(third.failure_domain.as_deref(), Some("rack-1"));
+    for to in [Some("rack-2"), None] {
+        world.store.node_failure_domain_set(third.id, to).await.unwrap();
+        let now = world.store.node_list().await.unwrap().into_iter().find(|node| node.id == third.id).unwrap();
+        assert_eq!(now.failure_domain.as_deref(), to);
+    }
+    let kept = world.store.node_put(&told).await.unwrap();
+    assert_eq!(kept.failure_domain, None, "what the admin set outlives what the configuration says");
+    let refused = world.store.node_failure_domain_set(third.id, Some(&"x".repeat(64))).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
@@ -79,9 +104,11 @@ async fn a_module_is_known_by_its_last_key_only() {
 async fn a_token_is_taken_once_and_not_after_its_time() {
     let world = World::new().await;
     let store = &world.store;
-    store.utility_token_put(world.here, "good", UnixMillis(100)).await.unwrap();
-    store.utility_token_put(world.here, "late", UnixMillis(50)).await.unwrap();
+    store.utility_token_put(world.there, "late", UnixMillis(50)).await.unwrap();
     assert_eq!(store.utility_token_take("late", UnixMillis(50)).await.unwrap(), None);
+    store.utility_token_put(world.here, "earlier", UnixMillis(100)).await.unwrap();
+    store.utility_token_put(world.here, "good", UnixMillis(100)).await.unwrap();
+    assert_eq!(store.utility_token_take("earlier", UnixMillis(50)).await.unwrap(), None, "a newer one took its place");
     assert_eq!(store.utility_token_take("unknown", UnixMillis(50)).await.unwrap(), None);
     assert_eq!(store.utility_token_take("good", UnixMillis(99)).await.unwrap(), Some(world.here));
     assert_eq!(store.utility_token_take("good", UnixMillis(99)).await.unwrap(), None);

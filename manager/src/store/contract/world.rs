@@ -45,6 +45,7 @@ pub(super) fn node(name: &str) -> Node {
         uri: format!("simulated:///{name}"),
         settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
         administration: Administration::Open,
+        failure_domain: None,
     }
 }
 

@@ -26,6 +26,7 @@ fn node(row: &SqliteRow) -> Result<Node, StoreError> {
             },
         },
         administration: columns.administration("administration")?,
+        failure_domain: columns.text_or_none("failure_domain")?,
     })
 }
 
@@ -37,8 +38,9 @@ impl NodeStore for SqliteStore {
         let mut tx = begin(&mut writer).await?;
         sqlx::query(
             "INSERT INTO node (id, name, kind, region, uri, reserve_vcpus, reserve_memory_mib, reserve_disk_mib,
-                               vcpus_permille, memory_permille, disk_permille, administration)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                               vcpus_permille, memory_permille, disk_permille, administration,
+                               failure_domain)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, region = excluded.region, uri = excluded.uri",
         )
         .bind(new.id.to_string())
@@ -53,6 +55,7 @@ impl NodeStore for SqliteStore {
         .bind(i64::from(new.settings.overcommit.memory_permille))
         .bind(i64::from(new.settings.overcommit.disk_permille))
         .bind(administration_word(new.administration))
+        .bind(&new.failure_domain)
         .execute(&mut *tx)
         .await
         .map_err(constraint("another node has this id"))?;
@@ -120,6 +123,16 @@ impl NodeStore for SqliteStore {
             Ok((Columns(row).parsed("id")?, resources))
         };
         rows.iter().map(granted).collect()
+    }
+
+    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>) -> Result<(), StoreError> {
+        let done = sqlx::query("UPDATE node SET failure_domain = ? WHERE id = ?")
+            .bind(to)
+            .bind(node.to_string())
+            .execute(&mut *self.writer.lock().await)
+            .await
+            .map_err(constraint("a failure domain is a word of at most 63 characters"))?;
+        met(done.rows_affected())
     }
 
     async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError> {
@@ -199,14 +212,21 @@ impl NodeStore for SqliteStore {
     }
 
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        sqlx::query("DELETE FROM utility_token WHERE node = ?")
+            .bind(node.to_string())
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
         sqlx::query("INSERT INTO utility_token (hash, node, expires_ms) VALUES (?, ?, ?)")
             .bind(hash)
             .bind(node.to_string())
             .bind(expires.0)
-            .execute(&mut *self.writer.lock().await)
+            .execute(&mut *tx)
             .await
             .map_err(constraint("the node is not there, or the token is not new"))?;
-        Ok(())
+        tx.commit().await.map_err(database)
     }
 
     async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, StoreError> {

@@ -97,6 +97,26 @@ async fn a_poll_is_woken_by_a_new_order_and_ends_empty_after_its_wait() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_manager_that_stops_ends_polls_and_transfers_at_once() {
+    let (hub, there) = (hub(), NodeId(Uuid::from_u128(5)));
+    let id = hub.transfer_open(NODE, there);
+    let endless = Body::from_stream(futures::stream::pending::<Result<axum::body::Bytes, std::io::Error>>());
+    let begin = Instant::now();
+    let (orders, sent, received, ()) = tokio::join!(
+        hub.exchange(NODE, Vec::new(), Duration::from_secs(25)),
+        hub.transfer_send(id, NODE, endless),
+        hub.transfer_receive(id, there),
+        async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            hub.hang_up();
+        }
+    );
+    assert_eq!((orders, sent), (Vec::new(), Err(TransferError::BrokenOff)));
+    assert_eq!(received.err(), Some(TransferError::BrokenOff));
+    assert_eq!(begin.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_order_whose_caller_is_gone_is_taken_back() {
     let hub = hub();
     let waiting = order(&hub);

@@ -107,6 +107,28 @@ async fn a_token_is_good_once_but_a_lost_answer_can_be_asked_for_again() {
 }
 
 #[tokio::test]
+async fn a_token_is_forgotten_once_its_key_was_used() {
+    let door = Doorstep::new().await;
+    let token = door.hub.token_issue(node(1)).await.unwrap();
+    door.enrol(&token, "boot").await;
+    let (_, enrolled) = door.enrol(&token, "boot").await;
+    let key = enrolled.unwrap().key;
+    assert_eq!(door.report(&key, &sample(1)).await, StatusCode::NO_CONTENT);
+    // By somebody who has read the token in the domain's XML and the boot id wherever it stood.
+    assert_eq!(door.enrol(&token, "boot").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(door.report(&key, &sample(2)).await, StatusCode::NO_CONTENT, "and the key is good as before");
+}
+
+#[tokio::test]
+async fn a_newer_token_takes_the_place_of_one_that_was_never_used() {
+    let door = Doorstep::new().await;
+    let first = door.hub.token_issue(node(1)).await.unwrap();
+    let second = door.hub.token_issue(node(1)).await.unwrap();
+    assert_eq!(door.enrol(&first, "boot").await.0, StatusCode::UNAUTHORIZED);
+    assert_eq!(door.enrol(&second, "boot").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn a_new_enrolment_ends_the_old_key() {
     let door = Doorstep::new().await;
     let (old, new) = (door.key(1).await, door.key(1).await);
@@ -283,10 +305,90 @@ async fn a_sender_that_breaks_off_leaves_no_whole_body() {
     assert!(received.is_err(), "the reader sees that it was cut off");
 }
 
-#[test]
-fn only_so_many_refusals_a_minute_are_logged() {
-    let (log, begin) = (BoundedLog::default(), Instant::now());
-    assert_eq!((log.next(begin), log.next(begin)), (1, 2));
-    assert_eq!(log.next(begin + Duration::from_secs(59)), 3);
-    assert_eq!(log.next(begin + Duration::from_secs(61)), 1);
+/// What the log says while `story` goes on, a line an entry.
+async fn log_of<T>(story: impl Future<Output = T>) -> Vec<String> {
+    let written = Written::default();
+    let writer = written.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).without_time().finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    story.await;
+    drop(guard);
+    let bytes = written.0.lock().unwrap().clone();
+    String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn every_refused_report_is_a_log_line_of_its_node_and_its_reason() {
+    let door = Doorstep::new().await;
+    let key = door.key(1).await;
+    door.report(&key, &sample(5)).await;
+    let good = serde_json::to_string(&sample(6)).unwrap();
+    let with = |from: &str, to: &str| good.replace(from, to);
+    let cases = [
+        (with("\"free_mib\":500", "\"free_mib\":-1"), "integer `-1`"),
+        (with("\"free_mib\":500", "\"free_mib\":NaN"), "makes no sense"),
+        (with("\"sequence\":6", "\"sequence\":4"), "goes backwards"),
+        (serde_json::to_string(&UtilitySample { taken_at: UnixMillis(0), ..sample(6) }).unwrap(), "more than a day"),
+        (with("\"version\":\"1\"", &format!("\"version\":\"{}\"", "v".repeat(300))), "too long"),
+        (" ".repeat(100 << 20), "length limit exceeded"),
+        (with("\"sequence\":6", "\"sequence\":\"my\\u202esecret\\n\""), "a text, expected u64"),
+    ];
+    for (body, reason) in cases {
+        let log = log_of(door.call("POST", "/utility/report", Some(&key), body)).await;
+        assert_eq!(log.len(), 1, "{reason}: {log:#?}");
+        for part in [reason, "a call was refused", "/utility/report", &node(1).to_string()] {
+            assert!(log[0].contains(part), "{part}: {}", log[0]);
+        }
+        assert!(log[0].len() < 700 && !log[0].contains("secret") && !log[0].contains(&key), "{}", log[0]);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_and_an_address_that_is_none_are_log_lines_without_the_key() {
+    let door = Doorstep::new().await;
+    let key = door.key(1).await;
+    for (path, presented, status) in [
+        ("/utility/report", "wrong-key", 401),
+        ("/utility/work?wait=0", "wrong-key", 401),
+        ("/utility/images/tape/tiny", &key, 400),
+        ("/utility/nothing%0Ahere", &key, 404),
+        ("/utility/enrol", "", 400),
+    ] {
+        let method = if path.contains("images") { "GET" } else { "POST" };
+        let log = log_of(door.call(method, path, Some(presented), "{}")).await;
+        assert_eq!(log.len(), 1, "{path}: {log:#?}");
+        assert!(log[0].contains(&format!("status={status}")), "{path}: {}", log[0]);
+        assert!(presented.is_empty() || !log[0].contains(presented), "{}", log[0]);
+    }
+    let log = log_of(door.enrol("guessed-token", "boot")).await;
+    assert!(log.len() == 1 && log[0].contains("not known") && !log[0].contains("guessed"), "{log:#?}");
+}
+
+#[tokio::test]
+async fn a_module_gone_wild_neither_fills_the_log_nor_hides_another() {
+    let door = Doorstep::new().await;
+    let (wild, other) = (door.key(1).await, door.key(2).await);
+    let log = log_of(async {
+        for _ in 0..200 {
+            door.call("POST", "/utility/report", Some(&wild), "garbage").await;
+        }
+        door.call("POST", "/utility/report", Some(&other), "garbage").await;
+    });
+    let log = log.await;
+    assert!(log.len() < 110, "{}", log.len());
+    assert!(log.last().is_some_and(|line| line.contains(&node(2).to_string())), "{log:#?}");
 }

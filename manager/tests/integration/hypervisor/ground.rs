@@ -107,6 +107,7 @@ fn node(name: &str, kind: HypervisorKind, uri: &str) -> Node {
         uri: uri.into(),
         settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
         administration: Administration::Open,
+        failure_domain: None,
     }
 }
 

@@ -1,10 +1,12 @@
-//! Both sets of statistics of a node, fact by fact, with the source that counts where they disagree.
+//! Both sets of statistics of a node, fact by fact, with the source that counts where they disagree, and beside each
+//! fact what a source said of it that can't be true.
 
 use crate::view::amounts;
 use crate::view::node::FactView;
 use grid::UnixMillis;
 use grid::map::{Disagreement, Fact, MapNode};
-use grid::sample::{HypervisorSample, UtilitySample};
+use grid::sample::{HypervisorSample, Source, UtilitySample};
+use grid::sanitise::Flag;
 
 /// A fact: its name, what each source says, and which disagreement would be about it.
 struct Row {
@@ -12,11 +14,17 @@ struct Row {
     hypervisor: Option<String>,
     utility: Option<String>,
     fact: Option<Fact>,
+    /// The sample's fields that it is made of.
+    fields: &'static [&'static str],
 }
 
 impl Row {
     const fn new(name: &'static str, hypervisor: Option<String>, utility: Option<String>) -> Self {
-        Self { name, hypervisor, utility, fact: None }
+        Self { name, hypervisor, utility, fact: None, fields: &[] }
+    }
+
+    fn of(self, fields: &'static [&'static str]) -> Self {
+        Self { fields, ..self }
     }
 
     fn about(self, fact: Fact) -> Self {
@@ -35,16 +43,34 @@ pub(super) fn facts(node: &MapNode, as_of: UnixMillis) -> Vec<FactView> {
     );
     let shared = shared_rows(hypervisor, utility);
     let only = hypervisor.map(hypervisor_rows).into_iter().chain(utility.map(utility_rows)).flatten();
-    [heard].into_iter().chain(shared).chain(only).map(|row| view(row, &node.disagreements)).collect()
+    let rows: Vec<Row> = [heard].into_iter().chain(shared).chain(only).collect();
+    let is_shown = |flag: &Flag| rows.iter().any(|row| row.fields.contains(&flag.field.as_str()));
+    let others = node.flags.iter().filter(|(_, flag)| !is_shown(flag));
+    let others: Vec<String> = others.map(|(source, flag)| unbelievable(*source, flag, &flag.field)).collect();
+    let mut views: Vec<FactView> = rows.into_iter().map(|row| view(row, &node.disagreements, &node.flags)).collect();
+    if !others.is_empty() {
+        let fact = "Other figures".to_owned();
+        views.push(FactView { fact, hypervisor: None, utility: None, counted: None, flags: others });
+    }
+    views
 }
 
-fn view(row: Row, disagreements: &[Disagreement]) -> FactView {
+/// `The utility module's word can't be true: 200,000 is more than the whole of 102,400, 0 counts.`
+fn unbelievable(source: Source, flag: &Flag, about: &str) -> String {
+    let about = if about.is_empty() { String::new() } else { format!(" about {about}") };
+    format!("The {}'s word{about} can't be true: {}.", source.in_words(), flag.problem)
+}
+
+fn view(row: Row, disagreements: &[Disagreement], flags: &[(Source, Flag)]) -> FactView {
+    let mine = flags.iter().filter(|(_, flag)| row.fields.contains(&flag.field.as_str()));
+    let flags = mine.map(|(source, flag)| unbelievable(*source, flag, "")).collect();
     let found = row.fact.and_then(|fact| disagreements.iter().find(|each| each.fact == fact));
     FactView {
         fact: row.name.to_owned(),
         hypervisor: row.hypervisor,
         utility: row.utility,
         counted: found.map(|disagreement| disagreement.counted.as_str().to_owned()),
+        flags,
     }
 }
 
@@ -58,24 +84,28 @@ fn shared_rows(hypervisor: Option<&HypervisorSample>, utility: Option<&UtilitySa
             pool.map(|pool| amounts::mib(pool.capacity_mib)),
             utility.map(|sample| amounts::mib(sample.pool.capacity_mib)),
         )
-        .about(Fact::PoolCapacity),
+        .about(Fact::PoolCapacity)
+        .of(&["pool.capacity_mib"]),
         Row::new(
             "Pool, free",
             pool.map(|pool| amounts::mib(pool.free_mib)),
             utility.map(|sample| amounts::mib(sample.pool.free_mib)),
         )
-        .about(Fact::PoolFree),
+        .about(Fact::PoolFree)
+        .of(&["pool.free_mib"]),
         Row::new(
             "Node's memory",
             hypervisor.map(|sample| amounts::mib(sample.memory_total_mib)),
             node_seen.and_then(|sample| sample.node_memory_total_mib).map(amounts::mib),
         )
-        .about(Fact::NodeMemory),
+        .about(Fact::NodeMemory)
+        .of(&["memory_total_mib", "node_memory_total_mib"]),
         Row::new(
             "Node's memory, free",
             hypervisor.map(|sample| amounts::mib(sample.memory_free_mib)),
             node_seen.and_then(|sample| sample.node_memory_available_mib).map(amounts::mib),
-        ),
+        )
+        .of(&["memory_free_mib", "node_memory_available_mib"]),
         Row::new(
             "VMs",
             hypervisor.map(|sample| format!("{} domains", sample.domains.len())),
@@ -104,7 +134,7 @@ fn hypervisor_rows(sample: &HypervisorSample) -> Vec<Row> {
     let cells: Vec<String> = sample.numa_cells.iter().map(cell).collect();
     let model = &sample.compatibility.cpu_model;
     vec![
-        only("CPUs", sample.cpus.to_string()),
+        only("CPUs", sample.cpus.to_string()).of(&["cpus"]),
         only("CPU model", if model.is_empty() { "–".to_owned() } else { model.clone() }),
         only("Domain types", kinds.join(", ")),
         only("NUMA cells", cells.join("; ")),
@@ -138,7 +168,51 @@ fn utility_rows(sample: &UtilitySample) -> Vec<Row> {
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use super::*;
+    use grid::map::{Freshness, NodeInputs};
+    use grid::node::{Administration, Node, NodeSettings, Overcommit};
+    use grid::sanitise::Problem;
+    use grid::{HypervisorKind, NodeId, Resources};
+    use uuid::Uuid;
+
+    fn never_heard() -> MapNode {
+        let node = Node {
+            id: NodeId(Uuid::nil()),
+            name: "a".into(),
+            kind: HypervisorKind::Qemu,
+            region: "north".into(),
+            uri: "simulated:///a".into(),
+            settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+            administration: Administration::Open,
+        };
+        MapNode::build(NodeInputs {
+            node,
+            hypervisor: None,
+            previous: None,
+            utility: None,
+            utility_off: None,
+            vms: &[],
+            reserved: Resources::ZERO,
+            held: &[],
+            utility_vm: Resources::ZERO,
+            now: UnixMillis(0),
+            limits: Freshness { stale_after_ms: 1 },
+        })
+    }
+
+    #[test]
+    fn what_cannot_be_true_stands_beside_its_fact_or_under_other_figures() {
+        let problem = Problem::MoreThanWhole { given: 1 << 63, whole: 4096, kept: 0 };
+        let flag = |field: &str| Flag { field: field.into(), problem };
+        let flags = vec![(Source::Utility, flag("pool.free_mib")), (Source::Hypervisor, flag("numa_cells.0.free_mib"))];
+        let facts = facts(&MapNode { flags, ..never_heard() }, UnixMillis(0));
+        let flags_of = |name: &str| facts.iter().find(|fact| fact.fact == name).unwrap().flags.clone();
+        let words = "can't be true: 9,223,372,036,854,775,808 is more than the whole of 4,096, 0 counts.";
+        assert_eq!(flags_of("Pool, free"), [format!("The utility module's word {words}")]);
+        assert_eq!(flags_of("Other figures"), [format!("The hypervisor's word about numa_cells.0.free_mib {words}")]);
+        assert_eq!(flags_of("Pool, capacity"), Vec::<String>::new());
+        assert!(super::facts(&never_heard(), UnixMillis(0)).iter().all(|fact| fact.fact != "Other figures"));
+    }
 
     #[test]
     fn a_version_number_is_written_with_points() {

@@ -1,0 +1,12 @@
+//! The program itself, as browsers, utility modules and operators meet it: served on a simulated grid.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic, and so may what it is made of")]
+
+mod browser;
+mod log;
+mod metrics;
+mod pages;
+mod rights;
+mod server;
+mod stop;
+mod story;

@@ -1,0 +1,74 @@
+//! What a browser shows where nothing of ours could word the answer; and what a customer's browser is never sent.
+
+use crate::log::plan_in;
+use crate::server::shared;
+
+#[test]
+fn what_is_too_large_is_answered_by_a_page_of_ours_and_a_script_by_a_word() {
+    let server = shared();
+    let mut ada = server.signed_in("ada");
+    // Both below and above what is read to its end before the answer.
+    for size in [300_000, 3_000_000] {
+        let page = ada.form("vm_deploy", &[("name", &"x".repeat(size))]);
+        assert_eq!((page.status, page.kind.as_str()), (413, "text/html; charset=utf-8"));
+        for part in ["<h1>Too much</h1>", "more than a form may have", "/pkg/hostgrid.css", "href=\"/\""] {
+            assert!(page.body.contains(part), "{part}: {}", page.body);
+        }
+        let word = ada.script("vm_deploy", &[("name", &"x".repeat(size))]);
+        assert_eq!((word.status, word.body.as_str()), (413, "\"too_large\""));
+    }
+}
+
+#[test]
+fn other_bare_refusals_are_pages_too() {
+    let server = shared();
+    let mut ada = server.signed_in("ada");
+    let foreign = ada.post("vm_stop", "text/html", &[("sec-fetch-site", "cross-site")], String::new());
+    assert_eq!(foreign.status, 403);
+    assert!(foreign.body.contains("came from another site, so nothing was changed"), "{}", foreign.body);
+    let nowhere = ada.form("no_such_door", &[]);
+    assert!((400..500).contains(&nowhere.status) && nowhere.body.contains("<h1>"), "{nowhere:?}");
+    let here = format!("http://127.0.0.1:{}/vms", server.web);
+    for referer in [&[][..], &[("referer", here.as_str())][..]] {
+        let from = [&[("sec-fetch-site", "same-origin")], referer].concat();
+        let garbled = ada.post("vm_stop", "text/html", &from, "force=perhaps".into());
+        assert_eq!(garbled.status, 400, "{garbled:?}");
+        assert!(garbled.body.contains("<h1>Not understood</h1>"), "{}", garbled.body);
+    }
+    let gone = server.visitor().form("vm_list", &[]);
+    assert_eq!((gone.status, gone.location.as_str()), (302, "/login"), "{gone:?}");
+}
+
+#[test]
+fn a_customers_browser_gets_no_id_of_a_node_and_an_admins_does() {
+    let server = shared();
+    let path = format!("/vms/{}/resize?vcpus=2&memory_mib=256&disk_gib=1", server.vm("shop"));
+    let admins = plan_in(&server.signed_in("admin").page(&path).body);
+    let admins: serde_json::Value = serde_json::from_str(&admins).unwrap();
+    let node = admins["source"].as_str().unwrap();
+    assert_ne!(node, uuid::Uuid::nil().to_string());
+    let mut ada = server.signed_in("ada");
+    for path in [&*path, "/vms", &format!("/vms/{}", server.vm("shop"))] {
+        let page = ada.page(path);
+        assert_eq!(page.status, 200);
+        assert!(!page.body.contains(node), "{path}: {}", page.body);
+    }
+}
+
+#[test]
+fn a_form_that_lost_its_key_or_its_plan_comes_back_with_a_clear_message() {
+    let server = shared();
+    let (shop, mut ada) = (server.vm("shop").to_owned(), server.signed_in("ada"));
+    let (vm_page, resize_page) = (format!("/vms/{shop}"), format!("/vms/{shop}/resize"));
+    let stopping: [(&str, &str); 2] = [("id", &shop), ("force", "true")];
+    let agreement: [(&str, &str); 3] = [("id", &shop), ("plan", "{}"), ("key", "pages")];
+    for (door, fields, back, said) in [
+        ("vm_stop", &stopping[..], &vm_page, "This form was incomplete, so nothing was started. Load the page again"),
+        ("vm_resize", &agreement[..], &resize_page, "so nothing was started. Ask for it again."),
+    ] {
+        let answer = ada.form(door, fields);
+        assert_eq!((answer.status, &answer.location), (302, back), "{answer:?}");
+        let page = ada.page(back).body;
+        assert!(page.contains(said), "{door}: {page}");
+    }
+}

@@ -1,0 +1,195 @@
+//! A server of its own, seeded: ada and ben of two tenants with a VM each, and an admin, on four simulated nodes.
+
+use crate::browser::{Answer, Browser};
+use serde::Deserialize;
+use std::fmt::Write as _;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+pub(crate) const NODES: [(&str, &str); 4] =
+    [("qemu-a", "qemu"), ("qemu-b", "qemu"), ("lxc-a", "lxc"), ("lxc-b", "lxc")];
+
+const SEED: &str = r#"
+offer = [{ name = "small", vcpus = 1, memory_mib = 256, disk_gib = 1 }]
+tenant = [
+    { name = "Operations", quota = { vcpus = 0, memory_mib = 0, disk_gib = 0, vms = 0 } },
+    { name = "Acorn", quota = { vcpus = 24, memory_mib = 8192, disk_gib = 64, vms = 9 } },
+    { name = "Birch", quota = { vcpus = 24, memory_mib = 8192, disk_gib = 64, vms = 9 } },
+]
+user = [
+    { email = "admin@hostgrid.example", tenant = "Operations", role = "admin" },
+    { email = "ada@acorn.example", tenant = "Acorn", role = "customer" },
+    { email = "ben@birch.example", tenant = "Birch", role = "customer" },
+]
+vm = [
+    { name = "shop", owner = "ada@acorn.example", image = "tiny", offer = "small" },
+    { name = "render", owner = "ben@birch.example", image = "tiny", offer = "small" },
+]
+"#;
+
+/// Ends the server when its standard input ends: with this process at the latest.
+const KEEPER: &str =
+    r#"exec 3<&0; "$@" </dev/null & cat <&3 >/dev/null; kill -TERM $!; wait $!; code=$?; rm -rf "$FOLDER"; exit $code"#;
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    keeper: Child,
+    folder: PathBuf,
+    pub(crate) web: u16,
+    pub(crate) utility: u16,
+    pub(crate) lab: Lab,
+}
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Lab {
+    users: Vec<User>,
+    vms: Vec<Vm>,
+}
+
+#[derive(Debug, Deserialize)]
+struct User {
+    email: String,
+    password: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Vm {
+    id: String,
+    name: String,
+}
+
+/// The one that all tests share which leave it as it is.
+pub(crate) fn shared() -> &'static Server {
+    static SHARED: OnceLock<Server> = OnceLock::new();
+    SHARED.get_or_init(Server::start)
+}
+
+pub(crate) fn folder() -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("hostgrid-served-{}", uuid::Uuid::new_v4()));
+    std::fs::create_dir(&folder).unwrap();
+    folder
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A configuration in `folder`; `uri` of a node by its name.
+pub(crate) fn configure(folder: &Path, (web, utility): (u16, u16), uri: impl Fn(&str) -> String) {
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let mut text = format!(
+        "web = {{ address = \"127.0.0.1:{web}\", url = \"http://127.0.0.1:{web}\", site = \"{}\" }}\n\
+         utility = {{ address = \"127.0.0.1:{utility}\", memory_mib = 128 }}\n\
+         storage = {{ directory = \"{}\" }}\nimages = {{ directory = \"{}\" }}\n\
+         network = {{ first = \"10.77.1.1\", last = \"10.77.1.99\", prefix_length = 16 }}\n",
+        path("site"),
+        path("data"),
+        path("images"),
+    );
+    for (name, kind) in NODES {
+        writeln!(
+            text,
+            "[[node]]\nname = \"{name}\"\nkind = \"{kind}\"\nregion = \"north\"\nuri = '{}'\nutility_address = \"127.0.0.2/8\"",
+            uri(name)
+        )
+        .unwrap();
+    }
+    for image in ["disk/tiny.raw", "root/tiny-container.raw", "utility/vmlinuz", "utility/initrd", "utility/root.raw"] {
+        let image = folder.join("images").join(image);
+        std::fs::create_dir_all(image.parent().unwrap()).unwrap();
+        std::fs::write(image, vec![0; 4096]).unwrap();
+    }
+    std::fs::write(folder.join("hostgrid.toml"), text).unwrap();
+    std::fs::write(folder.join("seed.toml"), SEED).unwrap();
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let (folder, web, utility) = (folder(), free_port(), free_port());
+        configure(&folder, (web, utility), |name| format!("simulated:///{name}"));
+        let log = std::fs::File::create(folder.join("log")).unwrap();
+        let keeper = Command::new("sh")
+            .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_hostgrid"), "serve", "--config", "hostgrid.toml"])
+            .args(["--seed", "seed.toml", "--lab-file", "lab.json"])
+            .current_dir(&folder)
+            .env("FOLDER", &folder)
+            .env("NO_COLOR", "1")
+            .env_remove("HOSTGRID_LOG")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut server = Self { keeper, folder, web, utility, lab: Lab { users: Vec::new(), vms: Vec::new() } };
+        let text = server.until("it is seeded", |server| std::fs::read_to_string(server.folder.join("lab.json")).ok());
+        server.lab = serde_json::from_str(&text).unwrap();
+        server
+    }
+
+    fn until<T>(&mut self, what: &str, is_so: impl Fn(&Self) -> Option<T>) -> T {
+        let begin = Instant::now();
+        while begin.elapsed() < Duration::from_secs(90) {
+            if let Some(found) = is_so(self) {
+                return found;
+            }
+            assert!(self.keeper.try_wait().unwrap().is_none(), "it ended:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("not so: {what}:\n{}", self.log())
+    }
+
+    /// All that it logged so far.
+    pub(crate) fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(self.folder.join("log")).unwrap()).into_owned()
+    }
+
+    /// What is logged while `act` goes on and shortly after, until a line has all these parts; that line.
+    pub(crate) fn logs(&self, parts: &[&str], act: impl FnOnce()) -> String {
+        let before = self.log().len();
+        act();
+        let begin = Instant::now();
+        loop {
+            let log = self.log().split_off(before);
+            if let Some(line) = log.lines().find(|line| parts.iter().all(|part| line.contains(part))) {
+                return line.to_owned();
+            }
+            assert!(begin.elapsed() < Duration::from_secs(5), "no line has all of {parts:?}:\n{log}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub(crate) fn vm(&self, name: &str) -> &str {
+        &self.lab.vms.iter().find(|vm| vm.name == name).unwrap().id
+    }
+
+    pub(crate) fn visitor(&self) -> Browser {
+        Browser::new(self.web)
+    }
+
+    /// A browser in which this person is signed in, by the beginning of the email.
+    pub(crate) fn signed_in(&self, name: &str) -> Browser {
+        let user = self.lab.users.iter().find(|user| user.email.starts_with(name)).unwrap();
+        let mut browser = self.visitor();
+        let answer: Answer =
+            browser.script("session_open", &[("email", &user.email), ("password", &user.password), ("next", "")]);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        browser
+    }
+
+    /// Tells it to stop; answers how long it took to end, and whether it ended well.
+    pub(crate) fn stop(&mut self) -> (Duration, bool) {
+        let begin = Instant::now();
+        drop(self.keeper.stdin.take());
+        let ended = self.keeper.wait().unwrap();
+        (begin.elapsed(), ended.success())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

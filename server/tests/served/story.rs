@@ -1,0 +1,53 @@
+//! `lab/run`, the script of the whole story in the foreground.
+
+use crate::server::folder;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+fn script(path: &Path, text: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// A shell reads a script as it goes: edited in place, the rest would be read from the middle of another line.
+#[test]
+fn the_story_ends_as_it_should_when_its_script_was_edited_meanwhile() {
+    let folder = folder();
+    let run = folder.join("lab/run");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../lab/run")).unwrap();
+    script(&run, &text);
+    script(&folder.join("lab/configuration"), "#!/bin/sh\n");
+    // Ends by itself a while after the script was edited.
+    script(
+        &folder.join("debug/hostgrid"),
+        "#!/bin/sh\ntouch started\nuntil [ -e edited ]; do sleep 0.05; done\nexit 7\n",
+    );
+    let story = Command::new("bash")
+        .arg(&run)
+        .current_dir(&folder)
+        .env("LAB", "simulated")
+        .env("CARGO_TARGET_DIR", &folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    for _ in 0..200 {
+        if folder.join("started").exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.insert(1, "# a comment more, of a length that moves all that follows to where something else stood");
+    std::fs::write(&run, format!("{}\necho EDITED\nexit 99\n", lines.join("\n"))).unwrap();
+    std::fs::write(folder.join("edited"), "").unwrap();
+    let ended = story.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+    std::fs::remove_dir_all(folder).unwrap();
+    assert_eq!(ended.status.code(), Some(7), "{said}");
+    assert!(said.contains("run: stopping the server") && !said.contains("EDITED"), "{said}");
+    assert!(!said.contains("line "), "no complaints of the shell: {said}");
+}
