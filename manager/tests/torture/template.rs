@@ -115,6 +115,7 @@ fn node(number: usize, name: &str, full: Full) -> Node {
         uri: format!("simulated:///{name}"),
         settings: NodeSettings { reserve, overcommit: Overcommit::default() },
         administration: Administration::Open,
+        failure_domain: None,
     }
 }
 
