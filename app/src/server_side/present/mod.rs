@@ -9,3 +9,4 @@ pub mod operation;
 pub mod plan;
 pub mod time;
 pub mod vm;
+pub mod what_if;
