@@ -111,7 +111,7 @@ async fn executes_at(run: &Run, plan: &Plan) -> Option<NodeId> {
 }
 
 async fn state_set(run: &Run, state: VmState) {
-    if let Err(error) = run.shared.store.vm_state_set(run.vm_id(), state).await {
+    if let Err(error) = run.shared.store.vm_state_set(run.vm_id(), state, Some(run.claim())).await {
         tracing::error!(%error, vm = %run.vm_id(), "a VM's state was not recorded");
     }
 }
