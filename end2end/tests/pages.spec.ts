@@ -15,7 +15,15 @@ const customerPages = (lab: Lab) => {
     `${resize}?vcpus=x&memory_mib=-1&disk_gib=1`,
   ];
 };
-const adminPages = (lab: Lab) => ['/admin', '/admin/nodes', `/admin/nodes/${lab.nodes[0]?.name}`, '/admin/operations', '/vms'];
+const adminPages = (lab: Lab) => [
+  '/admin',
+  '/admin/what-if',
+  `/admin/what-if?add=1&like=${lab.nodes[0]?.name}`,
+  '/admin/nodes',
+  `/admin/nodes/${lab.nodes[0]?.name}`,
+  '/admin/operations',
+  '/vms',
+];
 
 const tooWide = (page: Page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

@@ -39,7 +39,7 @@ fn Dashboard(view: DashboardView) -> impl IntoView {
                 <h1>"Capacity"</h1>
                 <AsOf at=view.as_of/>
             </div>
-            <BarLegend/>
+            <a class="button" href="/admin/what-if">"What if…"</a>
         </div>
         <CapacityAnswers answers=view.answers/>
         {kinds}
@@ -66,7 +66,10 @@ fn Kind(kind: KindView) -> impl IntoView {
                 <p class="page-note">{nodes}</p>
             </div>
             <div class="card">
-                <h3>"All nodes of this kind"</h3>
+                <div class="page-head">
+                    <h3>"All nodes of this kind"</h3>
+                    <BarLegend/>
+                </div>
                 <FiguresTable figures=kind.figures/>
             </div>
             <div class="card card-table"><NodeTable nodes=kind.nodes/></div>

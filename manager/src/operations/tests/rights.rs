@@ -45,8 +45,8 @@ async fn what_makes_no_sense_is_refused_in_its_field() {
         ("-a", "A name begins and ends with a letter or a digit."),
         (&long, "At most 63 characters; these are 10,000."),
     ];
-    let named = |(name, said): (&str, _)| ("name", said, DeployRequest { name: name.into(), ..good.clone() });
-    let bad = names.into_iter().map(named).chain([
+    let deploying = |(name, said): (&str, _)| ("name", said, DeployRequest { name: name.into(), ..good.clone() });
+    let bad = names.into_iter().map(deploying).chain([
         ("keys", "line 1 is no public key", DeployRequest { keys: "ssh-rsa <x>".into(), ..good.clone() }),
         ("image", "there is no such image", DeployRequest { image: "../disk-tiny".into(), ..good.clone() }),
         ("offer", "there is no such offer", DeployRequest { offer: "free".into(), ..good.clone() }),

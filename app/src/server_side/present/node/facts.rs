@@ -184,6 +184,7 @@ mod tests {
             uri: "simulated:///a".into(),
             settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
             administration: Administration::Open,
+            failure_domain: None,
         };
         MapNode::build(NodeInputs {
             node,
