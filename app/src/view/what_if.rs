@@ -238,6 +238,7 @@ mod tests {
             measured: Resources::ZERO,
             commitments: Vec::new(),
             disagreements: Vec::new(),
+            flags: Vec::new(),
             condition: Condition::Ready,
             failure_domain: domain,
         }

@@ -106,6 +106,7 @@ impl SnapshotNode {
             measured: self.measured,
             commitments: self.commitments.clone(),
             disagreements: Vec::new(),
+            flags: Vec::new(),
             condition: self.condition,
             failure_domain: self.failure_domain.clone(),
         }
