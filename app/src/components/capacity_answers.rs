@@ -136,6 +136,7 @@ fn Question(
     was: Option<String>,
     word: (&'static str, &'static str),
 ) -> impl IntoView {
+    let was = was.filter(|was| *was != of.answer);
     let badge = match of.tone {
         Tone::Good => Some(word.0),
         Tone::Neutral => None,
@@ -180,6 +181,7 @@ fn Obstacle(line: ObstacleView) -> impl IntoView {
 
 #[component]
 fn Stranded(stranded: StrandedView, was: Option<String>) -> impl IntoView {
+    let was = was.filter(|was| *was != stranded.answer);
     let (tone, text) = if stranded.is_none { (Tone::Good, "None") } else { (Tone::Warning, "Some") };
     let lines = stranded.lines.into_iter().map(|line| view! { <StrandedBy line/> }).collect_view();
     view! {

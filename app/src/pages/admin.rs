@@ -32,6 +32,8 @@ pub fn AdminPage() -> impl IntoView {
 
 #[component]
 fn Dashboard(view: DashboardView) -> impl IntoView {
+    // On a large grid the answers are kept for a while.
+    let older = (view.answers_as_of != view.as_of).then_some(view.answers_as_of);
     let kinds = view.kinds.into_iter().map(|kind| view! { <Kind kind/> }).collect_view();
     view! {
         <div class="page-head">
@@ -42,6 +44,7 @@ fn Dashboard(view: DashboardView) -> impl IntoView {
             <a class="button" href="/admin/what-if">"What if…"</a>
         </div>
         <CapacityAnswers answers=view.answers/>
+        {older.map(|at| view! { <p class="page-note">"Answered as of " <time>{at}</time></p> })}
         {kinds}
         <section>
             <h2>"Recent operations"</h2>
