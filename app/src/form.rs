@@ -64,6 +64,11 @@ pub fn others(problems: &[Problem], fields: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// The HTML that stands for this text where an element can have no elements inside.
+pub fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
 /// All of them, each after its field's name.
 pub fn in_one_line(problems: &[Problem]) -> String {
     let line = |problem: &Problem| match problem.field.as_str() {

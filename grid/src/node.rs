@@ -1,5 +1,7 @@
 //! Nodes: what is recorded of a machine with one hypervisor.
 
+use crate::index::Vector;
+use crate::wording::Grouped;
 use crate::{HypervisorKind, NodeId, Resources};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +47,11 @@ pub struct Overcommit {
     pub disk_permille: u32,
 }
 
+impl Overcommit {
+    /// The largest ratio that makes sense: a hundred times over.
+    pub const MOST_PERMILLE: u32 = 100_000;
+}
+
 impl Default for Overcommit {
     fn default() -> Self {
         Self { vcpus_permille: 1000, memory_permille: 1000, disk_permille: 1000 }
@@ -52,6 +59,27 @@ impl Default for Overcommit {
 }
 
 impl NodeSettings {
+    /// What can't be kept, by its field, and why.
+    pub fn wrong(&self) -> Vec<(&'static str, String)> {
+        let reserve = &self.reserve;
+        let reserved = [
+            ("reserve_vcpus", reserve.vcpus),
+            ("reserve_memory_mib", reserve.memory_mib),
+            ("reserve_disk_mib", reserve.disk_mib),
+        ];
+        let too_much = reserved.into_iter().filter(|(_, amount)| *amount > Vector::MOST);
+        let ratios = [
+            ("overcommit_vcpus", self.overcommit.vcpus_permille),
+            ("overcommit_memory", self.overcommit.memory_permille),
+            ("overcommit_disk", self.overcommit.disk_permille),
+        ];
+        let off = ratios.into_iter().filter(|(_, ratio)| !(1..=Overcommit::MOST_PERMILLE).contains(ratio));
+        too_much
+            .map(|(field, _)| (field, format!("At most {}.", Grouped(Vector::MOST))))
+            .chain(off.map(|(field, _)| (field, format!("From 0.001 to {}.", Overcommit::MOST_PERMILLE / 1000))))
+            .collect()
+    }
+
     /// Usable capacity: physical, less the reserve, times the overcommit ratio. Saturates at both ends.
     pub fn usable(&self, physical: Resources) -> Resources {
         let ratio = Resources {
@@ -79,7 +107,20 @@ pub enum Administration {
 
 #[cfg(test)]
 mod tests {
-    use super::is_failure_domain;
+    use super::*;
+
+    #[test]
+    fn settings_that_no_node_can_have_are_named_in_the_forms_own_unit() {
+        let overcommit = Overcommit { vcpus_permille: 100_000, memory_permille: 1, disk_permille: 64 };
+        let reserve = Resources { memory_mib: Vector::MOST, ..Resources::ZERO };
+        assert_eq!(NodeSettings { reserve, overcommit }.wrong(), []);
+        let reserve = Resources { memory_mib: 1 << 63, ..Resources::ZERO };
+        let overcommit = Overcommit { vcpus_permille: 100_001, memory_permille: 0, ..overcommit };
+        let wrong = NodeSettings { reserve, overcommit }.wrong();
+        let ratio = || "From 0.001 to 100.".to_owned();
+        let reserved = ("reserve_memory_mib", "At most 2,147,483,646.".to_owned());
+        assert_eq!(wrong, [reserved, ("overcommit_vcpus", ratio()), ("overcommit_memory", ratio())]);
+    }
 
     #[test]
     fn a_failure_domain_is_a_plain_word() {

@@ -10,9 +10,6 @@ use grid::node::{Administration, NodeSettings, is_failure_domain};
 use grid::vm::Vm;
 use std::sync::Arc;
 
-/// The largest overcommit ratio that makes sense: a hundred times over.
-const MOST_PERMILLE: u32 = 100_000;
-
 impl Manager {
     /// All nodes, by name.
     #[expect(clippy::unused_async, reason = "use cases are asynchronous, whatever they wait for today")]
@@ -61,10 +58,8 @@ impl Manager {
         settings: NodeSettings,
     ) -> Result<(), ManagerError> {
         admin_only(principal)?;
-        let ratios = settings.overcommit;
-        if [ratios.vcpus_permille, ratios.memory_permille, ratios.disk_permille].iter().any(|it| *it > MOST_PERMILLE) {
-            let message = format!("at most {MOST_PERMILLE} thousandths");
-            return Err(ManagerError::Invalid { field: "overcommit", message });
+        if let Some((field, message)) = settings.wrong().into_iter().next() {
+            return Err(ManagerError::Invalid { field, message });
         }
         let node = self.node_named(name)?.node.id;
         self.shared.store.node_settings_set(node, settings).await?;

@@ -174,8 +174,9 @@ impl NodeEntry {
         for (what, ratio) in
             [("vcpus", self.overcommit.vcpus), ("memory", self.overcommit.memory), ("disk", self.overcommit.disk)]
         {
-            if !(0.001..=1000.0).contains(&ratio) {
-                return Err(self.wrong(format!("overcommit.{what} is a ratio from 0.001 to 1000")));
+            let most = f64::from(Overcommit::MOST_PERMILLE) / 1000.0;
+            if !(0.001..=most).contains(&ratio) {
+                return Err(self.wrong(format!("overcommit.{what} is a ratio from 0.001 to {most}")));
             }
         }
         Ok(())

@@ -84,6 +84,9 @@ pub fn Field(
 }
 
 /// Several lines of text.
+///
+/// The framework writes the children of a `<textarea>` as they are, so the text is given as HTML that stands for it: the
+/// browser reads the same text back, and coming alive has no children to walk.
 #[component]
 pub fn TextField(
     label: &'static str,
@@ -102,9 +105,8 @@ pub fn TextField(
                 spellcheck="false"
                 autocomplete="off"
                 aria-describedby=format!("{name}-hint {name}-problems")
-            >
-                {value}
-            </textarea>
+                inner_html=form::escaped(&value)
+            ></textarea>
             <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
             <FieldProblems problems field=name/>
         </div>
@@ -152,4 +154,21 @@ pub fn TickField(label: &'static str, name: &'static str, ticked: RwSignal<bool>
         </label>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_into_several_lines_is_text_in_the_servers_page_and_never_markup() {
+        Owner::new().with(|| {
+            let value = "</textarea><h1>Injected</h1>&amp;\n<script>";
+            let problems = Signal::derive(Vec::new);
+            let html = view! { <TextField label="SSH keys" name="keys" value problems/> }.to_html();
+            let text = "&lt;/textarea&gt;&lt;h1&gt;Injected&lt;/h1&gt;&amp;amp;\n&lt;script&gt;</textarea>";
+            assert!(html.contains(text), "{html}");
+            assert!(!html.contains("<h1>") && !html.contains("<script"), "{html}");
+        });
+    }
 }

@@ -1,6 +1,6 @@
 //! What an admin decides about a node: its settings, and whether it takes new VMs.
 
-use crate::components::field::{Field, problems};
+use crate::components::field::{Field, FormProblems, problems};
 use crate::form::Flash;
 use crate::pages::admin_node::{NodeAdministrationSet, NodeSettingsSet};
 use crate::view::node::SettingsView;
@@ -27,6 +27,8 @@ pub fn Settings(
     action: ServerAction<NodeSettingsSet>,
 ) -> impl IntoView {
     let problems = problems(move || action.value().get(), typed.problems.clone());
+    // What came back without scripts stands at the head of the page.
+    let whole = self::problems(move || action.value().get(), Vec::new());
     let is_pending = action.pending();
     let domain = typed.value_or("settings[failure_domain]", &settings.failure_domain);
     let now = [
@@ -47,6 +49,7 @@ pub fn Settings(
             <h2>"Settings"</h2>
             <p class="field-hint">"Usable = (physical − reserve) × overcommit."</p>
             <ActionForm action>
+                <FormProblems problems=whole fields=FIELDS/>
                 <input type="hidden" name="name" value=name/>
                 <div class="settings-fields">
                     {fields}

@@ -55,6 +55,19 @@ fn typed_of(get: impl Fn(&str) -> Option<String>) -> Option<Typed> {
     })
 }
 
+/// What is said to somebody whose plan no longer held, above what is possible now.
+const fn changed_notice(now: Option<&PreviewView>) -> &'static str {
+    match now {
+        Some(PreviewView::Planned(_)) => {
+            "The grid changed since you looked, so nothing was started. This is the plan now: agree to it again."
+        }
+        Some(PreviewView::Refused(_)) => {
+            "The grid changed since you looked, so nothing was started. This change is not possible now."
+        }
+        _ => "The grid changed since you looked, so nothing was started.",
+    }
+}
+
 #[component]
 pub fn VmResizePage() -> impl IntoView {
     let params = use_params_map();
@@ -101,11 +114,12 @@ pub fn VmResizePage() -> impl IntoView {
             let problems = problems(move || agree.value().get(), flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        <p class="notice notice-warning" hidden=move || changed.get().is_none()>
-            "The grid changed since you looked, so nothing was started. This is the plan now: agree to it again."
-        </p>
         {loaded(preview, move |preview| {
-            view! { <Preview preview id=id.get_untracked() agree force_off/> }
+            let notice = changed_notice(preview.as_ref());
+            view! {
+                <p class="notice notice-warning" hidden=move || changed.get().is_none()>{notice}</p>
+                <Preview preview id=id.get_untracked() agree force_off/>
+            }
         })}
     }
     .into_any()
@@ -113,7 +127,24 @@ pub fn VmResizePage() -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use super::typed_of;
+    use super::*;
+    use crate::view::plan::RefusalView;
+
+    #[test]
+    fn nobody_is_asked_to_agree_to_a_plan_that_there_is_not() {
+        let refusal = RefusalView {
+            reason: "no node has room".to_owned(),
+            asked: grid::Size::SMALLEST,
+            largest: None,
+            choice: None,
+            as_of: String::new(),
+        };
+        let busy = PreviewView::NotNow { reason: "another operation".to_owned() };
+        for now in [Some(&PreviewView::Refused(Box::new(refusal))), Some(&busy), Some(&PreviewView::Nothing), None] {
+            let notice = changed_notice(now);
+            assert!(notice.contains("nothing was started") && !notice.contains("plan"), "{notice}");
+        }
+    }
 
     #[test]
     fn a_query_without_sizes_asks_nothing_and_a_part_of_one_asks() {

@@ -68,11 +68,15 @@ impl Manager {
         if fits {
             return Ok(());
         }
+        self.not_busy(vm.id).await?;
+        Err(ManagerError::Unavailable { reason: format!("the VM is {}", vm.state.as_str()) })
+    }
+
+    /// An error where an operation works on the VM.
+    pub(super) async fn not_busy(&self, vm: VmId) -> Result<(), ManagerError> {
         let unfinished = self.shared.store.operation_unfinished().await?;
-        match unfinished.iter().find(|operation| operation.kind.vm() == vm.id) {
-            Some(operation) => Err(ManagerError::Busy { operation: operation.id }),
-            None => Err(ManagerError::Unavailable { reason: format!("the VM is {}", vm.state.as_str()) }),
-        }
+        let operation = unfinished.iter().find(|operation| operation.kind.vm() == vm);
+        operation.map_or(Ok(()), |operation| Err(ManagerError::Busy { operation: operation.id }))
     }
 
     /// The operation that the caller's key already stands for.

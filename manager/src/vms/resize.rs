@@ -26,7 +26,8 @@ pub struct Agreement {
 }
 
 impl Manager {
-    /// How a change of size would be carried out now, or why it can't be.
+    /// How a change of size would be carried out now, or why it can't be. While an operation works on the VM there is no
+    /// plan: it would count what that operation holds.
     pub async fn vm_resize_preview(
         &self,
         principal: &Principal,
@@ -34,6 +35,7 @@ impl Manager {
         to: Size,
     ) -> Result<PlanAnswer, ManagerError> {
         let vm = self.vm_allowed(principal, vm).await?;
+        self.not_busy(vm.id).await?;
         let answer = self.plan_for(&vm, to).await?;
         Ok(for_principal(principal, answer))
     }
@@ -47,6 +49,7 @@ impl Manager {
     ) -> Result<(PlanAnswer, Option<Choice>), ManagerError> {
         admin_only(principal)?;
         let vm = self.vm_allowed(principal, vm).await?;
+        self.not_busy(vm.id).await?;
         let map = self.map();
         let answer = self.plan_in(&map, &vm, to).await?;
         let pace = self.shared.pace.plans;
@@ -98,10 +101,7 @@ impl Manager {
         if !was_shown(principal, agreed) {
             return Err(invalid("plan", "This is not the plan that was shown, so nothing was started."));
         }
-        let unfinished = self.shared.store.operation_unfinished().await?;
-        if let Some(operation) = unfinished.iter().find(|operation| operation.kind.vm() == vm.id) {
-            return Err(ManagerError::Busy { operation: operation.id });
-        }
+        self.not_busy(vm.id).await?;
         match self.plan_for(&vm, agreed.to).await? {
             PlanAnswer::Planned { plan } if still_holds(principal, &plan, agreed) => Ok((vm, plan)),
             answer @ PlanAnswer::Refused { .. } => match for_principal(principal, answer) {

@@ -4,8 +4,9 @@ use super::rig::{Rig, size};
 use crate::ManagerError;
 use crate::operations::trial::{Moment, Orders};
 use crate::vms::{Agreement, DeployRequest};
+use grid::node::{NodeSettings, Overcommit};
 use grid::plan::{Plan, PlanAnswer, PlanKind, RefusalReason};
-use grid::{Gib, Mib, NodeId, Size, Vcpus};
+use grid::{Gib, Mib, NodeId, Resources, Size, Vcpus};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,10 +171,30 @@ async fn a_vm_that_is_worked_on_is_busy() {
     rig.reached(operation, 1, false).await;
     let busy = ManagerError::Busy { operation };
     assert_eq!(rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&other)).await, Err(busy.clone()));
+    // A plan would count what the operation holds.
+    for to in [size(2, 256, 1), size(1, 128, 1)] {
+        assert_eq!(rig.manager.vm_resize_preview(&rig.customer, vm, to).await, Err(busy.clone()));
+    }
+    let explained = rig.manager.vm_resize_preview_explained(&rig.admin, vm, size(3, 256, 1)).await;
+    assert_eq!(explained.map(|(answer, _)| answer), Err(busy.clone()));
+    assert_eq!(rig.manager.vm_resize_preview(&rig.stranger, vm, size(2, 256, 1)).await, Err(ManagerError::NotFound));
     assert_eq!(rig.manager.vm_stop(&rig.customer, vm, false, "s").await, Err(busy.clone()));
     assert_eq!(rig.manager.vm_delete(&rig.customer, vm, "d").await, Err(busy));
     let view = rig.manager.vm_get(&rig.customer, vm).await.unwrap();
     assert_eq!(view.operation.unwrap().id, operation);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_beyond_all_measure_are_refused_and_not_an_error_of_ours() {
+    let rig = Rig::new().await;
+    let reserve = Resources { memory_mib: 1 << 63, ..Resources::ZERO };
+    let settings = NodeSettings { reserve, overcommit: Overcommit::default() };
+    match rig.manager.node_settings_set(&rig.admin, "qemu-a", settings).await {
+        Err(ManagerError::Invalid { field: "reserve_memory_mib", message }) => {
+            assert!(message.starts_with("At most"), "{message}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

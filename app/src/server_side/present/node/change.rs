@@ -1,6 +1,7 @@
 //! What an admin typed about a node, read and handed on.
 
 use crate::AppError;
+use crate::components::node_settings::FIELDS;
 use crate::form::{self, FormReply, Problem};
 use crate::server_side::door::{Door, refuse};
 use crate::view::node::SettingsView;
@@ -26,12 +27,8 @@ pub async fn settings_set(door: &Door, name: &str, typed: SettingsView) -> Resul
         Err(problems) => return door.reply_problems(problems, "node", &page, &values).await,
     };
     let done = set(door, name, settings, typed.failure_domain.trim()).await;
-    // The manager speaks of all ratios together; the form shows it beside the first.
     let done = done.map_err(|error| match error {
-        ManagerError::Invalid { field: "failure_domain", message } => {
-            ManagerError::Invalid { field: "settings[failure_domain]", message }
-        }
-        ManagerError::Invalid { message, .. } => ManagerError::Invalid { field: "settings[overcommit_vcpus]", message },
+        ManagerError::Invalid { field, message } => ManagerError::Invalid { field: in_form(field), message },
         other => other,
     });
     door.reply(done.map(|()| page.clone()), "node", &page, &values).await
@@ -92,7 +89,17 @@ fn read(typed: &SettingsView) -> Result<NodeSettings, Vec<Problem>> {
         memory_permille: ratio("settings[overcommit_memory]", &typed.overcommit_memory),
         disk_permille: ratio("settings[overcommit_disk]", &typed.overcommit_disk),
     };
-    if problems.is_empty() { Ok(NodeSettings { reserve, overcommit }) } else { Err(problems) }
+    let settings = NodeSettings { reserve, overcommit };
+    if problems.is_empty() {
+        problems = settings.wrong().into_iter().map(|(field, message)| Problem::of(in_form(field), message)).collect();
+    }
+    if problems.is_empty() { Ok(settings) } else { Err(problems) }
+}
+
+/// A setting's field as the form names it; empty, for the whole form, where it has none.
+fn in_form(field: &str) -> &'static str {
+    let named = |name: &str| name.strip_prefix("settings[").and_then(|name| name.strip_suffix(']')) == Some(field);
+    FIELDS.iter().copied().find(|name| named(name)).unwrap_or_default()
 }
 
 fn amount(text: &str) -> Result<u64, &'static str> {
@@ -114,6 +121,23 @@ mod tests {
         for wrong in ["", "-1", "1.5", "１２", "12 GiB", "99999999999999999999999"] {
             assert!(amount(wrong).is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn what_is_beyond_all_measure_is_said_beside_its_field() {
+        let one = || "1".to_owned();
+        let typed = SettingsView {
+            reserve_vcpus: "0".to_owned(),
+            reserve_memory_mib: "9223372036854775808".to_owned(),
+            reserve_disk_mib: "0".to_owned(),
+            overcommit_vcpus: one(),
+            overcommit_memory: one(),
+            overcommit_disk: "100.001".to_owned(),
+            ..SettingsView::default()
+        };
+        let memory = Problem::of("settings[reserve_memory_mib]", "At most 2,147,483,646.");
+        assert_eq!(read(&typed), Err(vec![memory, Problem::of("settings[overcommit_disk]", "From 0.001 to 100.")]));
+        assert_eq!((in_form("failure_domain"), in_form("unheard")), ("settings[failure_domain]", ""));
     }
 
     #[test]
