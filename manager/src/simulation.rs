@@ -10,6 +10,7 @@ use grid::sample::PoolSample;
 use grid::vm::Vm;
 use grid::{NodeId, VmId};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 /// The pool that a simulated hypervisor and the module of the same node share.
@@ -42,6 +43,10 @@ impl SimulatedPool for SharedPool {
 
     fn disk_remove(&self, vm: VmId) {
         self.grid.disk_remove(self.node, vm);
+    }
+
+    fn answers(&self, address: Ipv4Addr) -> bool {
+        self.grid.answers(address)
     }
 
     fn contents(&self, vm: VmId) -> u64 {

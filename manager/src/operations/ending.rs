@@ -5,7 +5,7 @@ use super::run::Run;
 use super::step::StepError;
 use super::steps::settle::{as_recorded, record_what_is, tell_module};
 use super::steps::verify::is_same;
-use super::steps::watch::DOWNTIME;
+use super::steps::watch::{DOWNTIME, was_silent};
 use super::work::Outcome;
 use crate::clock;
 use crate::shared::Change;
@@ -95,7 +95,7 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, (Outcome, 
             let Ok(vm) = run.vm().await else { return Ok(outcome) };
             let home = executes_at(run, plan).await.unwrap_or(vm.node);
             match record_what_is(run, home).await {
-                Ok(size) if is_same(size, plan.from) && home == plan.source => outcome,
+                Ok(size) if is_same(size, plan.from) && home == plan.source => told_of_old_size(run, outcome).await,
                 Ok(size) => {
                     tell_module(run, home, size).await;
                     let now = |text: String| format!("{text}; the VM now has {size}");
@@ -117,6 +117,16 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, (Outcome, 
         }
         _ => outcome,
     })
+}
+
+/// Where the guest did not answer at its new size, whoever reads why is told that the old one is back.
+async fn told_of_old_size(run: &Run, outcome: Outcome) -> Outcome {
+    let runs = run.vm().await.is_ok_and(|vm| vm.state == VmState::Running);
+    if outcome.state != OperationState::Undone || !runs || !was_silent(run).await {
+        return outcome;
+    }
+    let again = |text: String| format!("{text}; it runs at its old size again");
+    Outcome { reason: outcome.reason.map(again), detail: outcome.detail.map(again), ..outcome }
 }
 
 /// The destination, where the VM is seen running there: its home could not be recorded.

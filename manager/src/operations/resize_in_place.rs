@@ -1,6 +1,7 @@
 //! Changing a VM's size on its own node: live within its maxima, or with a restart, or while it is off.
 
 use super::step::Step;
+use super::steps::answer::AwaitAnswer;
 use super::steps::disk::GrowStopped;
 use super::steps::hot_plug;
 use super::steps::install::Redefine;
@@ -15,6 +16,7 @@ pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
     steps.extend(hot_plug::steps(plan));
     steps.push(Box::new(RecordSize));
     steps.push(Box::new(Verify { running: true }));
+    steps.push(Box::new(AwaitAnswer));
     steps.push(Box::new(Settle { no_return: false }));
     steps.push(Box::new(MeasureDowntime));
     steps
@@ -48,5 +50,8 @@ pub(super) fn restart_larger(plan: &Plan) -> Vec<Box<dyn Step>> {
     }
     steps.push(Box::new(RecordSize));
     steps.push(Box::new(Verify { running: plan.running }));
+    if plan.running {
+        steps.push(Box::new(AwaitAnswer));
+    }
     steps
 }

@@ -3,6 +3,7 @@
 
 use super::resize_in_place::restart_larger;
 use super::step::Step;
+use super::steps::answer::AwaitAnswer;
 use super::steps::disk::{CopyDisk, PrepareDisk};
 use super::steps::hot_plug;
 use super::steps::install::{Define, WriteSeed};
@@ -20,6 +21,7 @@ pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
     steps.extend(hot_plug::steps(plan));
     steps.push(Box::new(RecordSize));
     steps.push(Box::new(Verify { running: true }));
+    steps.push(Box::new(AwaitAnswer));
     steps.extend(ending(plan, false));
     steps
 }
@@ -44,6 +46,9 @@ pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(Start { no_return: true }));
     }
     steps.push(Box::new(Verify { running: plan.running }));
+    if plan.running {
+        steps.push(Box::new(AwaitAnswer));
+    }
     steps.extend(ending(plan, !plan.running));
     steps
 }

@@ -11,6 +11,7 @@ use grid::sample::{DeployedVm, DiskSample, ImageSample, PoolSample, UtilitySampl
 use grid::work::{Image, Work, WorkDone, WorkFailure};
 use grid::{NodeId, Size, UnixMillis, VmId};
 use std::collections::{BTreeMap, HashMap};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::{Instant, sleep};
@@ -27,6 +28,8 @@ pub trait SimulatedPool: Send + Sync + std::fmt::Debug {
     fn disks(&self) -> BTreeMap<VmId, u64>;
     fn disk_put(&self, vm: VmId, bytes: u64);
     fn disk_remove(&self, vm: VmId);
+    /// Whether a guest answers on this address of the customers' network.
+    fn answers(&self, address: Ipv4Addr) -> bool;
     /// What is on a disk, as a number that stands for it.
     fn contents(&self, vm: VmId) -> u64;
     fn contents_put(&self, vm: VmId, contents: u64);
@@ -61,6 +64,15 @@ pub struct SimulatedUtility {
     state: Mutex<State>,
 }
 
+/// An address that is asked whether it answers.
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    address: Ipv4Addr,
+    begin: Instant,
+    /// It has ended with an answer.
+    is_over: bool,
+}
+
 #[derive(Debug)]
 struct State {
     faults: UtilityFaults,
@@ -68,7 +80,7 @@ struct State {
     boot_id: String,
     images: Vec<Image>,
     deployed: BTreeMap<VmId, Size>,
-    watches: HashMap<WorkId, Instant>,
+    watches: HashMap<WorkId, Watch>,
 }
 
 impl SimulatedUtility {
@@ -113,6 +125,11 @@ impl SimulatedUtility {
     /// Changes what is wrong with it.
     pub fn faults(&self, change: impl FnOnce(&mut UtilityFaults)) {
         change(&mut self.lock().faults);
+    }
+
+    /// Loses its watches, as a module does that is started afresh.
+    pub fn forget_watches(&self) {
+        self.lock().watches.clear();
     }
 
     /// Takes over what an earlier run deployed.
@@ -212,16 +229,30 @@ impl SimulatedUtility {
                 self.pool.disk_remove(*vm);
                 state.deployed.remove(vm);
             }
-            Work::WatchStart { watch, .. } => {
-                state.watches.entry(*watch).or_insert_with(Instant::now);
+            Work::WatchStart { watch, address, .. } => {
+                let begin = Instant::now();
+                state.watches.entry(*watch).or_insert(Watch { address: *address, begin, is_over: false });
             }
             Work::WatchStop { watch, .. } => {
-                let begin = state.watches.get(watch).copied().ok_or_else(|| io("the address isn't watched"))?;
-                let asked = u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX) / 50 + 1;
+                let watch = state.watches.get_mut(watch).ok_or_else(|| io("the address isn't watched"))?;
+                watch.is_over = watch.is_over || self.pool.answers(watch.address);
+                if !watch.is_over {
+                    return Err(WorkFailure::NoAnswer);
+                }
+                let asked = u64::try_from(watch.begin.elapsed().as_millis()).unwrap_or(u64::MAX) / 50 + 2;
                 return Ok(WorkDone::Watched { longest_gap_ms: 50, asked, answered: asked });
             }
         }
         Ok(WorkDone::Done)
+    }
+
+    /// Waits until the watched address answers, this long at most.
+    async fn wait_for_answer(&self, watch: WorkId, patience: Duration) {
+        let until = Instant::now() + patience;
+        let waits = |it: &Watch| !it.is_over && !self.pool.answers(it.address);
+        while Instant::now() < until && self.lock().watches.get(&watch).is_some_and(waits) {
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// Gives a disk at least this length; never less.
@@ -282,6 +313,9 @@ impl UtilityModule for SimulatedUtility {
             }
             if let Work::CopyIn { transfer, .. } = &work {
                 self.transfers.wait_for(*transfer).await;
+            }
+            if let Work::WatchStop { watch, deadline_ms } = &work {
+                self.wait_for_answer(*watch, Duration::from_millis(*deadline_ms)).await;
             }
             if self.is_silent() {
                 return Err(UtilityError::Silent);

@@ -131,6 +131,7 @@ impl Hypervisor for SimulatedHypervisor {
             let fresh = Domain {
                 title: String::new(),
                 mac: String::new(),
+                address: None,
                 state: DomainState::ShutOff,
                 live: None,
                 persistent: None,
@@ -141,6 +142,7 @@ impl Hypervisor for SimulatedHypervisor {
             let domain = machine.domains.entry(definition.vm).or_insert(fresh);
             domain.title.clone_from(&definition.title);
             domain.mac.clone_from(&definition.mac);
+            domain.address = Some(definition.address);
             domain.persistent = Some(Configuration { size, maxima });
             Ok(())
         })

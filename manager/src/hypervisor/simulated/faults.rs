@@ -1,8 +1,8 @@
 //! What can go wrong with a simulated node, on order: slow, silent, lying, failing at a given call, stubborn guests.
 
 use crate::hypervisor::HypervisorError;
-use grid::VmId;
 use grid::sample::HypervisorSample;
+use grid::{Mib, VmId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -58,6 +58,8 @@ pub struct Faults {
     pub lying: bool,
     /// Guests that ignore a shutdown and give no memory back.
     pub stubborn: BTreeSet<VmId>,
+    /// Guests that die with less memory than this: the VM runs on, and its address gives no answer.
+    pub needs: BTreeMap<VmId, Mib>,
     pub failures: Vec<Failure>,
     counts: BTreeMap<Call, u32>,
 }

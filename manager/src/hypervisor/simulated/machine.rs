@@ -6,6 +6,7 @@ use grid::vm::Maxima;
 use grid::{Gib, HypervisorKind, Mib, NodeId, Size, UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 /// What a simulated node is made of.
@@ -43,6 +44,8 @@ pub(super) struct Configuration {
 pub(super) struct Domain {
     pub(super) title: String,
     pub(super) mac: String,
+    #[serde(default)]
+    pub(super) address: Option<Ipv4Addr>,
     pub(super) state: DomainState,
     pub(super) live: Option<Configuration>,
     pub(super) persistent: Option<Configuration>,

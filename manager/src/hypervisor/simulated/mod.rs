@@ -18,8 +18,9 @@ pub use machine::Hardware;
 use grid::node::Node;
 use grid::sample::{DomainState, PoolSample};
 use grid::{NodeId, UnixMillis, VmId};
-use machine::Machine;
+use machine::{Configuration, Machine};
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -111,6 +112,19 @@ impl SimulatedGrid {
         let runs =
             |machine: &&Machine| machine.domains.get(&vm).is_some_and(|domain| domain.state == DomainState::Running);
         inner.machines.values().filter(runs).map(|machine| machine.id).collect()
+    }
+
+    /// Whether a guest answers on this address of the customers' network: it runs, and has the memory that it needs.
+    pub fn answers(&self, address: Ipv4Addr) -> bool {
+        let inner = self.lock();
+        let needs = |node: NodeId, vm: VmId| inner.faults.get(&node).and_then(|faults| faults.needs.get(&vm)).copied();
+        inner.machines.values().any(|machine| {
+            machine.domains.iter().filter(|(_, domain)| domain.address == Some(address)).any(|(vm, domain)| {
+                let lives =
+                    |live: Configuration| needs(machine.id, *vm).is_none_or(|needed| live.size.memory >= needed);
+                domain.state == DomainState::Running && domain.live.is_some_and(lives)
+            })
+        })
     }
 
     /// The boot id that the guest sees: another one after each start, the same after a live move.

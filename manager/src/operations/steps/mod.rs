@@ -1,5 +1,6 @@
 //! The steps that several kinds of operations share.
 
+pub(super) mod answer;
 pub(super) mod disk;
 pub(super) mod hot_plug;
 pub(super) mod install;

@@ -1,6 +1,6 @@
 //! Switching a VM off and on.
 
-use super::watch::{OFF_AT, ON_AT};
+use super::watch::{OFF_AT, ON_AT, was_silent};
 use crate::clock;
 use crate::hypervisor::HypervisorError;
 use crate::operations::run::Run;
@@ -113,6 +113,10 @@ impl Step for Start {
     /// What was started a moment ago is stopped again, so that the steps before can be undone.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let place = run.place().await?;
+        // A guest that gave no answer may be at work all the same: it is asked first.
+        if was_silent(run).await && switch_off(run, place, true).await.is_ok() {
+            return Ok(());
+        }
         match run.call(run.hypervisor(place)?.force_off(run.vm_id())).await {
             Ok(()) | Err(HypervisorError::NoSuchVm) => Ok(()),
             Err(error) => Err(error.into()),

@@ -1,5 +1,6 @@
 //! Operations on a simulated grid, with a real store: the good way, and every way in which it can go wrong.
 
+mod answers;
 mod cancel;
 mod faults;
 mod good;

@@ -5,6 +5,7 @@ use crate::utility::MemoryKeys;
 use grid::work::ImageFamily;
 use grid::{Gib, Mib, Vcpus};
 
+const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 1, 5);
 const DEADLINE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
@@ -34,6 +35,11 @@ impl SimulatedPool for Pool {
 
     fn disk_remove(&self, vm: VmId) {
         self.0.lock().unwrap().remove(&vm);
+    }
+
+    /// Who has a disk answers, at the address of the test.
+    fn answers(&self, address: Ipv4Addr) -> bool {
+        address == ADDRESS && !self.0.lock().unwrap().is_empty()
     }
 
     fn contents(&self, _: VmId) -> u64 {
@@ -142,4 +148,19 @@ async fn it_refuses_what_a_real_one_refuses() {
     let shrunk = module.carry_out(grow(1), DEADLINE).await;
     assert!(matches!(shrunk, Err(UtilityError::Failed(WorkFailure::WouldShrink { .. }))), "{shrunk:?}");
     assert_eq!(module.carry_out(grow(9), DEADLINE).await, Err(WorkFailure::PoolFull.into()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_watch_waits_for_an_answer_and_tells_it_again() {
+    let module = Grid::new().node(1);
+    let watch = WorkId(Uuid::from_u128(7));
+    let stop = Work::WatchStop { watch, deadline_ms: 5_000 };
+    let unknown = module.carry_out(stop.clone(), DEADLINE).await;
+    assert!(matches!(unknown, Err(UtilityError::Failed(WorkFailure::Io { .. }))), "{unknown:?}");
+    module.carry_out(Work::WatchStart { watch, address: ADDRESS, every_ms: 50 }, DEADLINE).await.unwrap();
+    assert_eq!(module.carry_out(stop.clone(), DEADLINE).await, Err(WorkFailure::NoAnswer.into()));
+    deploy(&module, 1).await.unwrap();
+    assert!(matches!(module.carry_out(stop.clone(), DEADLINE).await, Ok(WorkDone::Watched { .. })));
+    module.carry_out(Work::Delete { vm: vm() }, DEADLINE).await.unwrap();
+    assert!(matches!(module.carry_out(stop, DEADLINE).await, Ok(WorkDone::Watched { .. })), "it has ended");
 }
