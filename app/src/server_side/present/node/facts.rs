@@ -184,6 +184,7 @@ mod tests {
             uri: "simulated:///a".into(),
             settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
             administration: Administration::Open,
+            failure_domain: None,
         };
         MapNode::build(NodeInputs {
             node,
@@ -194,6 +195,7 @@ mod tests {
             vms: &[],
             reserved: Resources::ZERO,
             held: &[],
+            worked_on: &std::collections::BTreeSet::new(),
             utility_vm: Resources::ZERO,
             now: UnixMillis(0),
             limits: Freshness { stale_after_ms: 1 },
