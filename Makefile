@@ -104,8 +104,12 @@ fuzz:
 
 # Kills, failures and random schedules against the operations; writes target/bench/torture.json. A broken promise ends it
 # with the seed, which HOSTGRID_TORTURE_SEED tries again. HOSTGRID_TORTURE_SCHEDULES (10000), _FIRST_SEED (1).
+# What it spends its time in is compiled to be quick.
+TORTURE_SPEED := $(foreach crate,libsqlite3-sys=3 sqlx-sqlite=2 sqlx-core=2 manager=1 grid=1,--config \
+    profile.dev.package.$(firstword $(subst =, ,$(crate))).opt-level=$(lastword $(subst =, ,$(crate))))
+
 torture:
-	@cargo test --quiet --package manager --test torture -- --ignored --nocapture
+	@cargo test --quiet $(TORTURE_SPEED) --package manager --test torture -- --ignored --nocapture
 
 bench-packing:
 	@cargo bench --quiet --package grid --bench packing

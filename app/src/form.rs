@@ -78,6 +78,18 @@ pub fn in_one_line(problems: &[Problem]) -> String {
     problems.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
+/// `1.5` as 1500 thousandths.
+pub fn ratio(text: &str) -> Result<u32, &'static str> {
+    let text = text.trim();
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(whole) || !is_digits(fraction) || fraction.len() > 3 {
+        return Err("Enter a number such as 1 or 1.5, with at most three decimals.");
+    }
+    let permille = format!("{whole}{fraction:0<3}").parse().map_err(|_| "This is too much.")?;
+    if permille == 0 { Err("More than nothing must be for sale.") } else { Ok(permille) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,5 +107,13 @@ mod tests {
         assert_eq!(messages(&problems, "name"), ["a"]);
         assert_eq!(others(&problems, &["name"]), ["b", "c"]);
         assert_eq!(in_one_line(&problems), "name: a; b; unheard: c");
+    }
+
+    #[test]
+    fn ratios_are_read_in_thousandths() {
+        assert_eq!(["1", "1.5", " 0.125 ", "10.25"].map(ratio), [Ok(1000), Ok(1500), Ok(125), Ok(10_250)]);
+        for wrong in ["", "-1", "1,5", "1.", ".5", "1.2345", "０.5", "0", "99999999999"] {
+            assert!(ratio(wrong).is_err(), "{wrong:?}");
+        }
     }
 }

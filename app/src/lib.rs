@@ -54,6 +54,11 @@ pub fn App() -> impl IntoView {
                         view=pages::admin_operations::AdminOperationsPage
                         ssr=SsrMode::Async
                     />
+                    <Route
+                        path=path!("admin/what-if")
+                        view=pages::admin_what_if::AdminWhatIfPage
+                        ssr=SsrMode::Async
+                    />
                     <Route path=path!("*any") view=pages::not_found::NotFoundPage ssr=SsrMode::Async/>
                 </ParentRoute>
             </Routes>

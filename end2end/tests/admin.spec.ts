@@ -95,3 +95,24 @@ test("a node's failure domain is set, shown and taken back", async ({ admin, lab
     return admin.page.locator('main').innerText();
   }).not.toContain('rack-1');
 });
+
+test('what if is answered in the browser, by the address too, and changes nothing', async ({ admin, lab }) => {
+  const node = lab.nodes[0]?.name ?? '';
+  await admin.open('/admin/what-if');
+  await expect(admin.page.locator('[data-what-if]')).toHaveCount(0);
+  await admin.field('How many').fill('3');
+  await admin.field('Like').selectOption(node);
+  const asked: string[] = [];
+  admin.page.on('request', (request) => void asked.push(new URL(request.url()).pathname));
+  await admin.button('Show').click();
+  const then = admin.page.locator('[data-what-if]');
+  await expect(then).toContainText(`3 more nodes like ${node}`);
+  await expect(then).toContainText('→');
+  expect(asked.filter((path) => path.includes('what_if')), 'the server is not asked').toEqual([]);
+  await admin.open(admin.page.url());
+  await expect(then).toContainText(`3 more nodes like ${node}`);
+  await admin.open('/admin/what-if?add=x');
+  await expect(admin.problem).toContainText(/whole number/);
+  await admin.open('/admin/nodes');
+  await expect(admin.page.locator('main')).not.toContainText('what-if');
+});

@@ -62,3 +62,11 @@ test('without scripts a VM is stopped and started', async ({ as, lab }) => {
   await expect(owner.page.locator('main')).toContainText('Stopped');
   await owner.order(mail.id, 'Start');
 });
+
+test('without scripts what if is answered by the server', async ({ admin, lab }) => {
+  const node = lab.nodes[0]?.name ?? '';
+  await admin.open('/admin/what-if');
+  await admin.field('Node or failure domain').selectOption(`node ${node}`);
+  await admin.button('Show').click();
+  await expect(admin.page.locator('[data-what-if]')).toContainText(`Node ${node} is gone`);
+});

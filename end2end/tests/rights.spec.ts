@@ -1,6 +1,6 @@
 import { expect, test } from '../story/test';
 
-const adminPages = ['/admin', '/admin/nodes', '/admin/operations'];
+const adminPages = ['/admin', '/admin/nodes', '/admin/operations', '/admin/drift'];
 
 test('whoever is signed out is sent to the sign-in page from everywhere', async ({ lab, visitor }) => {
   const { id } = lab.vm('shop');

@@ -1,6 +1,10 @@
 //! What-if: hypothetical changes, applied to a copy of what is. All that can be asked of the grid can be asked of the
 //! result. Nothing here touches a real node.
 
+mod snapshot;
+
+pub use snapshot::{Snapshot, SnapshotNode, SnapshotVm};
+
 use crate::map::{Condition, MapNode, ResourceMap};
 use crate::node::{Administration, Node, NodeSettings, Overcommit};
 use crate::vm::{Vm, commitment};

@@ -5,6 +5,8 @@ use crate::history::HistoryRange;
 use crate::store::rows::MetricSeries;
 use crate::{Manager, ManagerError, admin_only, history};
 use grid::map::KindTotals;
+use grid::offer::Offer;
+use grid::what_if::Snapshot;
 use grid::{HypervisorKind, UnixMillis};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -35,6 +37,13 @@ impl Manager {
         let offers = self.shared.store.offer_list().await?;
         let vms = self.shared.store.vm_list(None).await?;
         self.answers.get(self.map(), offers, vms).await
+    }
+
+    /// The grid as it is and the offers, for what-if questions.
+    pub async fn what_if_snapshot(&self, principal: &Principal) -> Result<(Snapshot, Vec<Offer>), ManagerError> {
+        admin_only(principal)?;
+        let vms = self.shared.store.vm_list(None).await?;
+        Ok((Snapshot::of(&self.map(), &vms), self.shared.store.offer_list().await?))
     }
 
     /// Points of a kind's metric, oldest first; the metrics are those of a node, summed.

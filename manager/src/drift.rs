@@ -74,10 +74,10 @@ impl Manager {
             _ => return Err(unavailable("no node has it, or several have it and it runs on none")),
         };
         let size = seen.live.or(seen.persistent).ok_or_else(|| unavailable("it has no size"))?;
-        self.shared.store.vm_settle(id, *node, size, seen.maxima).await?;
+        self.shared.store.vm_settle(id, *node, size, seen.maxima, None).await?;
         let state = if seen.state == DomainState::ShutOff { VmState::Stopped } else { VmState::Running };
         if vm.state != VmState::Failed {
-            self.shared.store.vm_state_set(id, state).await?;
+            self.shared.store.vm_state_set(id, state, None).await?;
         }
         Ok(())
     }

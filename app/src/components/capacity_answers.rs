@@ -10,15 +10,24 @@ use grid::wording::Grouped;
 use leptos::prelude::*;
 
 #[component]
-pub fn CapacityAnswers(answers: AnswersView) -> impl IntoView {
+pub fn CapacityAnswers(
+    answers: AnswersView,
+    /// Those of now, where `answers` are of what would be.
+    #[prop(optional)]
+    before: Option<AnswersView>,
+) -> impl IntoView {
+    let is_change = before.is_some();
+    let (was, loss, drain, stranded) = before.map_or_else(Default::default, |before| {
+        (before.parts, Some(before.loss.answer), Some(before.drain.answer), Some(before.stranded.answer))
+    });
     view! {
         <div class="answers">
-            <Fits offers=answers.offers parts=answers.parts/>
+            <Fits offers=answers.offers parts=answers.parts was is_change/>
             <div class="card answers-questions">
                 <h3>"What it withstands"</h3>
-                <Question question="Losing a node or a failure domain" of=answers.loss word=("Absorbed", "Short")/>
-                <Question question="Draining a node" of=answers.drain word=("Possible", "Blocked")/>
-                <Stranded stranded=answers.stranded/>
+                <Question question="Losing a node or a failure domain" of=answers.loss was=loss word=("Absorbed", "Short")/>
+                <Question question="Draining a node" of=answers.drain was=drain word=("Possible", "Blocked")/>
+                <Stranded stranded=answers.stranded was=stranded/>
             </div>
         </div>
     }
@@ -27,13 +36,23 @@ pub fn CapacityAnswers(answers: AnswersView) -> impl IntoView {
 
 /// The largest VM and how many more of each offer, by kind, region and failure domain.
 #[component]
-fn Fits(offers: Vec<(String, Size)>, parts: Vec<PartView>) -> impl IntoView {
+fn Fits(offers: Vec<(String, Size)>, parts: Vec<PartView>, was: Vec<PartView>, is_change: bool) -> impl IntoView {
+    let gone = was.iter().filter(|was| parts.iter().all(|part| part.key != was.key)).map(absent).collect::<Vec<_>>();
     let names: Vec<String> = offers.iter().map(|(name, _)| name.clone()).collect();
     let heads = offers
         .into_iter()
         .map(|(name, size)| view! { <th scope="col" class="answers-count" title=amounts::size(size)>{name}</th> })
         .collect_view();
-    let rows = parts.into_iter().map(|part| view! { <Part part offers=names.clone()/> }).collect_view();
+    let rows = parts
+        .into_iter()
+        .chain(gone)
+        .map(|part| {
+            let was = was.iter().find(|was| was.key == part.key).cloned();
+            // What is new was nothing before.
+            let was = if is_change { was.or_else(|| Some(absent(&part))) } else { None };
+            view! { <Part part offers=names.clone() was/> }
+        })
+        .collect_view();
     view! {
         <div class="card">
             <h3>"What still fits"</h3>
@@ -56,36 +75,68 @@ fn Fits(offers: Vec<(String, Size)>, parts: Vec<PartView>) -> impl IntoView {
 }
 
 #[component]
-fn Part(part: PartView, offers: Vec<String>) -> impl IntoView {
+fn Part(part: PartView, offers: Vec<String>, was: Option<PartView>) -> impl IntoView {
     let counts = part
         .more
         .into_iter()
         .zip(offers)
-        .map(|(count, offer)| {
+        .enumerate()
+        .map(|(at, (count, offer))| {
+            let was = was.as_ref().and_then(|was| was.more.get(at)).filter(|was| **was != count);
             view! {
                 <td data-label=offer class="answers-count" class:answers-none={count == 0}>
-                    {Grouped(count).to_string()}
+                    <span>{was.map(|was| view! { <Was text=Grouped(*was).to_string()/> })}{Grouped(count).to_string()}</span>
                 </td>
             }
         })
         .collect_view();
-    let largest = part.largest.map_or_else(|| "nothing fits now".to_owned(), amounts::form_size);
+    let largest_was =
+        was.filter(|was| was.largest != part.largest).map(|was| view! { <Was text=largest(was.largest)/> });
+    let largest = largest(part.largest);
     view! {
         <tr>
             <th scope="row" class=format!("answers-part answers-depth-{}", part.depth)>
                 {part.name}
                 <span class="cell-note">{part.nodes}</span>
             </th>
-            <td data-label="Largest VM">{largest}</td>
+            <td data-label="Largest VM"><span>{largest_was}{largest}</span></td>
             {counts}
         </tr>
     }
     .into_any()
 }
 
+fn largest(size: Option<Size>) -> String {
+    size.map_or_else(|| "nothing".to_owned(), amounts::form_size)
+}
+
+/// A part that isn't there.
+fn absent(part: &PartView) -> PartView {
+    let more = part.more.iter().map(|_| 0).collect();
+    PartView { nodes: "no nodes".to_owned(), largest: None, more, ..part.clone() }
+}
+
+/// What it was before.
+#[component]
+fn Was(text: String) -> impl IntoView {
+    view! { <span class="answers-was">{text}" → "</span> }
+}
+
+/// What the answer is now, where another is shown.
+#[component]
+fn Now(answer: Option<String>) -> impl IntoView {
+    answer.map(|answer| view! { <p class="answers-was">"Now: "{answer}</p> })
+}
+
 /// A question, its answer, and the reasons behind it; `word` is the badge's where all is well, and where it isn't.
 #[component]
-fn Question(question: &'static str, of: QuestionView, word: (&'static str, &'static str)) -> impl IntoView {
+fn Question(
+    question: &'static str,
+    of: QuestionView,
+    was: Option<String>,
+    word: (&'static str, &'static str),
+) -> impl IntoView {
+    let was = was.filter(|was| *was != of.answer);
     let badge = match of.tone {
         Tone::Good => Some(word.0),
         Tone::Neutral => None,
@@ -104,6 +155,7 @@ fn Question(question: &'static str, of: QuestionView, word: (&'static str, &'sta
     view! {
         <div class="answer">
             <p class="answer-question">{question}{badge.map(|text| view! { <Badge tone text/> })}</p>
+            <Now answer=was/>
             <p>{of.answer}</p>
             {details}
         </div>
@@ -128,12 +180,14 @@ fn Obstacle(line: ObstacleView) -> impl IntoView {
 }
 
 #[component]
-fn Stranded(stranded: StrandedView) -> impl IntoView {
+fn Stranded(stranded: StrandedView, was: Option<String>) -> impl IntoView {
+    let was = was.filter(|was| *was != stranded.answer);
     let (tone, text) = if stranded.is_none { (Tone::Good, "None") } else { (Tone::Warning, "Some") };
     let lines = stranded.lines.into_iter().map(|line| view! { <StrandedBy line/> }).collect_view();
     view! {
         <div class="answer">
             <p class="answer-question">"Stranded: free, but of no use"<Badge tone text/></p>
+            <Now answer=was/>
             <p>{stranded.answer}</p>
             <details>
                 <summary>"By kind and offer"</summary>

@@ -32,6 +32,8 @@ pub fn AdminPage() -> impl IntoView {
 
 #[component]
 fn Dashboard(view: DashboardView) -> impl IntoView {
+    // On a large grid the answers are kept for a while.
+    let older = (view.answers_as_of != view.as_of).then_some(view.answers_as_of);
     let kinds = view.kinds.into_iter().map(|kind| view! { <Kind kind/> }).collect_view();
     view! {
         <div class="page-head">
@@ -39,9 +41,10 @@ fn Dashboard(view: DashboardView) -> impl IntoView {
                 <h1>"Capacity"</h1>
                 <AsOf at=view.as_of/>
             </div>
-            <BarLegend/>
+            <a class="button" href="/admin/what-if">"What if…"</a>
         </div>
         <CapacityAnswers answers=view.answers/>
+        {older.map(|at| view! { <p class="page-note">"Answered as of " <time>{at}</time></p> })}
         {kinds}
         <section>
             <h2>"Recent operations"</h2>
@@ -66,7 +69,10 @@ fn Kind(kind: KindView) -> impl IntoView {
                 <p class="page-note">{nodes}</p>
             </div>
             <div class="card">
-                <h3>"All nodes of this kind"</h3>
+                <div class="page-head">
+                    <h3>"All nodes of this kind"</h3>
+                    <BarLegend/>
+                </div>
                 <FiguresTable figures=kind.figures/>
             </div>
             <div class="card card-table"><NodeTable nodes=kind.nodes/></div>

@@ -5,6 +5,7 @@ pub mod admin_drift;
 pub mod admin_node;
 pub mod admin_nodes;
 pub mod admin_operations;
+pub mod admin_what_if;
 pub mod home;
 pub mod login;
 pub mod not_found;

@@ -129,6 +129,12 @@ pub fn permille(value: u64) -> String {
     if value.is_multiple_of(10) { format!("{} %", value / 10) } else { format!("{}.{} %", value / 10, value % 10) }
 }
 
+/// Thousandths as a ratio: `1`, `1.5`, `0.125`.
+pub fn times(permille: u32) -> String {
+    let text = format!("{}.{:03}", permille / 1000, permille % 1000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +170,11 @@ mod tests {
         assert_eq!([asked(Resource::Disk, 1536), free(Resource::Disk, 1280)], ["1.5 GiB", "1.25 GiB"]);
         assert_eq!(free(Resource::Vcpus, 1024), "1,024");
         assert!(asked(Resource::Disk, u64::MAX).ends_with("GiB"));
+    }
+
+    #[test]
+    fn a_ratio_is_written_without_needless_zeros() {
+        assert_eq!([1000, 1500, 125, 0, 10_000].map(times), ["1", "1.5", "0.125", "0", "10"]);
     }
 
     #[test]

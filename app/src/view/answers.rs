@@ -24,6 +24,8 @@ pub struct AnswersView {
 /// What fits in a part of the grid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartView {
+    /// The same for the same part before and after a change.
+    pub key: String,
     pub name: String,
     /// 0 a kind, 1 a region of it, 2 a failure domain.
     pub depth: u8,
@@ -116,6 +118,7 @@ fn parts(parts: &[PartAnswer]) -> Vec<PartView> {
             (Some(_), Some(domain)) => (domain.clone(), if only { 1 } else { 2 }),
         };
         Some(PartView {
+            key: format!("{kind}/{}/{}", region.as_deref().unwrap_or(""), failure_domain.as_deref().unwrap_or("")),
             name,
             depth,
             nodes: nodes_in_words(each.nodes, each.ready),

@@ -12,3 +12,4 @@ pub mod operation;
 pub mod plan;
 pub mod session;
 pub mod vm;
+pub mod what_if;

@@ -13,7 +13,18 @@ use std::time::Instant;
 pub(crate) type Times = Vec<u64>;
 
 /// After so many changes a reader takes a snapshot and holds it until the next.
-const SNAPSHOT_EVERY: usize = 1_000;
+pub(crate) const SNAPSHOT_EVERY: usize = 1_000;
+
+/// In what circumstances the index is changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Changes {
+    /// Between decisions, while readers take snapshots.
+    BetweenDecisions,
+    /// The same, while nobody holds a snapshot: nothing is copied.
+    Unshared,
+    /// After an exhaustive search, which leaves nothing of the index in the processor's caches.
+    AfterScan,
+}
 
 #[derive(Default)]
 pub(crate) struct Times4Kinds {
@@ -30,6 +41,8 @@ pub(crate) struct Found {
     pub(crate) refusal: Times,
     pub(crate) scan: Times,
     pub(crate) update: Times,
+    pub(crate) update_unshared: Times,
+    pub(crate) update_after_scan: Times,
     pub(crate) snapshot: Times,
     pub(crate) bytes: usize,
     pub(crate) asked: usize,
@@ -45,6 +58,7 @@ pub(crate) struct Run<'a> {
     chance: Chance,
     snapshot: Index,
     changes: usize,
+    now: Changes,
     found: Found,
 }
 
@@ -53,11 +67,13 @@ impl<'a> Run<'a> {
         let index = Index::of(filled.rows.iter().copied());
         let scan = Scan::new(&filled.rows);
         let snapshot = index.clone();
-        Self { filled, index, scan, requests, chance, snapshot, changes: 0, found: Found::default() }
+        let (now, found) = (Changes::BetweenDecisions, Found::default());
+        Self { filled, index, scan, requests, chance, snapshot, changes: 0, now, found }
     }
 
     pub(crate) fn all(mut self) -> Found {
         self.decisions(20_000);
+        self.unshared(5_000);
         self.limited(2_000);
         self.scarce_and_unmet();
         self.scans();
@@ -84,6 +100,20 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Changes while nobody holds a snapshot.
+    fn unshared(&mut self, count: usize) {
+        self.now = Changes::Unshared;
+        self.snapshot = Index::default();
+        for _ in 0..count {
+            let query = self.requests.ordinary(&mut self.chance);
+            if let Some(choice) = self.index.choose(&query) {
+                self.commit(self.scan.position(choice.node), &query);
+            }
+            self.one_leaves();
+        }
+        self.now = Changes::BetweenDecisions;
+    }
+
     /// Requests that can be met, limited by region, domain, or what they keep away from.
     fn limited(&mut self, count: usize) {
         for _ in 0..count {
@@ -94,6 +124,7 @@ impl<'a> Run<'a> {
             let took = self.met(&query);
             self.found.constrained.domain.extend(took);
         }
+        self.now = Changes::AfterScan;
         for _ in 0..count / 4 {
             let query = self.requests.apart(&self.scan, &mut self.chance);
             let took = self.met(&query);
@@ -188,7 +219,7 @@ impl<'a> Run<'a> {
     }
 
     fn put(&mut self, row: &Row) {
-        if self.changes.is_multiple_of(SNAPSHOT_EVERY) {
+        if self.now != Changes::Unshared && self.changes.is_multiple_of(SNAPSHOT_EVERY) {
             let start = Instant::now();
             let snapshot = self.index.clone();
             self.found.snapshot.push(nanoseconds(start));
@@ -197,7 +228,13 @@ impl<'a> Run<'a> {
         self.changes += 1;
         let start = Instant::now();
         self.index.put(row);
-        self.found.update.push(nanoseconds(start));
+        let took = nanoseconds(start);
+        let times = match self.now {
+            Changes::BetweenDecisions => &mut self.found.update,
+            Changes::Unshared => &mut self.found.update_unshared,
+            Changes::AfterScan => &mut self.found.update_after_scan,
+        };
+        times.push(took);
     }
 }
 

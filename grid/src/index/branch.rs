@@ -1,7 +1,8 @@
 //! Branches: up to [`CHILDREN`] children in the order of the curve, and what is known of each without looking into it.
 
-use super::lanes::{CHILDREN, Lane, NO_ID, ROWS};
+use super::lanes::{CHILDREN, Lane, ROWS};
 use super::leaf::{Key, Leaf};
+use super::rows::Slot;
 use super::summary::{Summaries, Summary};
 use arrayvec::ArrayVec;
 use std::sync::Arc;
@@ -13,14 +14,15 @@ pub(super) enum Block {
     Branch(Arc<Branch>),
 }
 
-impl Block {
-    pub(super) fn summary(&self) -> Summary {
-        match self {
-            Self::Leaf(leaf) => leaf.summary(),
-            Self::Branch(branch) => branch.summaries.together(),
-        }
-    }
+/// A block, where it begins, and what is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Child {
+    pub(super) start: Key,
+    pub(super) summary: Summary,
+    pub(super) block: Block,
+}
 
+impl Block {
     /// How many rows, or children, it has itself.
     pub(super) fn entries(&self) -> usize {
         match self {
@@ -37,12 +39,25 @@ impl Block {
         }
     }
 
-    /// Takes over all that a block to the right of it has; both are of one sort and together fit into one.
-    pub(super) fn absorb(&mut self, right: &Self) {
+    /// Whether it has so few that a neighbour should take them.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.entries() <= self.most() * 3 / 8
+    }
+
+    /// Takes over all that a block to the right of it has, which begins there; both are of one sort and together fit
+    /// into one.
+    fn absorb(&mut self, right: &Self, start: Key) {
         match (self, right) {
             (Self::Leaf(left), Self::Leaf(right)) => Arc::make_mut(left).absorb(right),
-            (Self::Branch(left), Self::Branch(right)) => own(left).absorb(right),
+            (Self::Branch(left), Self::Branch(right)) => own(left).absorb(right, start),
             (Self::Leaf(_), Self::Branch(_)) | (Self::Branch(_), Self::Leaf(_)) => {}
+        }
+    }
+
+    fn holders(&self) -> usize {
+        match self {
+            Self::Leaf(leaf) => Arc::strong_count(leaf),
+            Self::Branch(branch) => Arc::strong_count(branch),
         }
     }
 }
@@ -51,9 +66,10 @@ impl Block {
 pub(super) struct Branch {
     /// Where each child begins; what lies before the first belongs to the first.
     start_place: Lane<u64, CHILDREN>,
-    start_id: Lane<u128, CHILDREN>,
-    pub(super) summaries: Summaries,
+    start_slot: Lane<Slot, CHILDREN>,
     pub(super) children: ArrayVec<Block, CHILDREN>,
+    /// Apart, for most changes below leave them what they are.
+    pub(super) summaries: Arc<Summaries>,
 }
 
 /// The branch, copied if another version has it too.
@@ -67,121 +83,131 @@ pub(super) fn own(branch: &mut Arc<Branch>) -> &mut Branch {
     Arc::make_mut(branch)
 }
 
-impl Block {
-    fn holders(&self) -> usize {
-        match self {
-            Self::Leaf(leaf) => Arc::strong_count(leaf),
-            Self::Branch(branch) => Arc::strong_count(branch),
-        }
-    }
-}
-
 impl Branch {
-    pub(super) const fn empty() -> Self {
-        Self {
+    pub(super) fn of(children: impl IntoIterator<Item = Child>) -> Self {
+        let mut branch = Self {
             start_place: Lane::of(u64::MAX),
-            start_id: Lane::of(NO_ID),
-            summaries: Summaries::EMPTY,
+            start_slot: Lane::of(Slot::MAX),
             children: ArrayVec::new_const(),
+            summaries: Arc::new(Summaries::EMPTY),
+        };
+        for (position, child) in children.into_iter().enumerate() {
+            branch.insert(position, child);
         }
+        branch
     }
 
-    /// The child in which a key is, or would be.
-    pub(super) fn route(&self, (place, id): Key) -> usize {
-        let used = self.start_place.0.get(..self.children.len()).unwrap_or_default();
-        let mut after = used.partition_point(|start| *start <= place);
-        while after > 0 && self.start_place.get(after - 1) == place && self.start_id.get(after - 1) > id {
-            after -= 1;
+    /// The child in which a key is, or would be. Where the first one begins doesn't matter: all that comes before the
+    /// second is in it.
+    pub(super) fn route(&self, (place, slot): Key) -> usize {
+        let others = self.start_place.0.get(1..self.children.len()).unwrap_or_default();
+        let mut position = others.iter().filter(|start| **start <= place).count();
+        while position > 0 && self.start_place.get(position) == place && self.start_slot.get(position) > slot {
+            position -= 1;
         }
-        after.saturating_sub(1)
+        position
     }
 
-    pub(super) fn start(&self, position: usize) -> Key {
-        (self.start_place.get(position), self.start_id.get(position))
+    fn start(&self, position: usize) -> Key {
+        (self.start_place.get(position), self.start_slot.get(position))
+    }
+
+    pub(super) fn known(&self, position: usize) -> Summary {
+        self.summaries.get(position)
+    }
+
+    /// What is known of all children together.
+    pub(super) fn summary(&self) -> Summary {
+        self.summaries.together(self.children.len())
     }
 
     /// Puts a child in at a position; there must be room.
-    pub(super) fn insert(&mut self, position: usize, start: Key, block: Block) {
-        let summary = block.summary();
-        if self.children.try_insert(position, block).is_err() {
+    pub(super) fn insert(&mut self, position: usize, child: Child) {
+        if self.children.try_insert(position, child.block).is_err() {
             return;
         }
         self.start_place.open(position);
-        self.start_id.open(position);
-        self.summaries.open(position);
-        self.start_place.set(position, start.0);
-        self.start_id.set(position, start.1);
-        self.summaries.set(position, &summary);
+        self.start_slot.open(position);
+        self.start_place.set(position, child.start.0);
+        self.start_slot.set(position, child.start.1);
+        let summaries = Arc::make_mut(&mut self.summaries);
+        summaries.open(position);
+        summaries.set(position, &child.summary);
     }
 
-    pub(super) fn remove(&mut self, position: usize) -> Option<Block> {
+    fn remove(&mut self, position: usize) -> Option<Child> {
         let block = self.children.pop_at(position)?;
+        let child = Child { start: self.start(position), summary: self.known(position), block };
         self.start_place.close(position, u64::MAX);
-        self.start_id.close(position, NO_ID);
-        self.summaries.close(position);
-        Some(block)
+        self.start_slot.close(position, Slot::MAX);
+        Arc::make_mut(&mut self.summaries).close(position);
+        Some(child)
     }
 
-    /// Moves the upper half into a new branch; tells where it begins.
-    pub(super) fn split(&mut self) -> (Key, Self) {
+    /// Puts a child in where it belongs; where there is no room the upper half goes into a new branch.
+    pub(super) fn add(&mut self, child: Child) -> Option<Child> {
+        if self.children.len() < CHILDREN {
+            self.insert(self.route(child.start) + 1, child);
+            return None;
+        }
+        let mut right = self.split();
+        let start = right.start(0);
+        let half = if child.start >= start { &mut right } else { &mut *self };
+        half.insert(half.route(child.start) + 1, child);
+        Some(Child { start, summary: right.summary(), block: Block::Branch(Arc::new(right)) })
+    }
+
+    /// Moves the upper half into a new branch.
+    fn split(&mut self) -> Self {
         let half = self.children.len() / 2;
-        let start = self.start(half);
-        let mut right = Self::empty();
+        let mut upper: ArrayVec<Child, CHILDREN> = ArrayVec::new_const();
         while self.children.len() > half {
-            let last = self.children.len() - 1;
-            let start = self.start(last);
-            if let Some(block) = self.remove(last) {
-                right.insert(0, start, block);
-            }
+            upper.extend(self.remove(half));
         }
-        (start, right)
+        Self::of(upper)
     }
 
-    fn absorb(&mut self, right: &Self) {
+    fn absorb(&mut self, right: &Self, start: Key) {
         for (position, block) in right.children.iter().enumerate() {
-            self.insert(self.children.len(), right.start(position), block.clone());
+            let start = if position == 0 { start } else { right.start(position) };
+            let child = Child { start, summary: right.known(position), block: block.clone() };
+            self.insert(self.children.len(), child);
         }
     }
 
-    /// After a child has lost a row: merges it with a neighbour where few are left, and looks at it anew. Tells whether
-    /// anything is now known of the children that wasn't.
+    /// Where few entries are left in a child, a neighbour takes them. Tells whether the children are others now.
     pub(super) fn mend(&mut self, position: usize) -> bool {
-        let most = self.children.get(position).map_or(0, Block::most);
-        let (few, full) = (most / 4, most * 3 / 4);
-        let entries = |position: usize| self.children.get(position).map_or(most, Block::entries);
-        let mine = entries(position);
+        let Some(child) = self.children.get(position).filter(|child| child.is_sparse()) else { return false };
+        let (mine, full) = (child.entries(), child.most() * 7 / 8);
         if mine == 0 && self.children.len() > 1 {
             self.remove(position);
             return true;
         }
-        let mut changed = position;
-        if mine <= few {
-            if mine + entries(position + 1) <= full {
-                self.merge(position);
-            } else if position > 0 && mine + entries(position - 1) <= full {
-                changed = position - 1;
-                self.merge(changed);
-            }
+        let fits = |other: usize| self.children.get(other).is_some_and(|other| mine + other.entries() <= full);
+        if fits(position + 1) {
+            self.merge(position);
+            return true;
         }
-        let Some(summary) = self.children.get(changed).map(Block::summary) else { return true };
-        self.know(changed, &summary) || mine <= few
+        if position > 0 && fits(position - 1) {
+            self.merge(position - 1);
+            return true;
+        }
+        false
     }
 
-    /// Writes down what a child is like; tells whether that is new.
-    pub(super) fn know(&mut self, position: usize, summary: &Summary) -> bool {
-        let new = self.summaries.get(position) != *summary;
-        if new {
-            self.summaries.set(position, summary);
-        }
-        new
+    /// Writes down what a child is like.
+    pub(super) fn know(&mut self, position: usize, summary: &Summary) {
+        Arc::make_mut(&mut self.summaries).set(position, summary);
     }
 
     /// Merges the child at a position with the one to its right.
     fn merge(&mut self, position: usize) {
+        let together = self.known(position).with(&self.known(position + 1));
         if let Some(right) = self.remove(position + 1)
             && let Some(left) = self.children.get_mut(position)
         {
-            left.absorb(&right);
+            left.absorb(&right.block, right.start);
+            self.know(position, &together);
         }
     }
 }

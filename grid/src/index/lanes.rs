@@ -14,9 +14,6 @@ pub(super) const fn first(bits: u32) -> usize {
     bits.trailing_zeros() as usize
 }
 
-/// What stands in place of an id where there is none: the highest there is.
-pub(super) const NO_ID: u128 = u128::MAX;
-
 /// A column of a block.
 #[derive(Clone, Debug)]
 pub(super) struct Lane<T, const WIDTH: usize>(pub(super) [T; WIDTH]);
@@ -132,16 +129,6 @@ fn signs<const WIDTH: usize>(lanes: &[i32; WIDTH]) -> u32 {
     let mut bits = 0;
     for (position, lane) in lanes.iter().enumerate() {
         bits |= (lane >> 31).cast_unsigned() & 1 << position;
-    }
-    bits
-}
-
-/// A bit for each lane that shares a bit with `mask`.
-#[inline]
-pub(super) fn sharing<const WIDTH: usize>(lanes: &Lane<u64, WIDTH>, mask: u64) -> u32 {
-    let mut bits = 0;
-    for (position, lane) in lanes.0.iter().enumerate() {
-        bits |= u32::from(lane & mask != 0) << position;
     }
     bits
 }

@@ -2,12 +2,14 @@
 //! answers exactly what the exhaustive search answers.
 //!
 //! ```text
-//!   Index ── directory: node id -> its tree and its place on the curve
+//!   Index ── rows: each at a slot of its own for as long as its node is there
+//!         ├─ ids: from a node's id to its slot
+//!         ├─ domains: the slots of each failure domain
 //!         ├─ a tree for each kind: the nodes that take new VMs
 //!         └─ a tree for each kind: the nodes that don't (for explanations)
 //!
-//!   Tree ── Branch (32 children; of each: least and most free, usable; regions, domains, classes as bits)
-//!             └─ Branch … └─ Leaf (32 rows, a column for each fact)
+//!   Tree ── Branch (16 children; of each: least and most free, usable; regions, domains, classes as bits)
+//!             └─ Branch … └─ Leaf (32 rows: what is free in columns, and their slots)
 //! ```
 //!
 //! A clone is a snapshot: it shares all blocks, costs next to nothing, and never changes. A change copies the few blocks
@@ -17,9 +19,12 @@ mod branch;
 mod curve;
 mod lanes;
 mod leaf;
+#[cfg(test)]
+mod limits;
 mod names;
 mod query;
 mod row;
+mod rows;
 mod search;
 mod shelf;
 mod summary;
@@ -34,6 +39,7 @@ pub use vector::Vector;
 
 use crate::map::MapNode;
 use crate::{HypervisorKind, NodeId};
+use rows::{Rows, Slot};
 use search::Search;
 use shelf::Shelf;
 use tree::Tree;
@@ -44,120 +50,134 @@ const KINDS: usize = HypervisorKind::ALL.len();
 /// All nodes as rows; see the head of this file.
 #[derive(Clone, Debug, Default)]
 pub struct Index {
-    directory: Shelf<u128, Place>,
-    /// The nodes of each failure domain.
-    domains: Shelf<Member, ()>,
+    rows: Rows,
+    /// What an id is scattered to, and the slot, as one number.
+    ids: Shelf,
+    /// The failure domain and the kind, and the slot, as one number.
+    domains: Shelf,
+    /// Slots whose nodes are gone.
+    vacant: Shelf,
     names: Names,
     ready: [Tree; KINDS],
     parked: [Tree; KINDS],
 }
 
-/// Where a row is: its kind, whether it is ready, its place on the curve.
-/// Packed: the least bit says whether it is ready, the next three tell the kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Place(u64);
-
-impl Place {
-    fn of(row: &Row) -> Self {
-        let ready = u64::from(row.readiness == Readiness::Ready);
-        Self(curve::place(row.free) << 4 | (row.kind as u64 & 7) << 1 | ready)
-    }
-
-    const fn on_curve(self) -> u64 {
-        self.0 >> 4
-    }
-
-    fn kind(self) -> HypervisorKind {
-        let kind = usize::try_from(self.0 >> 1 & 7).unwrap_or(0);
-        HypervisorKind::ALL[kind % KINDS]
-    }
-
-    const fn ready(self) -> bool {
-        self.0 & 1 == 1
-    }
-}
-
 const _: () = assert!(KINDS <= 8, "three bits tell the kind");
 
-/// A failure domain, a kind, and a node of that kind in it, as one number of 160 bits.
-type Member = [u32; 5];
+/// An id as 32 bits that are as good as any others of it. Ids that share them stand side by side.
+#[expect(clippy::cast_possible_truncation, reason = "it folds the id")]
+const fn scattered(id: NodeId) -> u32 {
+    let id = id.0.as_u128();
+    let folded = (id as u64 ^ (id >> 64) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (folded >> 32) as u32
+}
 
-/// The first part of a member: domains that share it (there are none below 2^29 domains) share their lists, which are
-/// looked through anyway.
+/// Domains that share this (there are none below 2^29 domains) share their lists, which are looked through anyway.
 const fn shelved(domain: DomainNumber, kind: HypervisorKind) -> u32 {
     domain.0 << 3 | kind as u32
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "it takes an id apart")]
-const fn member(domain: DomainNumber, kind: HypervisorKind, id: u128) -> Member {
-    [shelved(domain, kind), (id >> 96) as u32, (id >> 64) as u32, (id >> 32) as u32, id as u32]
+/// A list's number and a slot in it, as a shelf has them.
+fn listed(list: u32, slot: Slot) -> u64 {
+    u64::from(list) << 32 | u64::from(slot)
 }
 
-fn member_id(member: Member) -> u128 {
-    member.into_iter().skip(1).fold(0, |id, part| id << 32 | u128::from(part))
+/// The slots of a list, in their order, for as long as `more` says.
+#[expect(clippy::cast_possible_truncation, reason = "it takes the number apart")]
+fn slots_of(shelf: &Shelf, list: u32, mut more: impl FnMut(Slot) -> bool) {
+    shelf.from(listed(list, 0), |number| {
+        let (of, slot) = ((number >> 32) as u32, number as u32);
+        of == list && more(slot)
+    });
 }
 
 impl Index {
     /// An index of many nodes at once. Of rows with one id the last counts.
     pub fn of(rows: impl IntoIterator<Item = Row>) -> Self {
-        let mut rows: Vec<Row> = rows.into_iter().collect();
-        rows.sort_by_key(|row| row.id);
-        rows.reverse();
-        rows.dedup_by_key(|row| row.id);
-        rows.reverse();
-        let directory: Vec<(u128, Place)> = rows.iter().map(|row| (row.id.0.as_u128(), Place::of(row))).collect();
-        let told = rows.iter().filter(|row| row.domain != DomainNumber::UNKNOWN);
-        let mut domains: Vec<(Member, ())> =
-            told.map(|row| (member(row.domain, row.kind, row.id.0.as_u128()), ())).collect();
-        domains.sort_unstable();
-        let (directory, domains) = (Shelf::of(&directory), Shelf::of(&domains));
-        let mut index = Self { directory, domains, ..Self::default() };
+        let mut all: Vec<Row> = rows.into_iter().collect();
+        all.sort_by_key(|row| row.id);
+        all.reverse();
+        all.dedup_by_key(|row| row.id);
+        all.reverse();
+        let mut index = Self::default();
+        let slots: Vec<(Slot, &Row)> = all.iter().map(|row| (index.rows.push(row), row)).collect();
+        let sorted = |mut numbers: Vec<u64>| {
+            numbers.sort_unstable();
+            Shelf::of(&numbers)
+        };
+        let told = slots.iter().filter(|(_, row)| row.domain != DomainNumber::UNKNOWN);
+        index.ids = sorted(slots.iter().map(|(slot, row)| listed(scattered(row.id), *slot)).collect());
+        index.domains = sorted(told.map(|(slot, row)| listed(shelved(row.domain, row.kind), *slot)).collect());
         for kind in HypervisorKind::ALL {
             for ready in [true, false] {
-                let these = |row: &&Row| row.kind == kind && (row.readiness == Readiness::Ready) == ready;
-                *index.tree_mut(kind, ready) = Tree::of(rows.iter().filter(these).copied().collect());
+                let these = |(_, row): &&(Slot, &Row)| row.kind == kind && row.is_ready() == ready;
+                let tree = Tree::of(&index.rows, slots.iter().filter(these).copied().collect());
+                *index.tree_mut(kind, ready) = tree;
             }
         }
         index
     }
 
-    pub fn len(&self) -> usize {
-        self.directory.len()
+    pub const fn len(&self) -> usize {
+        self.ids.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.directory.len() == 0
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     pub fn get(&self, id: NodeId) -> Option<Row> {
-        let id = id.0.as_u128();
-        let place = self.directory.get(id)?;
-        self.tree(place.kind(), place.ready()).get(place.on_curve(), id, place.kind())
+        Some(self.find(id)?.1)
+    }
+
+    fn find(&self, id: NodeId) -> Option<(Slot, Row)> {
+        let mut found = None;
+        slots_of(&self.ids, scattered(id), |slot| {
+            found = self.rows.get(slot).filter(|row| row.id == id).map(|row| (slot, *row));
+            found.is_none()
+        });
+        found
     }
 
     /// Puts a node in, or writes it anew.
     pub fn put(&mut self, row: &Row) {
-        let (id, place) = (row.id.0.as_u128(), Place::of(row));
-        let Some(before) = self.directory.get(id) else {
-            self.directory.insert(id, place);
-            self.enter(row.domain, row.kind, id);
-            return self.tree_mut(place.kind(), place.ready()).insert(place.on_curve(), row);
-        };
-        let tree = self.tree_mut(before.kind(), before.ready());
-        let was_in = if before == place {
-            tree.replace(place.on_curve(), row)
-        } else {
-            let was_in = tree.remove(before.on_curve(), id);
-            self.directory.insert(id, place);
-            self.tree_mut(place.kind(), place.ready()).insert(place.on_curve(), row);
-            was_in
-        };
-        if let Some(was_in) = was_in
-            && (was_in, before.kind()) != (row.domain, row.kind)
-        {
-            self.domains.remove(member(was_in, before.kind(), id));
-            self.enter(row.domain, row.kind, id);
+        let Some((slot, before)) = self.find(row.id) else { return self.enter(row) };
+        if before == *row {
+            return;
         }
+        self.rows.set(slot, row);
+        if (before.kind, before.is_ready()) == (row.kind, row.is_ready()) {
+            let (tree, rows) = self.tree_and_rows(row);
+            tree.change(rows, slot, &before, row);
+        } else {
+            self.tree_mut(before.kind, before.is_ready()).remove(slot, &before);
+            let (tree, rows) = self.tree_and_rows(row);
+            tree.insert(rows, slot, row);
+        }
+        if (before.domain, before.kind) != (row.domain, row.kind) {
+            self.leave_domain(slot, &before);
+            self.enter_domain(slot, row);
+        }
+    }
+
+    /// Puts a node in that isn't there.
+    fn enter(&mut self, row: &Row) {
+        let mut vacant = None;
+        slots_of(&self.vacant, 0, |slot| {
+            vacant = Some(slot);
+            false
+        });
+        let slot = if let Some(slot) = vacant {
+            self.vacant.remove(listed(0, slot));
+            self.rows.set(slot, row);
+            slot
+        } else {
+            self.rows.push(row)
+        };
+        self.ids.insert(listed(scattered(row.id), slot));
+        self.enter_domain(slot, row);
+        let (tree, rows) = self.tree_and_rows(row);
+        tree.insert(rows, slot, row);
     }
 
     /// Puts a node of the map in, or writes it anew.
@@ -192,20 +212,23 @@ impl Index {
         &self.names
     }
 
-    fn enter(&mut self, domain: DomainNumber, kind: HypervisorKind, id: u128) {
-        if domain != DomainNumber::UNKNOWN {
-            self.domains.insert(member(domain, kind, id), ());
+    fn enter_domain(&mut self, slot: Slot, row: &Row) {
+        if row.domain != DomainNumber::UNKNOWN {
+            self.domains.insert(listed(shelved(row.domain, row.kind), slot));
         }
+    }
+
+    fn leave_domain(&mut self, slot: Slot, row: &Row) {
+        self.domains.remove(listed(shelved(row.domain, row.kind), slot));
     }
 
     /// Takes a node out.
     pub fn remove(&mut self, id: NodeId) {
-        let id = id.0.as_u128();
-        if let Some(place) = self.directory.remove(id)
-            && let Some(was_in) = self.tree_mut(place.kind(), place.ready()).remove(place.on_curve(), id)
-        {
-            self.domains.remove(member(was_in, place.kind(), id));
-        }
+        let Some((slot, row)) = self.find(id) else { return };
+        self.tree_mut(row.kind, row.is_ready()).remove(slot, &row);
+        self.leave_domain(slot, &row);
+        self.ids.remove(listed(scattered(id), slot));
+        self.vacant.insert(listed(0, slot));
     }
 
     /// The best node that can take it.
@@ -215,9 +238,10 @@ impl Index {
 
     /// The best node, and how many blocks were looked into.
     pub fn choose_counting(&self, query: &Query) -> (Option<Choice>, Effort) {
-        let mut search = Search::new(query);
+        let mut search = Search::new(&self.rows, query);
         if let Some(named) = query.named() {
-            return (self.best_of(query, named.iter().copied()), search.effort);
+            let slots = named.iter().filter_map(|id| Some(self.find(*id)?.0));
+            return (self.best_of(query, slots), search.effort);
         }
         if let Some(few) = self.few_in_domains(query) {
             return (self.best_of(query, few.into_iter()), search.effort);
@@ -226,49 +250,42 @@ impl Index {
         (choice, search.effort)
     }
 
-    fn best_of(&self, query: &Query, nodes: impl Iterator<Item = NodeId>) -> Option<Choice> {
-        let ready = nodes.filter(|id| {
-            let place = self.directory.get(id.0.as_u128());
-            place.is_some_and(|place| place.kind() == query.kind && place.ready())
-        });
-        ready.filter_map(|id| choice(query, &self.get(id)?)).min()
+    fn best_of(&self, query: &Query, slots: impl Iterator<Item = Slot>) -> Option<Choice> {
+        slots.filter_map(|slot| choice(query, self.rows.get(slot)?)).min()
     }
 
     /// All nodes of the failure domains that are asked for, where they are so few that looking at each is quicker than
     /// the search.
-    fn few_in_domains(&self, query: &Query) -> Option<Vec<NodeId>> {
+    fn few_in_domains(&self, query: &Query) -> Option<Vec<Slot>> {
         let domains = query.domains()?;
-        // A search past domains looks into most leaves that have room; looking a node up takes about four blocks.
-        let few = self.len() / (4 * lanes::ROWS);
-        let nodes = self.nodes_at_most(domains, &[query.kind], few);
-        (nodes.len() <= few).then_some(nodes)
+        // A search past domains looks into most leaves that have room.
+        let few = self.len() / lanes::ROWS;
+        let slots = self.slots_at_most(domains, &[query.kind], few);
+        (slots.len() <= few).then_some(slots)
     }
 
     /// All nodes of these failure domains.
     pub fn nodes_of(&self, domains: &[DomainNumber]) -> Vec<NodeId> {
-        self.nodes_at_most(domains, &HypervisorKind::ALL, usize::MAX)
+        let slots = self.slots_at_most(domains, &HypervisorKind::ALL, usize::MAX);
+        slots.into_iter().filter_map(|slot| Some(self.rows.get(slot)?.id)).collect()
     }
 
-    /// The nodes of these failure domains and kinds; no more are collected once there are more than `enough`.
-    fn nodes_at_most(&self, domains: &[DomainNumber], kinds: &[HypervisorKind], enough: usize) -> Vec<NodeId> {
-        let mut nodes = Vec::new();
+    /// The slots of these failure domains and kinds; no more are collected once there are more than `enough`.
+    fn slots_at_most(&self, domains: &[DomainNumber], kinds: &[HypervisorKind], enough: usize) -> Vec<Slot> {
+        let mut slots = Vec::new();
         for (domain, kind) in domains.iter().flat_map(|domain| kinds.iter().map(move |kind| (*domain, *kind))) {
-            let list = shelved(domain, kind);
-            self.domains.from(member(domain, kind, 0), |each| {
-                let here = each.first() == Some(&list);
-                if here {
-                    nodes.push(NodeId(uuid::Uuid::from_u128(member_id(each))));
-                }
-                here && nodes.len() <= enough
+            slots_of(&self.domains, shelved(domain, kind), |slot| {
+                slots.push(slot);
+                slots.len() <= enough
             });
         }
-        nodes
+        slots
     }
 
     /// All rows of a kind, ready or not, in no order that means anything.
     pub fn rows(&self, kind: HypervisorKind) -> impl Iterator<Item = Row> {
-        let leaves = self.tree(kind, true).leaves().chain(self.tree(kind, false).leaves());
-        leaves.flat_map(move |leaf| (0..leaf.rows).map(move |position| leaf.row(position, kind)))
+        let slots = self.tree(kind, true).slots().chain(self.tree(kind, false).slots());
+        slots.filter_map(|slot| self.rows.get(slot).copied())
     }
 
     fn tree(&self, kind: HypervisorKind, ready: bool) -> &Tree {
@@ -280,12 +297,18 @@ impl Index {
         let trees = if ready { &mut self.ready } else { &mut self.parked };
         &mut trees[kind as usize % KINDS]
     }
+
+    /// The tree in which this row belongs, and all rows.
+    fn tree_and_rows(&mut self, row: &Row) -> (&mut Tree, &Rows) {
+        let trees = if row.is_ready() { &mut self.ready } else { &mut self.parked };
+        (&mut trees[row.kind as usize % KINDS], &self.rows)
+    }
 }
 
 /// What choosing this row would be; nothing where it can't take it. What the search must agree with.
 pub fn choice(query: &Query, row: &Row) -> Option<Choice> {
     let can = row.kind == query.kind
-        && row.readiness == Readiness::Ready
+        && row.is_ready()
         && row.free.covers(query.asked)
         && query.admits(row.id, row.region, row.domain, row.class);
     can.then(|| Choice {

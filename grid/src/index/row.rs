@@ -23,6 +23,12 @@ pub struct Row {
     pub measured_ppm: u32,
 }
 
+impl Row {
+    pub(super) fn is_ready(&self) -> bool {
+        self.readiness == Readiness::Ready
+    }
+}
+
 /// A node's condition without its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Readiness {

@@ -1,16 +1,15 @@
 //! The search: down the tree, the most promising child first, and past all that can't be better than what was found.
 
 use super::branch::{Block, Branch};
-use super::lanes::{CHILDREN, NO_ID, first, sharing};
+use super::lanes::{CHILDREN, ROWS, first};
 use super::leaf::Leaf;
-use super::names::{ClassNumber, DomainNumber, RegionNumber};
 use super::query::{Masks, Query};
-use super::row::Choice;
+use super::row::{Choice, Row};
+use super::rows::{Rows, Slot};
+use super::summary::least_of_tie;
 use super::tree::Tree;
 use super::vector::Vector;
-use crate::NodeId;
 use crate::policy::{Extent, Policy, worth_of};
-use uuid::Uuid;
 
 /// How many blocks a search looked into.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,27 +21,31 @@ pub struct Effort {
 /// What a choice is worth: the cost, how busy the node is, its id. Smaller is better.
 type Rank = (u64, u32, u128);
 
-const NONE: Rank = (u64::MAX, u32::MAX, NO_ID);
+const NONE: Rank = (u64::MAX, u32::MAX, u128::MAX);
 
 pub(super) struct Search<'a> {
+    rows: &'a Rows,
     query: &'a Query,
     masks: Masks,
     plain: bool,
-    best: Rank,
+    /// The cost of the best so far, and its slot.
+    cost: u64,
+    best: Option<Slot>,
     pub(super) effort: Effort,
 }
 
 impl<'a> Search<'a> {
-    pub(super) fn new(query: &'a Query) -> Self {
-        Self { query, masks: query.masks(), plain: query.is_plain(), best: NONE, effort: Effort::default() }
+    pub(super) fn new(rows: &'a Rows, query: &'a Query) -> Self {
+        let (masks, plain) = (query.masks(), query.is_plain());
+        Self { rows, query, masks, plain, cost: u64::MAX, best: None, effort: Effort::default() }
     }
 
     pub(super) fn run(&mut self, tree: &Tree) -> Option<Choice> {
         if let Some(root) = &tree.root {
             self.look(root);
         }
-        let (cost, measured_ppm, id) = self.best;
-        (self.best != NONE).then_some(Choice { cost, measured_ppm, node: NodeId(Uuid::from_u128(id)) })
+        let row = self.rows.get(self.best?)?;
+        Some(Choice { cost: self.cost, measured_ppm: row.measured_ppm, node: row.id })
     }
 
     fn look(&mut self, block: &Block) {
@@ -54,27 +57,49 @@ impl<'a> Search<'a> {
 
     fn look_at_rows(&mut self, leaf: &Leaf) {
         self.effort.leaves += 1;
-        let mut open = leaf.free.covering(self.query.asked);
-        while open != 0 {
-            let position = first(open);
-            open &= open - 1;
+        let mut costs = [u64::MAX; ROWS];
+        let (mut left, mut open) = (leaf.free.covering(self.query.asked), 0_u32);
+        while left != 0 {
+            let position = first(left);
+            left &= left - 1;
             let free_after = leaf.free.get(position).minus(self.query.asked);
-            let cost = self.query.policy.cost(leaf.usable.get(position), free_after);
-            if cost > self.best.0 {
+            let cost = self.query.policy.cost(self.usable(leaf.slot.get(position)), free_after);
+            costs[position % ROWS] = cost;
+            open |= u32::from(cost <= self.cost) << position;
+        }
+        // The cheapest first: where the rest of a row stands is looked at only where it decides.
+        while open != 0 {
+            let position = cheapest(&costs, open);
+            open &= !(1 << position);
+            let (slot, cost) = (leaf.slot.get(position), costs[position % ROWS]);
+            if cost > self.cost {
+                return;
+            }
+            if !self.plain && !self.admits(slot) {
                 continue;
             }
-            let rank = (cost, leaf.measured.get(position), leaf.id.get(position));
-            if rank < self.best && (self.plain || self.admits(leaf, position)) {
-                self.best = rank;
+            if cost < self.cost || self.rank(slot) < self.best.map_or(NONE, |best| self.rank(best)) {
+                (self.cost, self.best) = (cost, Some(slot));
             }
         }
     }
 
-    fn admits(&self, leaf: &Leaf, position: usize) -> bool {
-        let region = RegionNumber(leaf.region.get(position));
-        let domain = DomainNumber(leaf.domain.get(position));
-        let node = NodeId(Uuid::from_u128(leaf.id.get(position)));
-        self.query.admits(node, region, domain, ClassNumber(leaf.class.get(position)))
+    /// What the node has, where the policy asks for it.
+    fn usable(&self, slot: Slot) -> Vector {
+        match self.query.policy {
+            Policy::Pack | Policy::Spread | Policy::Balanced => Vector::ZERO,
+            Policy::Tight => self.rows.get(slot).map_or(Vector::ZERO, |row| row.usable),
+        }
+    }
+
+    fn admits(&self, slot: Slot) -> bool {
+        let admits = |row: &Row| self.query.admits(row.id, row.region, row.domain, row.class);
+        self.rows.get(slot).is_some_and(admits)
+    }
+
+    /// Where a row stands among those of the lowest cost so far.
+    fn rank(&self, slot: Slot) -> Rank {
+        self.rows.get(slot).map_or(NONE, |row| (self.cost, row.measured_ppm, row.id.0.as_u128()))
     }
 
     fn look_at_children(&mut self, branch: &Branch) {
@@ -83,7 +108,7 @@ impl<'a> Search<'a> {
         let bounds = bounds(self.query, branch, open);
         while open != 0 {
             let (position, bound) = least(branch, &bounds, open);
-            if bound >= self.best {
+            if bound.0 > self.cost || bound.0 == self.cost && bound >= self.best.map_or(NONE, |best| self.rank(best)) {
                 return;
             }
             open &= !(1 << position);
@@ -100,16 +125,29 @@ impl<'a> Search<'a> {
             return open;
         }
         if let Some(regions) = self.masks.regions {
-            open &= sharing(&branch.summaries.regions, regions);
+            open &= branch.summaries.sharing(|rest| rest.regions, regions);
         }
         if let Some(domains) = self.masks.domains {
-            open &= sharing(&branch.summaries.domains, domains);
+            open &= branch.summaries.sharing(|rest| rest.domains, domains);
         }
         if let Some(classes) = self.masks.classes {
-            open &= sharing(&branch.summaries.classes, classes);
+            open &= branch.summaries.sharing(|rest| rest.classes, classes);
         }
         open
     }
+}
+
+/// The open position of the lowest cost.
+fn cheapest(costs: &[u64; ROWS], mut open: u32) -> usize {
+    let mut cheapest = first(open);
+    while open != 0 {
+        let position = first(open);
+        open &= open - 1;
+        if costs[position % ROWS] < costs[cheapest % ROWS] {
+            cheapest = position;
+        }
+    }
+    cheapest
 }
 
 /// Of these children, the one that may hold the best choice, and how good that may be at most.
@@ -122,7 +160,9 @@ fn least(branch: &Branch, bounds: &[u64; CHILDREN], mut open: u32) -> (usize, Ra
         if cost > least.1.0 {
             continue;
         }
-        let bound = (cost, branch.summaries.measured_low.get(position), branch.summaries.id_low.get(position));
+        let rest = &branch.summaries.rest.0[position % CHILDREN];
+        let (measured_low, id_low) = least_of_tie(rest.tie_low);
+        let bound = (cost, measured_low, id_low);
         if bound < least.1 {
             least = (position, bound);
         }
@@ -149,13 +189,14 @@ fn bounds_by(asked: Vector, branch: &Branch, mut open: u32, bound: impl Fn(&Exte
     while open != 0 {
         let position = first(open);
         open &= open - 1;
+        let rest = &summaries.rest.0[position % CHILDREN];
         bounds[position % CHILDREN] = bound(&Extent {
-            usable_low: summaries.usable_low.get(position),
-            usable_high: summaries.usable_high.get(position),
-            free_low: summaries.free_low.get(position).minus(asked),
+            usable_low: rest.usable_low,
+            usable_high: rest.usable_high,
+            free_low: rest.free_low.minus(asked),
             free_high: summaries.free_high.get(position).minus(asked),
             worth_low: summaries.worth_low.get(position).saturating_sub(worth_asked),
-            worth_high: summaries.worth_high.get(position).saturating_sub(worth_asked),
+            worth_high: rest.worth_high.saturating_sub(worth_asked),
         });
     }
     bounds

@@ -1,53 +1,45 @@
-//! A persistent sorted map of small keys and values: a B+ tree whose blocks are shared between versions and copied when
-//! they are written to. Smaller and quicker to change than a general one, for it knows that all it holds can be copied.
+//! A persistent sorted set of numbers: a B+ tree whose blocks are shared between versions and copied when they are
+//! written to. Smaller than a general one, for it knows that all it holds can be copied.
 
 use arrayvec::ArrayVec;
 use std::sync::Arc;
 
-const ENTRIES: usize = 32;
-const PARTS: usize = 16;
+const ENTRIES: usize = 64;
+const PARTS: usize = 32;
 
 #[derive(Clone, Debug)]
-pub(super) struct Shelf<K, V> {
-    root: Arc<Part<K, V>>,
+pub(super) struct Shelf {
+    root: Arc<Part>,
     len: usize,
 }
 
 #[derive(Clone, Debug)]
-enum Part<K, V> {
-    Leaf {
-        keys: ArrayVec<K, ENTRIES>,
-        values: ArrayVec<V, ENTRIES>,
-    },
-    /// The first key of each part (of the first one: anything not above), and the parts.
+enum Part {
+    Leaf(ArrayVec<u64, ENTRIES>),
+    /// The first number of each part (of the first one: anything not above), and the parts.
     Branch {
-        starts: ArrayVec<K, PARTS>,
+        starts: ArrayVec<u64, PARTS>,
         parts: ArrayVec<Arc<Self>, PARTS>,
     },
 }
 
-impl<K: Copy + Ord, V: Copy> Default for Shelf<K, V> {
+impl Default for Shelf {
     fn default() -> Self {
-        Self { root: Arc::new(Part::EMPTY), len: 0 }
+        Self { root: Arc::new(Part::Leaf(ArrayVec::new_const())), len: 0 }
     }
 }
 
-impl<K: Copy + Ord, V: Copy> Shelf<K, V> {
-    /// A shelf of many entries at once, in the order of their keys, no key twice.
-    pub(super) fn of(sorted: &[(K, V)]) -> Self {
-        let leaf = |entries: &[(K, V)]| {
-            let start = entries.first()?.0;
-            let (keys, values) =
-                (entries.iter().map(|each| each.0).collect(), entries.iter().map(|each| each.1).collect());
-            Some((start, Arc::new(Part::Leaf { keys, values })))
-        };
-        let branch = |below: &[(K, Arc<Part<K, V>>)]| {
-            let start = below.first()?.0;
-            let (starts, parts) =
-                (below.iter().map(|each| each.0).collect(), below.iter().map(|each| each.1.clone()).collect());
+impl Shelf {
+    /// A shelf of many numbers at once, in their order, none twice.
+    pub(super) fn of(sorted: &[u64]) -> Self {
+        let leaf = |numbers: &[u64]| Some((*numbers.first()?, Arc::new(Part::Leaf(numbers.iter().copied().collect()))));
+        let branch = |below: &[(u64, Arc<Part>)]| {
+            let (start, _) = *below.first()?;
+            let (starts, parts) = below.iter().cloned().unzip::<u64, Arc<Part>, Vec<_>, Vec<_>>();
+            let (starts, parts) = (starts.into_iter().collect(), parts.into_iter().collect());
             Some((start, Arc::new(Part::Branch { starts, parts })))
         };
-        let mut level: Vec<(K, Arc<Part<K, V>>)> = sorted.chunks(ENTRIES * 7 / 8).filter_map(leaf).collect();
+        let mut level: Vec<(u64, Arc<Part>)> = sorted.chunks(ENTRIES * 15 / 16).filter_map(leaf).collect();
         while level.len() > 1 {
             level = level.chunks(PARTS * 7 / 8).filter_map(branch).collect();
         }
@@ -58,74 +50,62 @@ impl<K: Copy + Ord, V: Copy> Shelf<K, V> {
         self.len
     }
 
-    pub(super) fn get(&self, key: K) -> Option<V> {
-        let mut part = &self.root;
-        loop {
-            match part.as_ref() {
-                Part::Leaf { keys, values } => return values.get(keys.binary_search(&key).ok()?).copied(),
-                Part::Branch { starts, parts } => part = parts.get(route(starts, key))?,
-            }
-        }
-    }
-
-    /// Puts a value in; tells which was there before.
-    pub(super) fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let (before, split) = own(&mut self.root).insert(key, value);
+    /// Puts a number in; tells whether it is new.
+    pub(super) fn insert(&mut self, number: u64) -> bool {
+        let (new, split) = Arc::make_mut(&mut self.root).insert(number);
         if let Some((start, right)) = split {
             let (mut starts, mut parts) = (ArrayVec::new(), ArrayVec::new());
-            starts.extend([key.min(start), start]);
+            starts.extend([0, start]);
             parts.extend([self.root.clone(), Arc::new(right)]);
             self.root = Arc::new(Part::Branch { starts, parts });
         }
-        self.len += usize::from(before.is_none());
-        before
+        self.len += usize::from(new);
+        new
     }
 
-    pub(super) fn remove(&mut self, key: K) -> Option<V> {
-        let before = own(&mut self.root).remove(key)?;
-        self.len -= 1;
+    /// Takes a number out; tells whether it was there.
+    pub(super) fn remove(&mut self, number: u64) -> bool {
+        let was = Arc::make_mut(&mut self.root).remove(number);
+        self.len -= usize::from(was);
         if let Part::Branch { parts, .. } = self.root.as_ref()
             && let [only] = parts.as_slice()
         {
             self.root = only.clone();
         }
-        Some(before)
+        was
     }
 
-    /// The keys from this one on, in order, for as long as `more` says.
-    pub(super) fn from(&self, key: K, mut more: impl FnMut(K) -> bool) {
-        self.root.from(key, &mut more);
+    /// The numbers from this one on, in order, for as long as `more` says.
+    pub(super) fn from(&self, number: u64, mut more: impl FnMut(u64) -> bool) {
+        self.root.from(number, &mut more);
     }
 }
 
-impl<K: Copy + Ord, V: Copy> Part<K, V> {
-    const EMPTY: Self = Self::Leaf { keys: ArrayVec::new_const(), values: ArrayVec::new_const() };
-
-    fn insert(&mut self, key: K, value: V) -> (Option<V>, Option<(K, Self)>) {
+impl Part {
+    fn insert(&mut self, number: u64) -> (bool, Option<(u64, Self)>) {
         match self {
-            Self::Leaf { keys, values } => match keys.binary_search(&key) {
-                Ok(position) => (values.get_mut(position).map(|slot| std::mem::replace(slot, value)), None),
-                Err(position) if keys.len() < ENTRIES => {
-                    keys.insert(position, key);
-                    values.insert(position, value);
-                    (None, None)
+            Self::Leaf(numbers) => match numbers.binary_search(&number) {
+                Ok(_) => (false, None),
+                Err(position) if numbers.len() < ENTRIES => {
+                    numbers.insert(position, number);
+                    (true, None)
                 }
                 Err(_) => {
                     let (start, mut right) = self.split();
-                    let half = if key < start { self } else { &mut right };
-                    half.insert(key, value);
-                    (None, Some((start, right)))
+                    let half = if number < start { self } else { &mut right };
+                    half.insert(number);
+                    (true, Some((start, right)))
                 }
             },
             Self::Branch { starts, parts } => {
-                let position = route(starts, key);
-                let Some(part) = parts.get_mut(position) else { return (None, None) };
-                let (before, split) = own(part).insert(key, value);
-                let Some((start, right)) = split else { return (before, None) };
+                let position = route(starts, number);
+                let Some(part) = parts.get_mut(position) else { return (false, None) };
+                let (new, split) = Arc::make_mut(part).insert(number);
+                let Some((start, right)) = split else { return (new, None) };
                 if parts.len() < PARTS {
                     starts.insert(position + 1, start);
                     parts.insert(position + 1, Arc::new(right));
-                    return (before, None);
+                    return (new, None);
                 }
                 let (middle, mut upper) = self.split();
                 let half = if start < middle { self } else { &mut upper };
@@ -134,59 +114,56 @@ impl<K: Copy + Ord, V: Copy> Part<K, V> {
                     starts.insert(position, start);
                     parts.insert(position, Arc::new(right));
                 }
-                (before, Some((middle, upper)))
+                (new, Some((middle, upper)))
             }
         }
     }
 
-    fn remove(&mut self, key: K) -> Option<V> {
+    fn remove(&mut self, number: u64) -> bool {
         match self {
-            Self::Leaf { keys, values } => {
-                let position = keys.binary_search(&key).ok()?;
-                keys.remove(position);
-                values.pop_at(position)
-            }
+            Self::Leaf(numbers) => numbers.binary_search(&number).ok().and_then(|at| numbers.pop_at(at)).is_some(),
             Self::Branch { starts, parts } => {
-                let position = route(starts, key);
-                let part = own(parts.get_mut(position)?);
-                let before = part.remove(key);
+                let position = route(starts, number);
+                let Some(part) = parts.get_mut(position).map(Arc::make_mut) else { return false };
+                let was = part.remove(number);
                 let left = part.entries();
                 if left == 0 && parts.len() > 1 {
                     starts.remove(position);
                     parts.remove(position);
-                } else if left <= ENTRIES / 8 {
+                } else if left <= PARTS / 4 {
                     merge(starts, parts, position);
                     merge(starts, parts, position.wrapping_sub(1));
                 }
-                before
+                was
             }
         }
     }
 
-    fn from(&self, key: K, more: &mut impl FnMut(K) -> bool) -> bool {
+    fn from(&self, number: u64, more: &mut impl FnMut(u64) -> bool) -> bool {
         match self {
-            Self::Leaf { keys, .. } => {
-                let first = keys.partition_point(|each| *each < key);
-                keys.iter().skip(first).all(|each| more(*each))
+            Self::Leaf(numbers) => {
+                let first = numbers.partition_point(|each| *each < number);
+                numbers.iter().skip(first).all(|each| more(*each))
             }
-            Self::Branch { starts, parts } => parts.iter().skip(route(starts, key)).all(|part| part.from(key, more)),
+            Self::Branch { starts, parts } => {
+                parts.iter().skip(route(starts, number)).all(|part| part.from(number, more))
+            }
         }
     }
 
     fn entries(&self) -> usize {
         match self {
-            Self::Leaf { keys, .. } => keys.len(),
+            Self::Leaf(numbers) => numbers.len(),
             Self::Branch { parts, .. } => parts.len(),
         }
     }
 
-    /// Moves the upper half away; tells its first key.
-    fn split(&mut self) -> (K, Self) {
+    /// Moves the upper half away; tells its first number.
+    fn split(&mut self) -> (u64, Self) {
         match self {
-            Self::Leaf { keys, values } => {
-                let (half, middle) = (keys.len() / 2, keys[keys.len() / 2]);
-                let right = Self::Leaf { keys: keys.drain(half..).collect(), values: values.drain(half..).collect() };
-                (middle, right)
+            Self::Leaf(numbers) => {
+                let (half, middle) = (numbers.len() / 2, numbers[numbers.len() / 2]);
+                (middle, Self::Leaf(numbers.drain(half..).collect()))
             }
             Self::Branch { starts, parts } => {
                 let (half, middle) = (starts.len() / 2, starts[starts.len() / 2]);
@@ -199,24 +176,18 @@ impl<K: Copy + Ord, V: Copy> Part<K, V> {
 }
 
 /// Merges the part at a position with the one after it, where both are there and fit into one.
-fn merge<K: Copy + Ord, V: Copy>(
-    starts: &mut ArrayVec<K, PARTS>,
-    parts: &mut ArrayVec<Arc<Part<K, V>>, PARTS>,
-    position: usize,
-) {
+fn merge(starts: &mut ArrayVec<u64, PARTS>, parts: &mut ArrayVec<Arc<Part>, PARTS>, position: usize) {
     let after = position.wrapping_add(1);
+    let begin = starts.get(after).copied();
     let Some([left, right]) = parts.get_mut(position..).and_then(|rest| rest.get_mut(..2)) else { return };
     match (Arc::make_mut(left), right.as_ref()) {
-        (Part::Leaf { keys, values }, Part::Leaf { keys: more, values: theirs })
-            if keys.len() + more.len() <= ENTRIES * 3 / 4 =>
-        {
-            keys.extend(more.iter().copied());
-            values.extend(theirs.iter().copied());
+        (Part::Leaf(numbers), Part::Leaf(more)) if numbers.len() + more.len() <= ENTRIES * 3 / 4 => {
+            numbers.extend(more.iter().copied());
         }
         (Part::Branch { starts: mine, parts: own }, Part::Branch { starts: more, parts: theirs })
             if own.len() + theirs.len() <= PARTS * 3 / 4 =>
         {
-            mine.extend(more.iter().copied());
+            mine.extend(begin.into_iter().chain(more.iter().skip(1).copied()));
             own.extend(theirs.iter().cloned());
         }
         _ => return,
@@ -225,54 +196,43 @@ fn merge<K: Copy + Ord, V: Copy>(
     parts.remove(after);
 }
 
-/// The part, copied if another version has it too.
-fn own<K: Copy + Ord, V: Copy>(part: &mut Arc<Part<K, V>>) -> &mut Part<K, V> {
-    if Arc::strong_count(part) > 1
-        && let Part::Branch { parts, .. } = part.as_ref()
-    {
-        // As with the branches of the trees: what is looked at all at once comes in without waiting in turn.
-        std::hint::black_box(parts.iter().map(Arc::strong_count).sum::<usize>());
-    }
-    Arc::make_mut(part)
-}
-
-/// The part in which a key is, or would be.
-fn route<K: Ord>(starts: &[K], key: K) -> usize {
-    starts.partition_point(|start| *start <= key).saturating_sub(1)
+/// The part in which a number is, or would be. Where the first one begins doesn't matter: all that comes before the
+/// second is in it.
+fn route(starts: &[u64], number: u64) -> usize {
+    starts.get(1..).unwrap_or_default().partition_point(|start| *start <= number)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(32))]
 
         #[test]
-        fn it_holds_what_a_map_of_the_standard_library_holds(
-            first in prop::collection::btree_map(0_u32..3_000, any::<u16>(), 0..900),
-            changes in prop::collection::vec((0_u32..3_000, prop::option::weighted(0.4, any::<u16>())), 0..3_000),
+        fn it_holds_what_a_set_of_the_standard_library_holds(
+            first in prop::collection::btree_set(6_000_u64..9_000, 0..3_000),
+            changes in prop::collection::vec((0_u64..9_000, prop::bool::weighted(0.4)), 0..9_000),
         ) {
-            let sorted: Vec<(u32, u16)> = first.iter().map(|(key, value)| (*key, *value)).collect();
-            let (mut shelf, mut map) = (Shelf::of(&sorted), first.clone());
+            let sorted: Vec<u64> = first.iter().copied().collect();
+            let (mut shelf, mut set) = (Shelf::of(&sorted), first.clone());
             let (before, untouched) = (shelf.clone(), first);
-            for (key, value) in changes {
-                if let Some(value) = value {
-                    prop_assert_eq!(shelf.insert(key, value), map.insert(key, value));
+            for (number, comes) in changes {
+                if comes {
+                    prop_assert_eq!(shelf.insert(number), set.insert(number));
                 } else {
-                    prop_assert_eq!(shelf.remove(key), map.remove(&key));
+                    prop_assert_eq!(shelf.remove(number), set.remove(&number));
                 }
             }
-            for (shelf, map) in [(&shelf, &map), (&before, &untouched)] {
-                let mut held = BTreeMap::new();
-                shelf.from(0, |key| {
-                    held.insert(key, shelf.get(key).unwrap());
+            for (shelf, set) in [(&shelf, &set), (&before, &untouched)] {
+                let mut held = Vec::new();
+                shelf.from(0, |number| {
+                    held.push(number);
                     true
                 });
-                prop_assert_eq!(&held, map);
-                prop_assert_eq!(shelf.len(), map.len());
+                prop_assert_eq!(&held, &set.iter().copied().collect::<Vec<_>>());
+                prop_assert_eq!(shelf.len(), set.len());
             }
         }
     }

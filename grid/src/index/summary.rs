@@ -1,11 +1,12 @@
 //! Summaries: what a branch knows of each child without looking into it.
 
-use super::lanes::{CHILDREN, Columns, Lane, NO_ID, NOTHING, ROWS};
+use super::lanes::{CHILDREN, Columns, Lane, NOTHING, ROWS};
 use super::row::Row;
 use super::vector::Vector;
 use crate::policy::worth_of;
 
-/// The limits of a number of rows, and a bit for each region, failure domain and class among them (modulo 64).
+/// The limits of a number of rows, and a bit for each region, failure domain and class among them (modulo 64). All are
+/// at least as wide as what is true; they may be wider where a row has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) free_low: Vector,
@@ -14,8 +15,7 @@ pub(super) struct Summary {
     pub(super) usable_high: Vector,
     pub(super) worth_low: u64,
     pub(super) worth_high: u64,
-    pub(super) measured_low: u32,
-    pub(super) id_low: u128,
+    pub(super) tie_low: u32,
     pub(super) regions: u64,
     pub(super) domains: u64,
     pub(super) classes: u64,
@@ -26,154 +26,175 @@ pub(super) const fn bit(number: u32) -> u64 {
     1 << (number % u64::BITS)
 }
 
+/// What decides between rows of one cost, in short: how busy the node was measured to be, in steps of sixteen millionths,
+/// then the first bits of its id.
+pub(super) fn tie(row: &Row) -> u32 {
+    let (high, _) = row.id.0.as_u64_pair();
+    (row.measured_ppm >> 4).min(0xffff) << 16 | u32::try_from(high >> 48).unwrap_or(0)
+}
+
+/// No row with this tie, or a higher one, is measured less busy, nor has a lower id where it is measured so.
+pub(super) fn least_of_tie(tie: u32) -> (u32, u128) {
+    (tie >> 16 << 4, u128::from(tie & 0xffff) << 112)
+}
+
+/// More than any amount.
+const BEYOND: Vector = Vector([i32::MAX; Vector::LEN]);
+
 impl Summary {
+    /// Of no rows.
     pub(super) const EMPTY: Self = Self {
-        free_low: NOTHING,
+        free_low: BEYOND,
         free_high: NOTHING,
-        usable_low: NOTHING,
+        usable_low: BEYOND,
         usable_high: NOTHING,
         worth_low: u64::MAX,
         worth_high: 0,
-        measured_low: u32::MAX,
-        id_low: NO_ID,
+        tie_low: u32::MAX,
         regions: 0,
         domains: 0,
         classes: 0,
     };
 
-    pub(super) fn add(&mut self, row: &Row) {
-        if self.id_low == NO_ID {
-            (self.free_low, self.free_high) = (row.free, row.free);
-            (self.usable_low, self.usable_high) = (row.usable, row.usable);
-        }
-        self.free_low = self.free_low.smaller(row.free);
-        self.free_high = self.free_high.larger(row.free);
-        self.usable_low = self.usable_low.smaller(row.usable);
-        self.usable_high = self.usable_high.larger(row.usable);
+    /// Of one row.
+    pub(super) fn of(row: &Row) -> Self {
         let worth = worth_of(row.free);
-        self.worth_low = self.worth_low.min(worth);
-        self.worth_high = self.worth_high.max(worth);
-        self.measured_low = self.measured_low.min(row.measured_ppm);
-        self.id_low = self.id_low.min(row.id.0.as_u128());
-        self.regions |= bit(row.region.0);
-        self.domains |= bit(row.domain.0);
-        self.classes |= bit(row.class.0);
+        Self {
+            free_low: row.free,
+            free_high: row.free,
+            usable_low: row.usable,
+            usable_high: row.usable,
+            worth_low: worth,
+            worth_high: worth,
+            tie_low: tie(row),
+            regions: bit(row.region.0),
+            domains: bit(row.domain.0),
+            classes: bit(row.class.0),
+        }
+    }
+
+    /// Of these rows and the others.
+    pub(super) fn with(&self, other: &Self) -> Self {
+        Self {
+            free_low: self.free_low.smaller(other.free_low),
+            free_high: self.free_high.larger(other.free_high),
+            usable_low: self.usable_low.smaller(other.usable_low),
+            usable_high: self.usable_high.larger(other.usable_high),
+            worth_low: self.worth_low.min(other.worth_low),
+            worth_high: self.worth_high.max(other.worth_high),
+            tie_low: self.tie_low.min(other.tie_low),
+            regions: self.regions | other.regions,
+            domains: self.domains | other.domains,
+            classes: self.classes | other.classes,
+        }
+    }
+
+    /// Whether a row with this much free may be what holds one of the limits of what is free.
+    pub(super) fn has_at_its_edge(&self, free: Vector) -> bool {
+        let worth = worth_of(free);
+        let amounts = free.0.iter().zip(self.free_low.0.iter().zip(&self.free_high.0));
+        worth <= self.worth_low
+            || worth >= self.worth_high
+            || amounts.into_iter().any(|(amount, (low, high))| amount <= low || amount >= high)
+    }
+
+    /// Whether rows that were like `before` and are like `after` may have been what held one of these limits.
+    pub(super) fn may_be_narrower(&self, before: &Self, after: &Self) -> bool {
+        let held = |known: Vector, before: Vector, after: Vector| {
+            let all = known.0.iter().zip(before.0.iter().zip(&after.0));
+            all.into_iter().any(|(known, (before, after))| known == before && before != after)
+        };
+        self.worth_low == before.worth_low && before.worth_low != after.worth_low
+            || self.worth_high == before.worth_high && before.worth_high != after.worth_high
+            || self.tie_low == before.tie_low && before.tie_low != after.tie_low
+            || held(self.free_low, before.free_low, after.free_low)
+            || held(self.free_high, before.free_high, after.free_high)
+            || held(self.usable_low, before.usable_low, after.usable_low)
+            || held(self.usable_high, before.usable_high, after.usable_high)
     }
 }
 
-/// The summaries of a branch's children, a column for each fact.
+/// The summaries of a branch's children. What every search looks at stands in columns; all else stands child by child,
+/// so that a change touches little memory.
 #[derive(Clone, Debug)]
 pub(super) struct Summaries {
-    pub(super) free_low: Columns<CHILDREN>,
     pub(super) free_high: Columns<CHILDREN>,
-    pub(super) usable_low: Columns<CHILDREN>,
-    pub(super) usable_high: Columns<CHILDREN>,
     pub(super) worth_low: Lane<u64, CHILDREN>,
-    pub(super) worth_high: Lane<u64, CHILDREN>,
-    pub(super) measured_low: Lane<u32, CHILDREN>,
-    pub(super) id_low: Lane<u128, CHILDREN>,
-    pub(super) regions: Lane<u64, CHILDREN>,
-    pub(super) domains: Lane<u64, CHILDREN>,
-    pub(super) classes: Lane<u64, CHILDREN>,
+    pub(super) rest: Lane<Rest, CHILDREN>,
+}
+
+/// What isn't in columns.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rest {
+    pub(super) free_low: Vector,
+    pub(super) usable_low: Vector,
+    pub(super) usable_high: Vector,
+    pub(super) tie_low: u32,
+    pub(super) worth_high: u64,
+    pub(super) regions: u64,
+    pub(super) domains: u64,
+    pub(super) classes: u64,
+}
+
+impl Rest {
+    const fn of(summary: &Summary) -> Self {
+        let &Summary { free_low, usable_low, usable_high, tie_low, .. } = summary;
+        let &Summary { worth_high, regions, domains, classes, .. } = summary;
+        Self { free_low, usable_low, usable_high, tie_low, worth_high, regions, domains, classes }
+    }
 }
 
 impl Summaries {
-    pub(super) const EMPTY: Self = Self {
-        free_low: Columns::empty(),
-        free_high: Columns::empty(),
-        usable_low: Columns::empty(),
-        usable_high: Columns::empty(),
-        worth_low: Lane::of(u64::MAX),
-        worth_high: Lane::of(0),
-        measured_low: Lane::of(u32::MAX),
-        id_low: Lane::of(NO_ID),
-        regions: Lane::of(0),
-        domains: Lane::of(0),
-        classes: Lane::of(0),
-    };
+    pub(super) const EMPTY: Self =
+        Self { free_high: Columns::empty(), worth_low: Lane::of(u64::MAX), rest: Lane::of(Rest::of(&Summary::EMPTY)) };
 
     pub(super) fn set(&mut self, position: usize, summary: &Summary) {
-        self.free_low.set(position, summary.free_low);
         self.free_high.set(position, summary.free_high);
-        self.usable_low.set(position, summary.usable_low);
-        self.usable_high.set(position, summary.usable_high);
         self.worth_low.set(position, summary.worth_low);
-        self.worth_high.set(position, summary.worth_high);
-        self.measured_low.set(position, summary.measured_low);
-        self.id_low.set(position, summary.id_low);
-        self.regions.set(position, summary.regions);
-        self.domains.set(position, summary.domains);
-        self.classes.set(position, summary.classes);
+        self.rest.set(position, Rest::of(summary));
     }
 
     pub(super) fn get(&self, position: usize) -> Summary {
+        let Rest { free_low, usable_low, usable_high, tie_low, worth_high, regions, domains, classes } =
+            self.rest.get(position);
         Summary {
-            free_low: self.free_low.get(position),
+            free_low,
             free_high: self.free_high.get(position),
-            usable_low: self.usable_low.get(position),
-            usable_high: self.usable_high.get(position),
+            usable_low,
+            usable_high,
             worth_low: self.worth_low.get(position),
-            worth_high: self.worth_high.get(position),
-            measured_low: self.measured_low.get(position),
-            id_low: self.id_low.get(position),
-            regions: self.regions.get(position),
-            domains: self.domains.get(position),
-            classes: self.classes.get(position),
+            worth_high,
+            tie_low,
+            regions,
+            domains,
+            classes,
         }
     }
 
     /// Makes room for a child at a position.
     pub(super) fn open(&mut self, position: usize) {
-        self.free_low.open(position);
         self.free_high.open(position);
-        self.usable_low.open(position);
-        self.usable_high.open(position);
         self.worth_low.open(position);
-        self.worth_high.open(position);
-        self.measured_low.open(position);
-        self.id_low.open(position);
-        self.regions.open(position);
-        self.domains.open(position);
-        self.classes.open(position);
+        self.rest.open(position);
     }
 
     /// Takes a child out.
     pub(super) fn close(&mut self, position: usize) {
-        let empty = Summary::EMPTY;
-        self.free_low.close(position);
         self.free_high.close(position);
-        self.usable_low.close(position);
-        self.usable_high.close(position);
-        self.worth_low.close(position, empty.worth_low);
-        self.worth_high.close(position, empty.worth_high);
-        self.measured_low.close(position, empty.measured_low);
-        self.id_low.close(position, empty.id_low);
-        self.regions.close(position, empty.regions);
-        self.domains.close(position, empty.domains);
-        self.classes.close(position, empty.classes);
+        self.worth_low.close(position, u64::MAX);
+        self.rest.close(position, Rest::of(&Summary::EMPTY));
     }
 
-    /// The summary of all children together.
-    pub(super) fn together(&self) -> Summary {
-        Summary {
-            free_low: self.free_low.lowest(),
-            free_high: self.free_high.highest(),
-            usable_low: self.usable_low.lowest(),
-            usable_high: self.usable_high.highest(),
-            worth_low: self.worth_low.0.iter().copied().fold(u64::MAX, u64::min),
-            worth_high: self.worth_high.0.iter().copied().fold(0, u64::max),
-            measured_low: self.measured_low.0.iter().copied().fold(u32::MAX, u32::min),
-            id_low: least_id(&self.id_low),
-            regions: self.regions.0.iter().fold(0, |all, each| all | each),
-            domains: self.domains.0.iter().fold(0, |all, each| all | each),
-            classes: self.classes.0.iter().fold(0, |all, each| all | each),
-        }
+    /// The summary of the first so many children together.
+    pub(super) fn together(&self, children: usize) -> Summary {
+        (0..children).fold(Summary::EMPTY, |all, position| all.with(&self.get(position)))
     }
-}
 
-/// The lowest id in a column; empty positions hold the highest there is.
-pub(super) fn least_id<const WIDTH: usize>(ids: &Lane<u128, WIDTH>) -> u128 {
-    ids.0.iter().copied().fold(NO_ID, u128::min)
+    /// The children (a bit each) whose bits share one with `mask`.
+    pub(super) fn sharing(&self, bits: impl Fn(&Rest) -> u64, mask: u64) -> u32 {
+        let each = self.rest.0.iter().enumerate();
+        each.fold(0, |all, (position, rest)| all | u32::from(bits(rest) & mask != 0) << position)
+    }
 }
 
 const _: () = assert!(ROWS <= u32::BITS as usize, "a leaf's positions are the bits of a u32");

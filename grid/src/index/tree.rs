@@ -1,13 +1,16 @@
 //! The tree of one hypervisor kind's rows: a B+ tree in the order of a space-filling curve, whose branches know the
 //! limits of what their children hold. Persistent: a clone shares all blocks, and a change copies only those on its way.
+//!
+//! Limits are widened at once, and narrowed where what has gone may have held them: a change goes no further up than it
+//! matters.
 
-use super::branch::{Block, Branch, own};
+use super::branch::{Block, Branch, Child, own};
 use super::curve;
 use super::lanes::{CHILDREN, ROWS};
 use super::leaf::{Key, Leaf};
-use super::names::DomainNumber;
 use super::row::Row;
-use crate::HypervisorKind;
+use super::rows::{Rows, Slot};
+use super::summary::Summary;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, Default)]
@@ -18,150 +21,178 @@ pub(super) struct Tree {
 /// Blocks are made so full at first, in eighths: some rows can come without a split.
 const FILL: usize = 7;
 
+/// What a block is like after a change, and the block to its right where it was split.
+struct Outcome {
+    summary: Summary,
+    split: Option<Child>,
+}
+
 impl Tree {
     /// A tree of many rows at once.
-    pub(super) fn of(mut rows: Vec<Row>) -> Self {
-        rows.sort_by_cached_key(|row| (curve::place(row.free), row.id.0.as_u128()));
-        let mut blocks: Vec<(Key, Block)> = even_chunks(&rows, ROWS).filter_map(leaf_of).collect();
-        while blocks.len() > 1 {
-            blocks = even_chunks(&blocks, CHILDREN).filter_map(branch_of).collect();
+    pub(super) fn of(rows: &Rows, mut slots: Vec<(Slot, &Row)>) -> Self {
+        slots.sort_by_cached_key(|(slot, row)| (curve::place(row.free), *slot));
+        let mut level: Vec<Child> = even_chunks(&slots, ROWS).filter_map(|chunk| leaf_of(rows, chunk)).collect();
+        while level.len() > 1 {
+            level = even_chunks(&level, CHILDREN).filter_map(branch_of).collect();
         }
-        Self { root: blocks.pop().map(|(_, block)| block) }
+        Self { root: level.pop().map(|child| child.block) }
     }
 
     /// Adds a row that isn't there.
-    pub(super) fn insert(&mut self, place: u64, row: &Row) {
+    pub(super) fn insert(&mut self, rows: &Rows, slot: Slot, row: &Row) {
         let root = self.root.get_or_insert_with(|| Block::Leaf(Arc::new(Leaf::EMPTY)));
-        if let Some((start, right)) = insert(root, (place, row.id.0.as_u128()), row) {
-            let mut above = Branch::empty();
-            above.insert(0, (0, 0), root.clone());
-            above.insert(1, start, right);
-            *root = Block::Branch(Arc::new(above));
+        let outcome = insert(rows, root, key_of(slot, row), row, &Summary::EMPTY);
+        self.grow(outcome);
+    }
+
+    /// Takes out a row as it was.
+    pub(super) fn remove(&mut self, slot: Slot, gone: &Row) {
+        if let Some(root) = &mut self.root {
+            remove(root, key_of(slot, gone), gone, &Summary::EMPTY);
+            self.shrink();
         }
     }
 
-    /// Takes out the row with this id at this place on the curve; tells its failure domain.
-    pub(super) fn remove(&mut self, place: u64, id: u128) -> Option<DomainNumber> {
-        let gone = remove(self.root.as_mut()?, (place, id));
-        while let Some(Block::Branch(branch)) = &self.root {
-            match branch.children.as_slice() {
-                [only] => self.root = Some(only.clone()),
-                _ => break,
-            }
+    /// A row has changed; `rows` has it as it is now.
+    pub(super) fn change(&mut self, rows: &Rows, slot: Slot, before: &Row, after: &Row) {
+        if let Some(root) = &mut self.root {
+            let (from, to) = (key_of(slot, before), key_of(slot, after));
+            let outcome = change(rows, root, (from, before), (to, after), &Summary::EMPTY);
+            self.grow(outcome);
+            self.shrink();
+        }
+    }
+
+    fn grow(&mut self, outcome: Outcome) {
+        if let Some(right) = outcome.split
+            && let Some(root) = self.root.take()
+        {
+            let left = Child { start: (0, 0), summary: outcome.summary, block: root };
+            self.root = Some(Block::Branch(Arc::new(Branch::of([left, right]))));
+        }
+    }
+
+    fn shrink(&mut self) {
+        while let Some(Block::Branch(branch)) = &self.root
+            && let [only] = branch.children.as_slice()
+        {
+            self.root = Some(only.clone());
         }
         if self.root.as_ref().is_some_and(|root| root.entries() == 0) {
             self.root = None;
         }
-        gone.map(|gone| gone.domain)
     }
 
-    /// Writes a row over the one with the same id at the same place on the curve; tells the failure domain of that.
-    pub(super) fn replace(&mut self, place: u64, row: &Row) -> Option<DomainNumber> {
-        Some(replace(self.root.as_mut()?, place, row)?.domain)
-    }
-
-    pub(super) fn get(&self, place: u64, id: u128, kind: HypervisorKind) -> Option<Row> {
-        let mut block = self.root.as_ref()?;
-        loop {
-            match block {
-                Block::Leaf(leaf) => return Some(leaf.row(leaf.position(id)?, kind)),
-                Block::Branch(branch) => block = branch.children.get(branch.route((place, id)))?,
-            }
-        }
-    }
-
-    /// All leaves, in the order of the curve.
-    pub(super) fn leaves(&self) -> impl Iterator<Item = &Leaf> {
+    /// The slots of all rows, in the order of the curve.
+    pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
         let mut waiting: Vec<&Block> = self.root.iter().collect();
-        std::iter::from_fn(move || {
+        let leaves = std::iter::from_fn(move || {
             loop {
                 match waiting.pop()? {
-                    Block::Leaf(leaf) => return Some(leaf.as_ref()),
+                    Block::Leaf(leaf) => return Some(leaf),
                     Block::Branch(branch) => waiting.extend(branch.children.iter().rev()),
                 }
             }
-        })
+        });
+        leaves.flat_map(|leaf| leaf.slots())
     }
 }
 
-fn insert(block: &mut Block, key: Key, row: &Row) -> Option<(Key, Block)> {
+fn key_of(slot: Slot, row: &Row) -> Key {
+    (curve::place(row.free), slot)
+}
+
+fn insert(rows: &Rows, block: &mut Block, key: Key, row: &Row, known: &Summary) -> Outcome {
     match block {
-        Block::Leaf(leaf) => {
-            let leaf = Arc::make_mut(leaf);
-            if leaf.rows < ROWS {
-                leaf.push(key.0, row);
-                return None;
-            }
-            let (start, mut right) = leaf.split();
-            let half = if key >= start { &mut right } else { leaf };
-            half.push(key.0, row);
-            Some((start, Block::Leaf(Arc::new(right))))
-        }
-        Block::Branch(branch) => {
-            let branch = own(branch);
-            let position = branch.route(key);
-            let child = branch.children.get_mut(position)?;
-            let Some((start, right)) = insert(child, key, row) else {
-                let mut summary = branch.summaries.get(position);
-                summary.add(row);
-                branch.know(position, &summary);
-                return None;
-            };
-            let summary = child.summary();
-            branch.summaries.set(position, &summary);
-            if branch.children.len() < CHILDREN {
-                branch.insert(position + 1, start, right);
-                return None;
-            }
-            let (middle, mut upper) = branch.split();
-            let half = if start >= middle { &mut upper } else { branch };
-            half.insert(half.route(start) + 1, start, right);
-            Some((middle, Block::Branch(Arc::new(upper))))
-        }
+        Block::Leaf(leaf) => insert_into_leaf(rows, Arc::make_mut(leaf), key, row, known),
+        Block::Branch(branch) => insert_below(rows, own(branch), key, row, known),
     }
 }
 
-/// What is gone: a row that was in this failure domain; and whether the block's summary may have changed by it.
-struct Gone {
-    domain: DomainNumber,
-    new_summary: bool,
+fn insert_into_leaf(rows: &Rows, leaf: &mut Leaf, key: Key, row: &Row, known: &Summary) -> Outcome {
+    if leaf.rows < ROWS {
+        leaf.push(key.1, row);
+        return Outcome { summary: known.with(&Summary::of(row)), split: None };
+    }
+    let (start, mut right) = leaf.split();
+    let half = if key >= start { &mut right } else { &mut *leaf };
+    half.push(key.1, row);
+    let split = Child { start, summary: right.summary(rows), block: Block::Leaf(Arc::new(right)) };
+    Outcome { summary: leaf.summary(rows), split: Some(split) }
 }
 
-fn remove(block: &mut Block, key: Key) -> Option<Gone> {
+fn insert_below(rows: &Rows, branch: &mut Branch, key: Key, row: &Row, known: &Summary) -> Outcome {
+    let position = branch.route(key);
+    let before = branch.known(position);
+    let Some(child) = branch.children.get_mut(position) else { return Outcome { summary: *known, split: None } };
+    let outcome = insert(rows, child, key, row, &before);
+    settle(branch, position, &before, outcome, known)
+}
+
+/// Nothing where the row isn't there.
+fn remove(block: &mut Block, key: Key, gone: &Row, known: &Summary) -> Option<Summary> {
     match block {
         Block::Leaf(leaf) => {
             let position = leaf.position(key.1)?;
-            let domain = DomainNumber(leaf.domain.get(position));
-            Arc::make_mut(leaf).take(position);
-            Some(Gone { domain, new_summary: true })
+            let leaf = Arc::make_mut(leaf);
+            leaf.take(position);
+            Some(leaf.summary_without(known, gone))
         }
-        Block::Branch(branch) => {
-            let branch = own(branch);
-            let position = branch.route(key);
-            let gone = remove(branch.children.get_mut(position)?, key)?;
-            Some(Gone { new_summary: gone.new_summary && branch.mend(position), ..gone })
-        }
+        Block::Branch(branch) => remove_below(own(branch), key, gone, known),
     }
 }
 
-fn replace(block: &mut Block, place: u64, row: &Row) -> Option<Gone> {
-    let id = row.id.0.as_u128();
+fn remove_below(branch: &mut Branch, key: Key, gone: &Row, known: &Summary) -> Option<Summary> {
+    let position = branch.route(key);
+    let before = branch.known(position);
+    let summary = remove(branch.children.get_mut(position)?, key, gone, &before)?;
+    Some(settle(branch, position, &before, Outcome { summary, split: None }, known).summary)
+}
+
+/// What a row was, or is now, and the key by which it is found.
+type Keyed<'a> = (Key, &'a Row);
+
+fn change(rows: &Rows, block: &mut Block, from: Keyed<'_>, to: Keyed<'_>, known: &Summary) -> Outcome {
     match block {
         Block::Leaf(leaf) => {
-            let position = leaf.position(id)?;
-            let domain = DomainNumber(leaf.domain.get(position));
-            Arc::make_mut(leaf).set(position, place, row);
-            Some(Gone { domain, new_summary: true })
+            let leaf = Arc::make_mut(leaf);
+            if let Some(position) = leaf.position(from.0.1) {
+                leaf.set(position, to.0.1, to.1);
+            }
+            let without = leaf.summary_without(known, from.1);
+            Outcome { summary: without.with(&Summary::of(to.1)), split: None }
         }
-        Block::Branch(branch) => {
-            let branch = own(branch);
-            let position = branch.route((place, id));
-            let child = branch.children.get_mut(position)?;
-            let gone = replace(child, place, row)?;
-            let summary = gone.new_summary.then(|| child.summary());
-            Some(Gone { new_summary: summary.is_some_and(|summary| branch.know(position, &summary)), ..gone })
-        }
+        Block::Branch(branch) => change_below(rows, own(branch), from, to, known),
     }
+}
+
+fn change_below(rows: &Rows, branch: &mut Branch, from: Keyed<'_>, to: Keyed<'_>, known: &Summary) -> Outcome {
+    let position = branch.route(from.0);
+    if position != branch.route(to.0) {
+        let without = remove_below(branch, from.0, from.1, known);
+        return insert_below(rows, branch, to.0, to.1, &without.unwrap_or(*known));
+    }
+    let before = branch.known(position);
+    let Some(child) = branch.children.get_mut(position) else { return Outcome { summary: *known, split: None } };
+    let outcome = change(rows, child, from, to, &before);
+    settle(branch, position, &before, outcome, known)
+}
+
+/// Takes down what has become of a child, of which `before` was known; tells what has become of the branch, of which
+/// `known` was.
+fn settle(branch: &mut Branch, position: usize, before: &Summary, outcome: Outcome, known: &Summary) -> Outcome {
+    let Outcome { summary, split } = outcome;
+    if summary != *before {
+        branch.know(position, &summary);
+    }
+    if let Some(child) = split {
+        let split = branch.add(child);
+        return Outcome { summary: branch.summary(), split };
+    }
+    if branch.mend(position) || known.may_be_narrower(before, &summary) {
+        return Outcome { summary: branch.summary(), split: None };
+    }
+    Outcome { summary: known.with(&summary), split: None }
 }
 
 /// Chunks of as near as can be to [`FILL`] of this width each.
@@ -173,20 +204,17 @@ fn even_chunks<T>(all: &[T], width: usize) -> impl Iterator<Item = &[T]> {
     })
 }
 
-fn leaf_of(rows: &[Row]) -> Option<(Key, Block)> {
-    let first = rows.first()?;
+fn leaf_of(rows: &Rows, chunk: &[(Slot, &Row)]) -> Option<Child> {
+    let (slot, first) = chunk.first()?;
     let mut leaf = Leaf::EMPTY;
-    for row in rows {
-        leaf.push(curve::place(row.free), row);
+    for (slot, row) in chunk {
+        leaf.push(*slot, row);
     }
-    Some(((curve::place(first.free), first.id.0.as_u128()), Block::Leaf(Arc::new(leaf))))
+    Some(Child { start: key_of(*slot, first), summary: leaf.summary(rows), block: Block::Leaf(Arc::new(leaf)) })
 }
 
-fn branch_of(blocks: &[(Key, Block)]) -> Option<(Key, Block)> {
-    let (start, _) = blocks.first()?;
-    let mut branch = Branch::empty();
-    for (position, (start, block)) in blocks.iter().enumerate() {
-        branch.insert(position, *start, block.clone());
-    }
-    Some((*start, Block::Branch(Arc::new(branch))))
+fn branch_of(chunk: &[Child]) -> Option<Child> {
+    let start = chunk.first()?.start;
+    let branch = Branch::of(chunk.iter().cloned());
+    Some(Child { start, summary: branch.summary(), block: Block::Branch(Arc::new(branch)) })
 }

@@ -1,17 +1,14 @@
 //! What a search for room looks up again and again, made once for it.
 
-use super::Layout;
 use super::groups::Members;
+use super::{Guest, Layout};
 use crate::{HypervisorKind, Resource, Resources};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 pub(super) struct Ground {
     pub(super) members: Members,
-    /// The guests of each site, those that are alike side by side.
     residents: Vec<Vec<u32>>,
-    /// The most that one movable guest of the site takes, resource by resource.
-    heaviest: Vec<Resources>,
     pool_of: Vec<usize>,
     pools: Vec<Pool>,
 }
@@ -21,10 +18,14 @@ pub(super) struct Ground {
 pub(super) struct Pool {
     /// Those that take VMs, the one with the most free memory first.
     pub(super) takers: Vec<u32>,
-    /// The most that one of them has free, resource by resource.
-    pub(super) most_free: Resources,
-    /// For each resource: no VM is moved without interruption for fewer bytes than this for each unit that it takes.
-    bytes_a_unit: Option<Resources>,
+}
+
+/// What is found out about a site when VMs of it have to leave.
+pub(super) struct Residents {
+    /// Its guests, those that are alike side by side.
+    pub(super) vms: Vec<u32>,
+    /// The most that one that can be moved takes, resource by resource.
+    heaviest: Resources,
 }
 
 impl Ground {
@@ -32,12 +33,16 @@ impl Ground {
         let mut ground = Self {
             members: Members::of(layout),
             residents: vec![Vec::new(); layout.sites.len()],
-            heaviest: vec![Resources::ZERO; layout.sites.len()],
             pool_of: Vec::new(),
             pools: Vec::new(),
         };
         ground.add_sites(layout);
-        ground.add_guests(layout);
+        for (position, guest) in (0_u32..).zip(&layout.guests) {
+            let home = usize::try_from(guest.home).ok().and_then(|at| ground.residents.get_mut(at));
+            if let Some(home) = home {
+                home.push(position);
+            }
+        }
         ground
     }
 
@@ -50,39 +55,12 @@ impl Ground {
                 self.pools.push(Pool::default());
             }
             self.pool_of.push(number);
-            if let Some(pool) = self.pools.get_mut(number)
-                && site.ready
-            {
+            if let Some(pool) = self.pools.get_mut(number).filter(|_| site.ready) {
                 pool.takers.push(position);
-                pool.most_free = pool.most_free.larger(site.free());
             }
         }
         for pool in &mut self.pools {
             pool.takers.sort_by_key(|&at| Reverse(layout.site(at).map(|site| site.free().memory_mib)));
-        }
-    }
-
-    fn add_guests(&mut self, layout: &Layout) {
-        for (position, guest) in (0_u32..).zip(&layout.guests) {
-            let Ok(home) = usize::try_from(guest.home) else { continue };
-            let Some((residents, heaviest)) = self.residents.get_mut(home).zip(self.heaviest.get_mut(home)) else {
-                continue;
-            };
-            residents.push(position);
-            if !guest.movable {
-                continue;
-            }
-            *heaviest = heaviest.larger(guest.takes);
-            let memory_bytes = if guest.running { guest.memory_bytes } else { 0 };
-            let bytes = guest.disk_bytes.saturating_add(memory_bytes);
-            // What it doesn't take never tells of bytes.
-            let a_unit = guest.takes.zip(Resources::ZERO, |takes, _| bytes.checked_div(takes).unwrap_or(u64::MAX));
-            if let Some(pool) = self.pool_of.get(home).and_then(|&pool| self.pools.get_mut(pool)) {
-                pool.bytes_a_unit = Some(pool.bytes_a_unit.map_or(a_unit, |known| known.smaller(a_unit)));
-            }
-        }
-        for residents in &mut self.residents {
-            residents.sort_by_cached_key(|&at| (layout.guest(at).map(likeness), at));
         }
     }
 
@@ -94,31 +72,44 @@ impl Ground {
         self.pools.get(*self.pool_of.get(usize::try_from(site).ok()?)?)
     }
 
-    /// How many VMs have to leave a site, at least, that holds this much too much.
-    pub(super) fn must_leave(&self, site: u32, lack: Resources) -> u64 {
-        let heaviest = usize::try_from(site).ok().and_then(|at| self.heaviest.get(at)).copied().unwrap_or_default();
-        let leave = |resource: Resource| match lack.get(resource) {
-            0 => 0,
-            lack => lack
-                .checked_div(heaviest.get(resource))
-                .map_or(u64::MAX, |whole| whole.saturating_add(u64::from(lack % heaviest.get(resource).max(1) > 0))),
+    pub(super) fn sorted(&self, layout: &Layout, site: u32) -> Residents {
+        let mut vms = self.residents(site).to_vec();
+        vms.sort_by_cached_key(|&at| (layout.guest(at).map(likeness), at));
+        let movable = vms.iter().filter_map(|&at| layout.guest(at)).filter(|guest| guest.movable);
+        let heaviest = movable.fold(Resources::ZERO, |most, guest| most.larger(guest.takes));
+        Residents { vms, heaviest }
+    }
+}
+
+impl Residents {
+    /// How many VMs have to leave, at least, where the site holds this much too much.
+    pub(super) fn must_leave(&self, lack: Resources) -> u64 {
+        let leave = |resource: Resource| match (lack.get(resource), self.heaviest.get(resource)) {
+            (0, _) => 0,
+            (_, 0) => u64::MAX,
+            (lack, heaviest) => lack.div_ceil(heaviest),
         };
         Resource::ALL.map(leave).into_iter().max().unwrap_or(0)
     }
 }
 
-impl Pool {
-    /// The least bytes for which this much can be moved away without interrupting anyone.
-    pub(super) fn least_bytes(&self, lack: Resources) -> u64 {
-        let bytes = lack.zip(self.bytes_a_unit.unwrap_or_default(), u64::saturating_mul);
-        Resource::ALL.map(|resource| bytes.get(resource)).into_iter().max().unwrap_or(0)
-    }
+/// For each resource: no VM of the kind is moved without interruption for fewer bytes than this for each unit of it that
+/// it takes.
+pub(super) fn bytes_a_unit(layout: &Layout, kind: HypervisorKind) -> Resources {
+    let most = Resources { vcpus: u64::MAX, memory_mib: u64::MAX, disk_mib: u64::MAX };
+    let here = |guest: &&Guest| guest.movable && layout.site(guest.home).is_some_and(|home| home.kind == kind);
+    layout.guests.iter().filter(here).fold(most, |least, guest| {
+        let memory_bytes = if guest.running { guest.memory_bytes } else { 0 };
+        let bytes = guest.disk_bytes.saturating_add(memory_bytes);
+        // What it doesn't take never tells of bytes.
+        least.zip(guest.takes, |known, takes| bytes.checked_div(takes).map_or(known, |bytes| bytes.min(known)))
+    })
 }
 
 /// Two VMs of one node that are alike in all this can stand for each other in a plan.
 pub(super) type Likeness<'a> = ([u64; 3], u64, u64, bool, bool, Option<u32>, &'a [u32]);
 
-pub(super) fn likeness(guest: &super::Guest) -> Likeness<'_> {
+pub(super) fn likeness(guest: &Guest) -> Likeness<'_> {
     (
         Resource::ALL.map(|resource| guest.takes.get(resource)),
         guest.memory_bytes,

@@ -10,11 +10,12 @@
 mod children;
 mod state;
 
-use super::ground::Ground;
+use super::ground::{Ground, Residents, bytes_a_unit};
 use super::order::{Arrival, order};
 use super::{Cost, Layout};
-use crate::Resources;
+use crate::{Resource, Resources};
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// One node asked to take in `need`.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +50,10 @@ pub(super) struct Search<'a> {
     net: Vec<Resources>,
     comes: Vec<Resources>,
     seen: BTreeSet<Vec<(u32, u32)>>,
+    /// By site, once asked for.
+    residents: Vec<Option<Rc<Residents>>>,
+    /// Once there is a limit to undercut.
+    bytes_a_unit: Option<Resources>,
 }
 
 impl<'a> Search<'a> {
@@ -69,6 +74,8 @@ impl<'a> Search<'a> {
             net: layout.sites.iter().map(|site| site.taken).collect(),
             comes: vec![Resources::ZERO; layout.sites.len()],
             seen: BTreeSet::new(),
+            residents: vec![None; layout.sites.len()],
+            bytes_a_unit: None,
         }
     }
 
@@ -85,7 +92,7 @@ impl<'a> Search<'a> {
     fn step(&mut self, cost: Cost) {
         let overfull = self.overfull();
         let left = self.most.saturating_sub(self.chosen.len());
-        let leave = overfull.iter().map(|&(site, lack)| self.ground.must_leave(site, lack));
+        let leave = overfull.iter().map(|&(site, lack)| self.residents(site).must_leave(lack));
         let leave = leave.fold(0, u64::saturating_add);
         if leave > u64::try_from(left).unwrap_or(u64::MAX) || self.at_least(cost, &overfull) >= self.limit {
             return;
@@ -98,17 +105,34 @@ impl<'a> Search<'a> {
             self.branch(cost, &[first], Resources::ZERO, left == 1);
         } else if let Some(&(site, lack)) = overfull.first() {
             let least = if left == 1 { lack } else { Resources::ZERO };
-            let ground = self.ground;
-            self.branch(cost, ground.residents(site), least, left == 1);
+            let residents = self.residents(site);
+            self.branch(cost, &residents.vms, least, left == 1);
         } else {
             self.finish(cost);
         }
     }
 
+    /// The guests of a site, sorted when they are first asked for.
+    fn residents(&mut self, site: u32) -> Rc<Residents> {
+        let (ground, layout) = (self.ground, self.layout);
+        let sorted = || Rc::new(ground.sorted(layout, site));
+        match usize::try_from(site).ok().and_then(|at| self.residents.get_mut(at)) {
+            Some(known) => Rc::clone(known.get_or_insert_with(sorted)),
+            None => sorted(),
+        }
+    }
+
     /// No plan with these moves and more costs less.
-    fn at_least(&self, cost: Cost, overfull: &[(u32, Resources)]) -> Cost {
+    fn at_least(&mut self, cost: Cost, overfull: &[(u32, Resources)]) -> Cost {
+        if self.limit == Cost::MAX {
+            return cost;
+        }
+        let (layout, target) = (self.layout, self.target.site);
+        let of_kind = || layout.site(target).map_or(Resources::ZERO, |site| bytes_a_unit(layout, site.kind));
+        let a_unit = *self.bytes_a_unit.get_or_insert_with(of_kind);
         let lack = overfull.iter().fold(Resources::ZERO, |sum, (_, lack)| sum.plus(*lack));
-        let bytes = self.ground.pool(self.target.site).map_or(0, |pool| pool.least_bytes(lack));
+        let bytes = lack.zip(a_unit, u64::saturating_mul);
+        let bytes = Resource::ALL.map(|resource| bytes.get(resource)).into_iter().max().unwrap_or(0);
         let moves = u32::try_from(overfull.len()).unwrap_or(u32::MAX);
         cost.plus(Cost { interrupted: 0, bytes, moves })
     }

@@ -190,3 +190,94 @@ fn thousands_of_equal_nodes_come_and_go() {
     }
     assert!(index.is_empty());
 }
+
+/// The same numbers in every run.
+fn chance(state: &mut u64) -> u64 {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *state >> 33
+}
+
+#[test]
+fn a_snapshot_held_through_thousands_of_changes_answers_as_its_own_nodes_do() {
+    let mut state = 7;
+    let amounts = |state: &mut u64| {
+        let (vcpus, memory_mib, disk_mib) =
+            (chance(state) % 33, chance(state) % 64 * 2_048, chance(state) % 99 * 10_240);
+        Vector::of_node(Resources { vcpus, memory_mib, disk_mib })
+    };
+    let mut rows: Vec<Row> = Vec::new();
+    for number in 0..3_000_u32 {
+        rows.push(Row {
+            id: node_id(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
+            kind: if number % 3 == 0 { HypervisorKind::Lxc } else { HypervisorKind::Kvm },
+            region: RegionNumber(number % 4),
+            domain: DomainNumber(number / 40),
+            class: ClassNumber(number % 3),
+            readiness: if number % 50 == 0 { Readiness::Draining } else { Readiness::Ready },
+            usable: Vector::of_node(Resources { vcpus: 32, memory_mib: 131_072, disk_mib: 1 << 20 }),
+            free: amounts(&mut state),
+            measured_ppm: number % 5,
+        });
+    }
+    let mut index = Index::of(rows.iter().copied());
+    let mut held = Vec::new();
+    for change in 0..9_000 {
+        if change % 1_500 == 0 {
+            held.push((index.clone(), rows.clone()));
+        }
+        let position = usize::try_from(chance(&mut state)).unwrap() % rows.len();
+        rows[position].free = amounts(&mut state);
+        index.put(&rows[position]);
+    }
+    held.push((index, rows));
+    for (index, rows) in &held {
+        for number in 0..200_u32 {
+            let kind = if number % 2 == 0 { HypervisorKind::Kvm } else { HypervisorKind::Lxc };
+            let policy = Policy::ALL[usize::try_from(number).unwrap() % Policy::ALL.len()];
+            let plain = Query::new(kind, policy, amounts(&mut state));
+            let query = match number % 5 {
+                0 => plain.in_region(RegionNumber(number % 4)),
+                1 => plain.in_domains([DomainNumber(number % 75)]),
+                2 => plain.in_classes([ClassNumber(number % 3)]),
+                _ => plain,
+            };
+            let exhaustive = rows.iter().filter_map(|row| choice(&query, row)).min();
+            assert_eq!(index.choose(&query), exhaustive, "{query:?}");
+        }
+        assert!(rows.iter().all(|row| index.get(row.id) == Some(*row)));
+    }
+}
+
+#[test]
+fn nodes_that_fill_up_one_after_another_and_empty_again_are_all_found() {
+    let of = |number: u128, vcpus: u64| Row {
+        id: node_id(number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
+        kind: HypervisorKind::Kvm,
+        region: RegionNumber(0),
+        domain: DomainNumber::UNKNOWN,
+        class: ClassNumber(0),
+        readiness: Readiness::Ready,
+        usable: Vector::of_node(Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 }),
+        free: Vector::of_node(Resources { vcpus, memory_mib: vcpus * 4_096, disk_mib: vcpus * 20_480 }),
+        measured_ppm: 0,
+    };
+    let mut rows: Rows = (0..2_000)
+        .map(|number| of(number, 32 + u64::try_from(number).unwrap() % 32))
+        .map(|row| (row.id, row))
+        .collect();
+    let mut index = Index::of(rows.values().copied());
+    for round in 0..3_u64 {
+        for (numbers, vcpus) in [(0..1_500, 0), (500..2_000, 1 + round), (0..2_000, 40)] {
+            for number in numbers {
+                let row = of(number, vcpus + u64::try_from(number).unwrap() % 7);
+                index.put(&row);
+                rows.insert(row.id, row);
+            }
+            assert!(same_rows(&index, &rows));
+            for asked in 0..60 {
+                let query = Query::new(HypervisorKind::Kvm, Policy::Pack, of(0, asked).free);
+                assert_eq!(index.choose(&query), exhaustive(&rows, &query));
+            }
+        }
+    }
+}

@@ -1,4 +1,5 @@
-//! The task of one node: asks its hypervisor on a clock, with a deadline, and hands on what it hears.
+//! The task of one node: asks its hypervisor on a clock, and when it tells by itself that something changed; with a
+//! deadline; and hands on what it hears.
 
 use super::{Collector, history, states};
 use crate::clock;
@@ -6,7 +7,11 @@ use crate::hypervisor::Hypervisor;
 use grid::NodeId;
 use grid::sample::{HypervisorSample, Source};
 use std::sync::Arc;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+/// A node whose domains change all the time is looked at no more often than this.
+const LOOKS_APART: Duration = Duration::from_millis(500);
 
 /// Runs until the collector stops.
 pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervisor>) {
@@ -16,11 +21,14 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next_points = Instant::now() + pace.history_every;
     let mut answered = true;
+    let mut looked_at = Instant::now();
     loop {
         tokio::select! {
             () = collector.stop.cancelled() => return,
             _ = tick.tick() => {}
+            () = woken(hypervisor.as_ref(), looked_at) => {}
         }
+        looked_at = Instant::now();
         let sample = tokio::select! {
             () = collector.stop.cancelled() => return,
             sample = sample(&collector, hypervisor.as_ref()) => sample,
@@ -40,6 +48,11 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
             keep(&collector, node).await;
         }
     }
+}
+
+async fn woken(hypervisor: &dyn Hypervisor, looked_at: Instant) {
+    hypervisor.changed().await;
+    sleep_until(looked_at + LOOKS_APART).await;
 }
 
 async fn sample(collector: &Collector, hypervisor: &dyn Hypervisor) -> Option<HypervisorSample> {

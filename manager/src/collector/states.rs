@@ -35,7 +35,7 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
             continue;
         }
         tracing::info!(vm = %vm.id, from = vm.state.as_str(), to = state.as_str(), "a VM's state");
-        match collector.shared.store.vm_state_set(vm.id, *state).await {
+        match collector.shared.store.vm_state_set(vm.id, *state, None).await {
             Ok(()) => collector.shared.tell(Change::Vm(vm.id)),
             Err(error) => tracing::warn!(%error, vm = %vm.id, "a VM's state was not recorded"),
         }

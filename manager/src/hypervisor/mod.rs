@@ -23,6 +23,12 @@ pub trait Hypervisor: Send + Sync + std::fmt::Debug {
     /// The first set of statistics: the node and every domain, by one bulk call where the driver has it.
     async fn sample(&self) -> Result<HypervisorSample, HypervisorError>;
 
+    /// Waits until the hypervisor tells by itself that a domain was started, stopped, changed: a reason to look, and no
+    /// more than that. Never ends where it tells nothing by itself.
+    async fn changed(&self) {
+        std::future::pending::<()>().await;
+    }
+
     /// What the hypervisor says of one VM; `None` where it does not know it.
     async fn observe(&self, vm: VmId) -> Result<Option<Observation>, HypervisorError>;
 

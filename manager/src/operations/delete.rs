@@ -30,7 +30,7 @@ impl Step for ForceOff {
         let vm = run.vm().await?;
         // A failed one takes no room, and its removal asks for none.
         if vm.state != VmState::Failed {
-            run.shared.store.vm_state_set(vm.id, VmState::Deleting).await?;
+            run.shared.store.vm_state_set(vm.id, VmState::Deleting, Some(run.claim())).await?;
             run.recorded().await?;
         }
         match run.call(run.hypervisor(vm.node)?.force_off(vm.id)).await {
@@ -77,7 +77,7 @@ impl Step for Forget {
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        match run.shared.store.vm_remove(run.vm_id()).await {
+        match run.shared.store.vm_remove(run.vm_id(), Some(run.claim())).await {
             Ok(()) | Err(StoreError::NotFound) => {}
             Err(error) => return Err(error.into()),
         }

@@ -2,6 +2,7 @@
 //! its wait for the operator: nothing is freed, and the VM's state says what is seen.
 
 use super::run::Run;
+use super::step::StepError;
 use super::steps::settle::{as_recorded, record_what_is, tell_module};
 use super::steps::verify::is_same;
 use super::steps::watch::DOWNTIME;
@@ -38,7 +39,15 @@ async fn state_as_seen(run: &Run) {
 
 /// Ends it, of itself or because an operator gave it up.
 pub(super) async fn end(run: &Run, outcome: Outcome, given_up_by: Option<UserId>) -> Result<(), StoreError> {
-    let outcome = record_truth(run, outcome).await;
+    let outcome = match record_truth(run, outcome).await {
+        Ok(outcome) => outcome,
+        // An operator who gives it up has been told so.
+        Err((outcome, _)) if given_up_by.is_some() => {
+            state_set(run, VmState::Unknown).await;
+            outcome
+        }
+        Err((outcome, error)) => return Box::pin(wait(run, not_known(outcome, &error))).await,
+    };
     let downtime = run.shared.store.operation_fact_get(run.operation.id, DOWNTIME).await?;
     let end = OperationEnd {
         state: outcome.state,
@@ -62,9 +71,17 @@ async fn tell(run: &Run) {
     run.shared.tell(Change::Operation(run.operation.id));
 }
 
-/// After a failure the VM's row says what its hypervisor says; an undo that left something is no undo.
-async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
-    match (&run.operation.kind, outcome.state) {
+/// What became of the VM can't be seen now, and would never be recorded: a disk that has grown does not shrink again.
+fn not_known(outcome: Outcome, error: &StepError) -> Outcome {
+    let reason = outcome.reason.map(|text| format!("{text}; it is not known what became of the VM: {}", error.reason));
+    let detail = outcome.detail.map(|text| format!("{text}; it is not known what became of the VM: {error}"));
+    Outcome { state: OperationState::Waiting, reason, detail }
+}
+
+/// After a failure the VM's row says what its hypervisor says; an undo that left something is no undo. An error where
+/// the hypervisor does not say.
+async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, (Outcome, StepError)> {
+    Ok(match (&run.operation.kind, outcome.state) {
         (_, OperationState::Succeeded) => outcome,
         (OperationKind::Deploy { .. }, OperationState::Undone) => {
             state_set(run, VmState::Failed).await;
@@ -75,7 +92,7 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
             outcome
         }
         (OperationKind::Resize { plan, .. }, _) => {
-            let Ok(vm) = run.vm().await else { return outcome };
+            let Ok(vm) = run.vm().await else { return Ok(outcome) };
             let home = executes_at(run, plan).await.unwrap_or(vm.node);
             match record_what_is(run, home).await {
                 Ok(size) if is_same(size, plan.from) && home == plan.source => outcome,
@@ -87,8 +104,7 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
                 }
                 Err(error) => {
                     tracing::warn!(%error, vm = %vm.id, "what became of the VM is not known");
-                    state_set(run, VmState::Unknown).await;
-                    outcome
+                    return Err((outcome, error));
                 }
             }
         }
@@ -100,7 +116,7 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Outcome {
             outcome
         }
         _ => outcome,
-    }
+    })
 }
 
 /// The destination, where the VM is seen running there: its home could not be recorded.
@@ -111,7 +127,7 @@ async fn executes_at(run: &Run, plan: &Plan) -> Option<NodeId> {
 }
 
 async fn state_set(run: &Run, state: VmState) {
-    if let Err(error) = run.shared.store.vm_state_set(run.vm_id(), state).await {
+    if let Err(error) = run.shared.store.vm_state_set(run.vm_id(), state, Some(run.claim())).await {
         tracing::error!(%error, vm = %run.vm_id(), "a VM's state was not recorded");
     }
 }

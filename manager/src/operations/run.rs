@@ -6,6 +6,7 @@ use crate::collector::Collector;
 use crate::hypervisor::{Hypervisor, Observation};
 use crate::options::Pace;
 use crate::shared::{Change, Shared};
+use crate::store::rows::Claim;
 use crate::utility::UtilityError;
 use grid::operation::{Operation, OperationKind, StepState};
 use grid::plan::Plan;
@@ -57,6 +58,11 @@ impl Run {
         if let Some(known) = usize::try_from(position).ok().and_then(|at| states.get_mut(at)) {
             *known = state;
         }
+    }
+
+    /// By what right this process writes about the VM.
+    pub(super) fn claim(&self) -> Claim {
+        Claim { operation: self.operation.id, epoch: self.epoch }
     }
 
     pub(super) fn pace(&self) -> &Pace {
@@ -161,7 +167,7 @@ impl Run {
 
     /// Home, size and maxima become what was seen; the map counts it at once.
     pub(super) async fn settle(&self, node: NodeId, size: Size, maxima: Maxima) -> Result<(), StepError> {
-        self.shared.store.vm_settle(self.vm_id(), node, size, maxima).await?;
+        self.shared.store.vm_settle(self.vm_id(), node, size, maxima, Some(self.claim())).await?;
         self.recorded().await
     }
 

@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 use grid::map::{MapNode, ResourceMap};
 use grid::sample::{DomainSample, DomainState, UTILITY_DOMAIN};
 use grid::vm::{Vm, VmState};
-use grid::{Mib, Size, UnixMillis, VmId};
+use grid::{Gib, Mib, Size, UnixMillis, VmId};
 use std::collections::BTreeMap;
 
 /// All that is found now.
@@ -80,9 +80,11 @@ fn other_size(vm: &Vm, domain: &DomainSample) -> Option<Size> {
         return None;
     }
     let memory = Mib(domain.memory_current_mib);
-    let told = Size { vcpus: grid::Vcpus(domain.vcpus_current), memory, ..vm.size };
+    // Beside the disk there may be a seed; and where the driver tells no disk, nothing is told of it.
+    let disk = Gib(domain.disk_capacity_mib >> 10).max(vm.size.disk);
+    let told = Size { vcpus: grid::Vcpus(domain.vcpus_current), memory, disk };
     let more_memory = memory.0 >= vm.size.memory.0.saturating_add(Size::MEMORY_STEP.0);
-    (told.vcpus != vm.size.vcpus || more_memory).then_some(told)
+    (told.vcpus != vm.size.vcpus || told.disk != vm.size.disk || more_memory).then_some(told)
 }
 
 fn left_disks(node: &MapNode, disks: impl Iterator<Item = (VmId, u64)>, vms: &BTreeMap<VmId, Vm>) -> Vec<Drift> {

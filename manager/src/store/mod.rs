@@ -15,8 +15,8 @@ use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
-    AuditRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait, RoomCheck, SessionRow,
-    UserRow,
+    AuditRow, Claim, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait, RoomCheck,
+    SessionRow, UserRow,
 };
 
 /// Accounts, sessions and audit.
@@ -80,7 +80,8 @@ pub trait NodeStore: Send + Sync {
     async fn utility_token_take(&self, hash: &str, now: UnixMillis) -> Result<Option<NodeId>, StoreError>;
 }
 
-/// VMs.
+/// VMs. What is written for an operation carries its claim, and is [`StoreError::Fenced`] where another has taken the
+/// operation over, or [`StoreError::Conflict`] where it is over.
 #[async_trait]
 pub trait VmStore: Send + Sync {
     async fn vm_get(&self, vm: VmId) -> Result<Option<Vm>, StoreError>;
@@ -88,13 +89,20 @@ pub trait VmStore: Send + Sync {
     async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError>;
     /// Once a VM is no longer [`VmState::Deploying`] it takes its room by itself, and its operation reserves that much
     /// less. A failed one ([`VmState::Failed`]) takes nothing of its node or of its tenant's quota.
-    async fn vm_state_set(&self, vm: VmId, state: VmState) -> Result<(), StoreError>;
+    async fn vm_state_set(&self, vm: VmId, state: VmState, by: Option<Claim>) -> Result<(), StoreError>;
     /// After verification: size, maxima and home. What the VM now takes of its home, its running operation no longer
     /// reserves there; what it took of a home that it left, that operation reserves until it ends, because what is
     /// left there is removed after this. The same call again changes nothing.
-    async fn vm_settle(&self, vm: VmId, node: NodeId, size: Size, maxima: Maxima) -> Result<(), StoreError>;
+    async fn vm_settle(
+        &self,
+        vm: VmId,
+        node: NodeId,
+        size: Size,
+        maxima: Maxima,
+        by: Option<Claim>,
+    ) -> Result<(), StoreError>;
     /// Forgets it; does nothing where it isn't there.
-    async fn vm_remove(&self, vm: VmId) -> Result<(), StoreError>;
+    async fn vm_remove(&self, vm: VmId, by: Option<Claim>) -> Result<(), StoreError>;
 }
 
 /// Operations.

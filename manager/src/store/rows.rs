@@ -105,6 +105,13 @@ impl OperationFilter {
     pub const DEFAULT_LIMIT: u32 = 100;
 }
 
+/// By what right a VM's row is written: as who carries this operation out, as long as nobody else has taken it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub operation: OperationId,
+    pub epoch: u64,
+}
+
 #[derive(Clone, Debug)]
 pub struct OperationEnd {
     pub state: OperationState,

@@ -10,7 +10,7 @@ use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
-    AuditRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter, OperationWait,
+    AuditRow, Claim, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter, OperationWait,
     RoomCheck, SessionRow, UserRow,
 };
 use manager::store::sqlite::SqliteStore;
@@ -105,6 +105,7 @@ forward!(NodeStore {
     read node_list() -> Vec<Node>;
     read node_settings_set(node: NodeId, settings: NodeSettings) -> ();
     read node_administration_set(node: NodeId, to: Administration) -> ();
+    read node_failure_domain_set(node: NodeId, to: Option<&str>) -> ();
     read grant_list() -> Vec<(NodeId, Resources)>;
     read reservation_list() -> Vec<(NodeId, OperationId, Resources)>;
     read reservation_free_ended() -> u64;
@@ -119,9 +120,9 @@ forward!(NodeStore {
 forward!(VmStore {
     read vm_get(vm: VmId) -> Option<Vm>;
     read vm_list(tenant: Option<TenantId>) -> Vec<Vm>;
-    commit vm_state_set(vm: VmId, state: VmState) -> ();
-    commit vm_settle(vm: VmId, node: NodeId, size: Size, maxima: Maxima) -> ();
-    commit vm_remove(vm: VmId) -> ();
+    commit vm_state_set(vm: VmId, state: VmState, by: Option<Claim>) -> ();
+    commit vm_settle(vm: VmId, node: NodeId, size: Size, maxima: Maxima, by: Option<Claim>) -> ();
+    commit vm_remove(vm: VmId, by: Option<Claim>) -> ();
 });
 
 forward!(OperationStore {

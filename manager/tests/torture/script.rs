@@ -119,10 +119,7 @@ impl Script {
         let ended = match fault {
             Some(Fault::DieBefore) => return self.die().await,
             Some(Fault::DieInside { after }) => {
-                let mut state = self.state();
-                let due = state.count + after;
-                state.moves.extend(moving.map(|moving| (due, moving)));
-                drop(state);
+                self.goes_on(moving, after);
                 return self.die().await;
             }
             Some(Fault::DieAfter) => {
@@ -165,6 +162,12 @@ impl Script {
             self.ground.arrive(moving);
         }
         fault
+    }
+
+    fn goes_on(&self, moving: Option<Move>, after: u64) {
+        let mut state = self.state();
+        let due = state.count + after;
+        state.moves.extend(moving.map(|moving| (due, moving)));
     }
 
     /// Whether a move of this VM goes on by itself.

@@ -115,6 +115,7 @@ fn node(number: usize, name: &str, full: Full) -> Node {
         uri: format!("simulated:///{name}"),
         settings: NodeSettings { reserve, overcommit: Overcommit::default() },
         administration: Administration::Open,
+        failure_domain: None,
     }
 }
 
@@ -192,7 +193,7 @@ async fn deployed(
     if runs {
         hypervisor.start(id).await.unwrap();
     }
-    store.vm_state_set(id, if runs { VmState::Running } else { VmState::Stopped }).await.unwrap();
+    store.vm_state_set(id, if runs { VmState::Running } else { VmState::Stopped }, None).await.unwrap();
     let epoch = store.operation_claim(operation).await.unwrap();
     store.step_set(operation, epoch, 0, StepState::Done, None, now).await.unwrap();
     let end = OperationEnd {

@@ -10,3 +10,4 @@ pub mod operation;
 pub mod plan;
 pub mod time;
 pub mod vm;
+pub mod what_if;

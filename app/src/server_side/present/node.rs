@@ -76,17 +76,11 @@ fn settings(node: &Node) -> SettingsView {
         reserve_vcpus: settings.reserve.vcpus.to_string(),
         reserve_memory_mib: settings.reserve.memory_mib.to_string(),
         reserve_disk_mib: settings.reserve.disk_mib.to_string(),
-        overcommit_vcpus: times(settings.overcommit.vcpus_permille),
-        overcommit_memory: times(settings.overcommit.memory_permille),
-        overcommit_disk: times(settings.overcommit.disk_permille),
+        overcommit_vcpus: amounts::times(settings.overcommit.vcpus_permille),
+        overcommit_memory: amounts::times(settings.overcommit.memory_permille),
+        overcommit_disk: amounts::times(settings.overcommit.disk_permille),
         failure_domain: node.failure_domain.clone().unwrap_or_default(),
     }
-}
-
-/// Thousandths as a ratio: `1`, `1.5`, `0.125`.
-fn times(permille: u32) -> String {
-    let text = format!("{}.{:03}", permille / 1000, permille % 1000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 async fn charts_of(door: &Door, node: &MapNode) -> Result<Vec<ChartView>, AppError> {
@@ -95,14 +89,4 @@ async fn charts_of(door: &Door, node: &MapNode) -> Result<Vec<ChartView>, AppErr
     let pool = [("pool_free_mib/hypervisor", "Hypervisor says"), ("pool_free_mib/utility", "Utility module says")];
     drawn.push(history::of_metrics(door, subject, "Pool, free", Unit::Mib, &pool).await?);
     Ok(drawn)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::times;
-
-    #[test]
-    fn a_ratio_is_written_without_needless_zeros() {
-        assert_eq!([1000, 1500, 125, 0, 10_000].map(times), ["1", "1.5", "0.125", "0", "10"]);
-    }
 }

@@ -5,11 +5,13 @@
 //! long as its machine lives. So, where the URI is plain TCP, the daemon is first asked for its list of
 //! authentications on a socket of our own with time-outs (see [`probe`]); the real opening follows only an answer.
 
+use super::events::Listening;
 use crate::hypervisor::HypervisorError;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 use virt::connect::Connect;
 
 /// The daemon is asked whether it lives after this many seconds of silence…
@@ -24,8 +26,18 @@ const BACK_OFF_LONGEST: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Connection {
     uri: String,
-    open: Option<Connect>,
+    open: Option<Open>,
     retry: Option<Retry>,
+    /// Who is woken when a domain changes.
+    changed: Option<Arc<Notify>>,
+}
+
+/// The listening ends first: its field stands first.
+#[derive(Debug)]
+struct Open {
+    #[expect(dead_code, reason = "it listens as long as it is there")]
+    listening: Option<Listening>,
+    connect: Connect,
 }
 
 #[derive(Debug)]
@@ -36,8 +48,8 @@ struct Retry {
 }
 
 impl Connection {
-    pub(super) fn new(uri: String) -> Self {
-        Self { uri, open: None, retry: None }
+    pub(super) fn new(uri: String, changed: Option<Arc<Notify>>) -> Self {
+        Self { uri, open: None, retry: None, changed }
     }
 
     /// The live connection, opened now where need be; the last failure's reason while backing off.
@@ -46,7 +58,7 @@ impl Connection {
             self.open = None;
         }
         match &mut self.open {
-            Some(connection) => Ok(connection),
+            Some(open) => Ok(&open.connect),
             empty => {
                 let pause = match &self.retry {
                     Some(retry) if Instant::now() < retry.not_before => return Err(retry.reason.clone()),
@@ -54,9 +66,10 @@ impl Connection {
                     None => BACK_OFF_FIRST,
                 };
                 match open(&self.uri) {
-                    Ok(connection) => {
+                    Ok(connect) => {
                         self.retry = None;
-                        Ok(empty.insert(connection))
+                        let listening = self.changed.as_ref().and_then(|changed| listen(&connect, changed));
+                        Ok(&empty.insert(Open { listening, connect }).connect)
                     }
                     Err(reason) => {
                         let not_before = Instant::now() + pause;
@@ -69,7 +82,7 @@ impl Connection {
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.open.as_ref().is_some_and(|connection| connection.is_alive().unwrap_or(false))
+        self.open.as_ref().is_some_and(|open| open.connect.is_alive().unwrap_or(false))
     }
 
     pub(super) fn drop_open(&mut self) {
@@ -89,7 +102,13 @@ fn open(uri: &str) -> Result<Connect, HypervisorError> {
     Ok(connection)
 }
 
-/// libvirt's event loop, on a thread of its own, before the first connection: keepalive needs it.
+/// A node that tells nothing by itself is looked at on the clock, as all are.
+fn listen(connection: &Connect, changed: &Arc<Notify>) -> Option<Listening> {
+    let listening = Listening::begin(connection, changed);
+    listening.inspect_err(|error| tracing::debug!(%error, "no events on this connection")).ok()
+}
+
+/// libvirt's event loop, on a thread of its own, before the first connection: keepalive and events need it.
 fn start_event_loop() {
     static STARTED: Once = Once::new();
     STARTED.call_once(|| {
@@ -166,7 +185,7 @@ mod tests {
     fn a_silent_daemon_is_given_up_by_the_deadline_and_not_asked_again_at_once() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut connection = Connection::new(format!("qemu+tcp://127.0.0.1:{port}/system"));
+        let mut connection = Connection::new(format!("qemu+tcp://127.0.0.1:{port}/system"), None);
         let begin = Instant::now();
         assert_eq!(connection.get().err(), Some(HypervisorError::Deadline));
         assert!(begin.elapsed() < PROBE * 2);

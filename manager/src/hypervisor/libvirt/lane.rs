@@ -8,6 +8,7 @@ use super::worker::Worker;
 use crate::hypervisor::HypervisorError;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::Notify;
 use virt::connect::Connect;
 
 #[derive(Debug)]
@@ -15,13 +16,19 @@ pub(super) struct Lane {
     name: String,
     uri: String,
     most: usize,
+    changed: Option<Arc<Notify>>,
     workers: Mutex<Vec<Arc<Worker>>>,
 }
 
 impl Lane {
     /// At most `most` threads.
     pub(super) fn new(name: String, uri: String, most: usize) -> Self {
-        Self { name, uri, most, workers: Mutex::default() }
+        Self { name, uri, most, changed: None, workers: Mutex::default() }
+    }
+
+    /// The same, listening: `changed` is woken by the events of its connections.
+    pub(super) fn listening(self, changed: &Arc<Notify>) -> Self {
+        Self { changed: Some(Arc::clone(changed)), ..self }
     }
 
     pub(super) async fn call<T: Send + 'static>(
@@ -41,7 +48,7 @@ impl Lane {
             return Ok(idle.clone());
         }
         if workers.len() < self.most {
-            let started = Worker::start(&self.name, &self.uri);
+            let started = Worker::start(&self.name, &self.uri, self.changed.clone());
             let worker = Arc::new(started.map_err(|error| HypervisorError::Unreachable(error.to_string()))?);
             worker.reserve();
             workers.push(worker.clone());

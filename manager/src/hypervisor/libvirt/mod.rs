@@ -3,12 +3,13 @@
 //! libvirt's calls block, so none is made on an async thread: a node has four [`lane`]s (statistics, jobs, moves, control)
 //! of [`worker`] threads with a [`connection`] each, started when they are needed. Every call has a deadline of ours.
 //! What a file does: `create` and `resize` write XML, `facts` reads it, `xml` is the tree between; `sample` is the
-//! first set of statistics; `power`, `change`, `migrate` and `utility` are the trait's calls.
+//! first set of statistics, and `events` tells when it is worth a look; `power`, `change`, `migrate` and `utility` are the trait's calls.
 
 mod change;
 mod connection;
 mod create;
 mod errors;
+mod events;
 mod facts;
 mod kind;
 mod lane;
@@ -39,6 +40,7 @@ use lane::Lane;
 use sample::Known;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::sync::Notify;
 
 /// Longest waits: for statistics, for a look at one VM, for a change, for a start.
 const SAMPLE: Duration = Duration::from_secs(5);
@@ -61,6 +63,7 @@ pub struct LibvirtHypervisor {
     moves: Lane,
     control: Lane,
     known: Arc<Mutex<Known>>,
+    changed: Arc<Notify>,
     directory: Directory,
 }
 
@@ -73,17 +76,19 @@ impl LibvirtHypervisor {
     /// Connects to nothing yet: the first call does.
     pub(super) fn new(node: &Node, directory: Directory) -> Result<Self, HypervisorError> {
         let traits = Traits::of(node.kind)?;
+        let changed = Arc::new(Notify::new());
         let lane = |purpose: &str, most| Lane::new(format!("{}-{purpose}", node.name), node.uri.clone(), most);
         Ok(Self {
             node: node.id,
             name: node.name.clone(),
             kind: node.kind,
             traits,
-            statistics: lane("statistics", 1),
+            statistics: lane("statistics", 1).listening(&changed),
             jobs: lane("job", JOBS),
             moves: lane("move", MOVES),
             control: lane("control", 1),
             known: Arc::default(),
+            changed,
             directory,
         })
     }
@@ -102,6 +107,10 @@ impl Hypervisor for LibvirtHypervisor {
     async fn sample(&self) -> Result<HypervisorSample, HypervisorError> {
         let (traits, known) = (self.traits, self.known.clone());
         self.statistics.call(SAMPLE, move |connection| sample::take(connection, &traits, &known)).await
+    }
+
+    async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     async fn observe(&self, vm: VmId) -> Result<Option<Observation>, HypervisorError> {

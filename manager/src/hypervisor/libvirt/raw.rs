@@ -1,6 +1,6 @@
 //! What `virt` doesn't wrap, made safe: the bulk statistics' values, the node's CPU times, the abort of a job.
 //!
-//! This is the only file with `unsafe`. Each function takes a live [`Connect`] or [`Domain`], whose pointer is valid
+//! Beside `events` the only file with `unsafe`. Each function takes a live [`Connect`] or [`Domain`], whose pointer is valid
 //! as long as the reference, and frees what libvirt allocated before it returns.
 
 use std::collections::BTreeMap;

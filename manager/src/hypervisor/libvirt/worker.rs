@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use virt::connect::Connect;
 
 /// How much work may wait for one thread.
@@ -67,10 +67,11 @@ impl Drop for GiveUp {
 }
 
 impl Worker {
-    pub(super) fn start(name: &str, uri: &str) -> std::io::Result<Self> {
+    /// `changed` is woken by the events of its connection, where it shall listen for them.
+    pub(super) fn start(name: &str, uri: &str, changed: Option<Arc<Notify>>) -> std::io::Result<Self> {
         let (queue, items) = sync_channel(QUEUE);
         let state = Arc::new(State::default());
-        let (shared, connection) = (state.clone(), Connection::new(uri.to_owned()));
+        let (shared, connection) = (state.clone(), Connection::new(uri.to_owned(), changed));
         std::thread::Builder::new().name(name.to_owned()).spawn(move || run(&items, &shared, connection))?;
         Ok(Self { queue, state })
     }

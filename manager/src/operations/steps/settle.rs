@@ -100,8 +100,8 @@ pub(in crate::operations) async fn record_what_is(run: &Run, node: NodeId) -> Re
     let told = told.ok_or_else(|| StepError::new("the VM has no size"))?;
     let known = [run.plan().ok().map(|plan| plan.to), Some(vm.size)];
     let size = known.into_iter().flatten().find(|known| is_same(told, *known)).unwrap_or(told);
-    run.shared.store.vm_settle(vm.id, node, size, run.maxima().await?).await?;
-    run.shared.store.vm_state_set(vm.id, as_recorded(seen.state)).await?;
+    run.shared.store.vm_settle(vm.id, node, size, run.maxima().await?, Some(run.claim())).await?;
+    run.shared.store.vm_state_set(vm.id, as_recorded(seen.state), Some(run.claim())).await?;
     run.recorded().await?;
     Ok(size)
 }

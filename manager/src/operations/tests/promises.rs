@@ -75,14 +75,14 @@ async fn room_that_was_never_there_is_told() {
         .await
         .unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    rig.store.vm_settle(vm, rig.id("qemu-a"), size(7, 128, 1), rig.vm(vm).await.maxima).await.unwrap();
+    rig.store.vm_settle(vm, rig.id("qemu-a"), size(7, 128, 1), rig.vm(vm).await.maxima, None).await.unwrap();
     bites(&rig, Promise::RoomIsThere, vm).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vm_that_an_operation_left_in_the_middle_is_told() {
     let (rig, vm) = sound().await;
-    rig.store.vm_state_set(vm, VmState::Deleting).await.unwrap();
+    rig.store.vm_state_set(vm, VmState::Deleting, None).await.unwrap();
     bites(&rig, Promise::NoneIsLost, vm).await;
 }
 

@@ -46,8 +46,8 @@ async fn what_makes_no_sense_is_refused_in_its_field() {
         ("-a", "A name begins and ends with a letter or a digit."),
         (&long, "At most 63 characters; these are 10,000."),
     ];
-    let of_name = |(name, said): (&str, _)| ("name", said, DeployRequest { name: name.into(), ..good.clone() });
-    let bad = names.into_iter().map(of_name).chain([
+    let deploying = |(name, said): (&str, _)| ("name", said, DeployRequest { name: name.into(), ..good.clone() });
+    let bad = names.into_iter().map(deploying).chain([
         ("keys", "Line 1 is no public key", DeployRequest { keys: "ssh-rsa <x>".into(), ..good.clone() }),
         ("image", "There is no such image.", DeployRequest { image: "../disk-tiny".into(), ..good.clone() }),
         ("offer", "There is no such offer.", DeployRequest { offer: "free".into(), ..good.clone() }),

@@ -126,3 +126,23 @@ async fn what_an_undo_leaves_on_a_dead_node_keeps_the_vm_from_nothing() {
     rig.modules["lxc-b"].faults(|faults| faults.silent = false);
     rig.check().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_size_that_can_not_be_seen_at_the_end_of_an_undo_waits_and_is_recorded_when_it_can() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("lxc-a").await;
+    // Off, redefined, its disk grown; then its start fails, all is undone but the disk, and nobody can look.
+    rig.grid.faults(rig.id("lxc-a"), |faults| {
+        faults.fail(Call::Start, 1, HypervisorError::Refused("no".into()));
+    });
+    silent_from(&rig, "lxc-a", 2);
+    let operation = rig.resize(vm, size(2, 1024, 2)).await;
+    let waiting = waits(&rig, operation).await;
+    assert!(waiting.reason.as_ref().unwrap().contains("not known what became of the VM"), "{waiting:#?}");
+    answers_again(&rig, "lxc-a");
+    rig.manager.operation_retry(&rig.admin, operation).await.unwrap();
+    let ended = rig.ended(operation).await;
+    assert!(ended.reason.unwrap().contains("2 GiB"), "what it has now is said");
+    assert_eq!(rig.vm(vm).await.size, size(1, 128, 2));
+    rig.check().await;
+}

@@ -38,7 +38,7 @@ async fn usage_is_the_sizes_of_the_tenants_vms_without_those_that_failed() {
     world.running("two").await;
     let size = Resources::from(SMALL);
     assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (size.plus(size), 2));
-    world.store.vm_state_set(vm.id, VmState::Failed).await.unwrap();
+    world.store.vm_state_set(vm.id, VmState::Failed, None).await.unwrap();
     assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (size, 2), "it is there until it is deleted");
 }
 

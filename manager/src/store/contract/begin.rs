@@ -18,7 +18,7 @@ async fn a_deploy_records_the_vm_with_an_address_and_takes_its_room_once() {
     assert_eq!(recorded.state, VmState::Deploying);
     let takes = commitment(HypervisorKind::Qemu, SMALL);
     assert_eq!(world.taken(world.here).await, (Resources::ZERO, takes), "the operation stands for the VM");
-    world.store.vm_state_set(vm.id, VmState::Running).await.unwrap();
+    world.store.vm_state_set(vm.id, VmState::Running, None).await.unwrap();
     assert_eq!(world.taken(world.here).await, (takes, Resources::ZERO), "the VM stands for itself");
     let operation = world.store.operation_get(new.id).await.unwrap().unwrap();
     assert_eq!(operation.kind, new.kind);
@@ -111,7 +111,7 @@ async fn a_plan_for_an_older_generation_is_not_carried_out() {
     let world = World::new().await;
     let vm = world.running("web").await;
     let resize = world.resize(&vm, LARGE, None, "grow");
-    world.store.vm_state_set(vm.id, VmState::Stopped).await.unwrap();
+    world.store.vm_state_set(vm.id, VmState::Stopped, None).await.unwrap();
     assert_eq!(world.begin(&resize, PLENTY).await, Begun::Changed);
 }
 
@@ -137,7 +137,7 @@ async fn the_quota_counts_vms_and_what_running_operations_add() {
     assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (grown, 1));
     let begun = world.begin(&new, PLENTY).await;
     assert_eq!(begun, Begun::OverQuota { limit: grown, used: grown }, "the resize holds what it will add");
-    world.store.vm_settle(vm.id, world.here, LARGE, MAXIMA).await.unwrap();
+    world.store.vm_settle(vm.id, world.here, LARGE, MAXIMA, None).await.unwrap();
     assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (grown, 1), "settled, and not counted twice");
     world.end(resize.id, OperationState::Succeeded).await;
     assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (grown, 1));
@@ -181,10 +181,10 @@ async fn addresses_go_round_and_run_out() {
     assert_eq!(first.1, "10.1.0.1");
     let second = deploy("b").await.unwrap();
     assert_eq!(second.1, "10.1.0.2");
-    world.store.vm_remove(first.0).await.unwrap();
+    world.store.vm_remove(first.0, None).await.unwrap();
     assert_eq!(deploy("c").await.unwrap().1, "10.1.0.3", "not at once the one that was given back");
     assert_eq!(deploy("d").await.unwrap().1, "10.1.0.1");
     assert_eq!(deploy("e").await, None);
-    world.store.vm_remove(second.0).await.unwrap();
+    world.store.vm_remove(second.0, None).await.unwrap();
     assert_eq!(deploy("f").await.unwrap().1, "10.1.0.2");
 }

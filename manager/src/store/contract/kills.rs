@@ -74,11 +74,11 @@ async fn writes_until_it_is_killed() {
         assert_eq!(world.begin(&new, PLENTY).await, Begun::Started(new.id));
         println!("accepted {}", new.id);
         if number % 2 == 0 {
-            world.store.vm_state_set(vm.id, VmState::Running).await.unwrap();
+            world.store.vm_state_set(vm.id, VmState::Running, None).await.unwrap();
             world.end(new.id, OperationState::Succeeded).await;
         }
         if number % 4 == 0 {
-            world.store.vm_remove(vm.id).await.unwrap();
+            world.store.vm_remove(vm.id, None).await.unwrap();
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Operations that were accepted: how they go on, who may write to them, and how they end.
 
 use super::super::StoreError;
-use super::super::rows::{AuditRow, OperationFilter, OperationWait};
-use super::world::{LARGE, NOW, PLENTY, World, end};
+use super::super::rows::{AuditRow, Claim, OperationFilter, OperationWait};
+use super::world::{LARGE, MAXIMA, NOW, PLENTY, World, end};
 use grid::operation::{OperationState, StepState};
-use grid::vm::commitment;
+use grid::vm::{VmState, commitment};
 use grid::{HypervisorKind, OperationId, Resources, UnixMillis};
 use uuid::Uuid;
 
@@ -44,7 +44,11 @@ async fn an_older_epoch_writes_nothing() {
     let old = store.operation_claim(new.id).await.unwrap();
     let young = store.operation_claim(new.id).await.unwrap();
     assert!(young > old);
+    let by = |epoch| Some(Claim { operation: new.id, epoch });
     let fenced = [
+        store.vm_state_set(vm.id, VmState::Stopped, by(old)).await,
+        store.vm_settle(vm.id, world.there, LARGE, MAXIMA, by(old)).await,
+        store.vm_remove(vm.id, by(old)).await,
         store.step_set(new.id, old, 0, StepState::Done, None, NOW).await,
         store.operation_state_set(new.id, old, OperationState::Undoing).await,
         store.operation_fact_set(new.id, old, "port", "1").await,
@@ -55,7 +59,12 @@ async fn an_older_epoch_writes_nothing() {
     }
     assert_eq!(store.operation_get(new.id).await.unwrap().unwrap().state, OperationState::Pending);
     assert_eq!(store.operation_fact_get(new.id, "port").await.unwrap(), None);
+    assert_eq!(world.get(vm.id).await, vm);
+    store.vm_state_set(vm.id, VmState::Stopped, by(young)).await.unwrap();
+    assert_eq!(world.get(vm.id).await.state, VmState::Stopped);
     store.operation_end(new.id, young, &end(OperationState::Succeeded)).await.unwrap();
+    let late = store.vm_state_set(vm.id, VmState::Running, by(young)).await;
+    assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
 }
 
 #[tokio::test]

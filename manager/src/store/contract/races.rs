@@ -136,7 +136,7 @@ async fn callers_that_go_away_in_the_middle_leave_all_or_nothing() {
             let vm = operation.kind.vm();
             assert_eq!(operation.steps.len(), 3);
             assert_eq!(world.get(vm).await.state, VmState::Deploying);
-            world.store.vm_remove(vm).await.unwrap();
+            world.store.vm_remove(vm, None).await.unwrap();
             world.end(id, OperationState::Undone).await;
         }
     }

@@ -42,15 +42,15 @@ async fn the_generation_goes_up_at_every_change_and_only_then() {
     let vm = world.running("web").await;
     let generation = async || world.get(vm.id).await.generation;
     let start = generation().await;
-    world.store.vm_state_set(vm.id, VmState::Running).await.unwrap();
+    world.store.vm_state_set(vm.id, VmState::Running, None).await.unwrap();
     assert_eq!(generation().await, start, "nothing changed");
-    world.store.vm_state_set(vm.id, VmState::Stopped).await.unwrap();
+    world.store.vm_state_set(vm.id, VmState::Stopped, None).await.unwrap();
     assert_eq!(generation().await, start + 1);
-    world.store.vm_settle(vm.id, world.here, LARGE, MAXIMA).await.unwrap();
+    world.store.vm_settle(vm.id, world.here, LARGE, MAXIMA, None).await.unwrap();
     assert_eq!(generation().await, start + 2);
-    world.store.vm_settle(vm.id, world.here, LARGE, MAXIMA).await.unwrap();
+    world.store.vm_settle(vm.id, world.here, LARGE, MAXIMA, None).await.unwrap();
     assert_eq!(generation().await, start + 2, "nothing changed");
-    world.store.vm_settle(vm.id, world.there, LARGE, MAXIMA).await.unwrap();
+    world.store.vm_settle(vm.id, world.there, LARGE, MAXIMA, None).await.unwrap();
     assert_eq!(generation().await, start + 3);
 }
 
@@ -62,7 +62,7 @@ async fn a_growth_in_place_counts_once_before_and_after_it_is_settled() {
     assert!(matches!(world.begin(&resize, PLENTY).await, Begun::Started(_)));
     assert_eq!(world.taken(world.here).await, (takes(SMALL), takes(LARGE).minus(takes(SMALL))));
     let maxima = Maxima { vcpus: Vcpus(16), ..MAXIMA };
-    world.store.vm_settle(vm.id, world.here, LARGE, maxima).await.unwrap();
+    world.store.vm_settle(vm.id, world.here, LARGE, maxima, None).await.unwrap();
     assert_eq!(world.taken(world.here).await, (takes(LARGE), Resources::ZERO));
     let settled = world.get(vm.id).await;
     assert_eq!((settled.size, settled.maxima), (LARGE, maxima));
@@ -76,12 +76,12 @@ async fn a_vm_that_moves_counts_on_both_nodes_until_its_operation_ends() {
     assert!(matches!(world.begin(&resize, PLENTY).await, Begun::Started(_)));
     assert_eq!(world.taken(world.there).await, (Resources::ZERO, takes(LARGE)));
     // Seen running there, at its old size; what it left here is still to be removed.
-    world.store.vm_settle(vm.id, world.there, SMALL, MAXIMA).await.unwrap();
-    world.store.vm_settle(vm.id, world.there, SMALL, MAXIMA).await.unwrap();
+    world.store.vm_settle(vm.id, world.there, SMALL, MAXIMA, None).await.unwrap();
+    world.store.vm_settle(vm.id, world.there, SMALL, MAXIMA, None).await.unwrap();
     assert_eq!(world.get(vm.id).await.node, world.there);
     assert_eq!(world.taken(world.there).await, (takes(SMALL), takes(LARGE).minus(takes(SMALL))));
     assert_eq!(world.taken(world.here).await, (Resources::ZERO, takes(SMALL)));
-    world.store.vm_settle(vm.id, world.there, LARGE, MAXIMA).await.unwrap();
+    world.store.vm_settle(vm.id, world.there, LARGE, MAXIMA, None).await.unwrap();
     assert_eq!(world.taken(world.there).await, (takes(LARGE), Resources::ZERO));
     world.end(resize.id, OperationState::Succeeded).await;
     assert_eq!(world.taken(world.there).await, (takes(LARGE), Resources::ZERO));
@@ -96,7 +96,7 @@ async fn a_shrink_keeps_the_old_size_until_it_is_settled() {
     let resize = world.resize(&vm, small, None, "shrink");
     assert!(matches!(world.begin(&resize, PLENTY).await, Begun::Started(_)));
     assert_eq!(world.taken(world.here).await, (takes(SMALL), Resources::ZERO));
-    world.store.vm_settle(vm.id, world.here, small, MAXIMA).await.unwrap();
+    world.store.vm_settle(vm.id, world.here, small, MAXIMA, None).await.unwrap();
     assert_eq!(world.taken(world.here).await, (takes(small), Resources::ZERO));
 }
 
@@ -106,7 +106,7 @@ async fn a_failed_deployment_takes_nothing_once_it_has_ended() {
     let vm = world.vm("web");
     let new = world.deploy(&vm, "one");
     world.begin(&new, PLENTY).await;
-    world.store.vm_state_set(vm.id, VmState::Failed).await.unwrap();
+    world.store.vm_state_set(vm.id, VmState::Failed, None).await.unwrap();
     assert_eq!(world.taken(world.here).await, (Resources::ZERO, takes(SMALL)), "its undo may still be at work");
     world.end(new.id, OperationState::Undone).await;
     assert_eq!(world.taken(world.here).await, (Resources::ZERO, Resources::ZERO));
@@ -136,16 +136,16 @@ async fn a_deploy_without_a_reservation_holds_its_room_all_the_same() {
 async fn a_removed_vm_leaves_its_room_and_name_and_its_operations_stay() {
     let world = World::new().await;
     let vm = world.running("web").await;
-    world.store.vm_remove(vm.id).await.unwrap();
-    world.store.vm_remove(vm.id).await.unwrap();
+    world.store.vm_remove(vm.id, None).await.unwrap();
+    world.store.vm_remove(vm.id, None).await.unwrap();
     assert_eq!(world.store.vm_get(vm.id).await.unwrap(), None);
     assert_eq!(world.taken(world.here).await, (Resources::ZERO, Resources::ZERO));
     let filter = super::super::rows::OperationFilter { vm: Some(vm.id), ..Default::default() };
     assert_eq!(world.store.operation_list(&filter).await.unwrap().len(), 1);
     let again = world.deploy(&world.vm("web"), "again");
     assert_eq!(world.begin(&again, PLENTY).await, Begun::Started(again.id));
-    let gone = world.store.vm_state_set(vm.id, VmState::Running).await;
+    let gone = world.store.vm_state_set(vm.id, VmState::Running, None).await;
     assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
-    let gone = world.store.vm_settle(vm.id, world.here, SMALL, MAXIMA).await;
+    let gone = world.store.vm_settle(vm.id, world.here, SMALL, MAXIMA, None).await;
     assert!(matches!(gone, Err(StoreError::NotFound)), "{gone:?}");
 }

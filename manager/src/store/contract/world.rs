@@ -170,7 +170,7 @@ impl World {
         let vm = self.vm(name);
         let new = self.deploy(&vm, &format!("deploy {name}"));
         assert_eq!(self.begin(&new, PLENTY).await, Begun::Started(new.id));
-        self.store.vm_state_set(vm.id, VmState::Running).await.unwrap();
+        self.store.vm_state_set(vm.id, VmState::Running, None).await.unwrap();
         self.end(new.id, OperationState::Succeeded).await;
         self.get(vm.id).await
     }
@@ -203,7 +203,7 @@ impl World {
             Begun::NoRoom { available, .. } => (endless.minus(available).minus(reserved), reserved),
             begun => {
                 assert_eq!(begun, nothing_taken);
-                self.store.vm_remove(probe.kind.vm()).await.unwrap();
+                self.store.vm_remove(probe.kind.vm(), None).await.unwrap();
                 self.end(probe.id, OperationState::Undone).await;
                 (Resources::ZERO, Resources::ZERO)
             }

@@ -147,6 +147,27 @@ async fn an_operation_that_this_program_cannot_read_is_kept_and_holds_no_other_u
     assert_eq!(all, 2);
 }
 
+#[tokio::test]
+async fn what_an_operation_that_is_over_still_reserves_is_freed() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let file = directory.path().join("hostgrid.db");
+    written_by_hand(&file).await;
+    change(
+        &file,
+        "INSERT INTO node (id, name, kind, region, uri, reserve_vcpus, reserve_memory_mib, reserve_disk_mib,
+                           vcpus_permille, memory_permille, disk_permille, administration)
+         SELECT id, 'here', 'qemu', 'north', 'test:', 0, 0, 0, 1000, 1000, 1000, 'open' FROM operation",
+    )
+    .await;
+    change(&file, "INSERT INTO reservation SELECT node.id, operation.id, 1, 1, 1 FROM node, operation").await;
+    let store: &dyn crate::store::NodeStore = &store;
+    assert_eq!(store.reservation_free_ended().await.unwrap(), 0, "it goes on, and holds what it holds");
+    change(&file, "UPDATE operation SET state = 'failed', ended_ms = 1").await;
+    assert_eq!(store.reservation_free_ended().await.unwrap(), 1);
+    assert_eq!(store.reservation_list().await.unwrap(), []);
+}
+
 /// An operation of a VM that nobody knows, as an earlier program wrote it.
 const ID: &str = "01890000-0000-7000-8000-000000000001";
 

@@ -1,8 +1,10 @@
 //! VMs in SQLite.
 
 use super::columns::{Columns, stored, stored_resources};
+use super::end::refusal;
 use super::holding::{Holding, holding_of};
 use super::{SqliteStore, begin, constraint, database};
+use crate::store::rows::Claim;
 use crate::store::{StoreError, VmStore};
 use async_trait::async_trait;
 use grid::vm::{Maxima, Vm, VmState, commitment};
@@ -119,12 +121,19 @@ impl VmStore for SqliteStore {
         query.fetch_all(&self.readers).await.map_err(database)?.iter().map(vm).collect()
     }
 
-    async fn vm_state_set(&self, id: VmId, state: VmState) -> Result<(), StoreError> {
-        self.vm_change(id, |vm| vm.state = state).await
+    async fn vm_state_set(&self, id: VmId, state: VmState, by: Option<Claim>) -> Result<(), StoreError> {
+        self.vm_change(id, by, |vm| vm.state = state).await
     }
 
-    async fn vm_settle(&self, id: VmId, node: NodeId, size: Size, maxima: Maxima) -> Result<(), StoreError> {
-        self.vm_change(id, |vm| {
+    async fn vm_settle(
+        &self,
+        id: VmId,
+        node: NodeId,
+        size: Size,
+        maxima: Maxima,
+        by: Option<Claim>,
+    ) -> Result<(), StoreError> {
+        self.vm_change(id, by, |vm| {
             vm.node = node;
             vm.size = size;
             vm.maxima = maxima;
@@ -132,21 +141,26 @@ impl VmStore for SqliteStore {
         .await
     }
 
-    async fn vm_remove(&self, id: VmId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM vm WHERE id = ?")
-            .bind(id.to_string())
-            .execute(&mut *self.writer.lock().await)
-            .await
-            .map_err(database)?;
-        Ok(())
+    async fn vm_remove(&self, id: VmId, by: Option<Claim>) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        still_claimed(&mut tx, by).await?;
+        sqlx::query("DELETE FROM vm WHERE id = ?").bind(id.to_string()).execute(&mut *tx).await.map_err(database)?;
+        tx.commit().await.map_err(database)
     }
 }
 
 impl SqliteStore {
     /// Changes a VM, and with it what its running operation still has to hold for it.
-    async fn vm_change(&self, id: VmId, change: impl FnOnce(&mut Vm) + Send) -> Result<(), StoreError> {
+    async fn vm_change(
+        &self,
+        id: VmId,
+        by: Option<Claim>,
+        change: impl FnOnce(&mut Vm) + Send,
+    ) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
+        still_claimed(&mut tx, by).await?;
         let before = get(&mut tx, &id.to_string()).await?.ok_or(StoreError::NotFound)?;
         let mut after = before.clone();
         change(&mut after);
@@ -158,6 +172,20 @@ impl SqliteStore {
         }
         tx.commit().await.map_err(database)
     }
+}
+
+/// Whether who writes still carries the operation out.
+async fn still_claimed(connection: &mut SqliteConnection, by: Option<Claim>) -> Result<(), StoreError> {
+    let Some(Claim { operation, epoch }) = by else { return Ok(()) };
+    let (id, epoch) = (operation.to_string(), stored(epoch)?);
+    let held: bool =
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM operation WHERE id = ? AND epoch = ? AND ended_ms IS NULL)")
+            .bind(&id)
+            .bind(epoch)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(database)?;
+    if held { Ok(()) } else { Err(refusal(connection, &id, epoch).await?) }
 }
 
 /// A deployment that ended and left its VM as being deployed: no reservation stands for it any more.

@@ -49,6 +49,13 @@ async fn a_container_lives_its_life() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_tells_by_itself_that_a_domain_changed() {
+    for ground in [Ground::machines().await, Ground::containers().await] {
+        story::events(&ground).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_machine_grows_and_shrinks_while_it_runs() {
     story::resize_live(&Ground::machines().await).await;
 }

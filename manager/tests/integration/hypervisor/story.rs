@@ -53,6 +53,38 @@ pub(crate) async fn life(ground: &Ground) {
     ground.clean(vm).await;
 }
 
+/// Whoever waits is woken by a definition, a start and an end, once it has looked for the first time.
+pub(crate) async fn events(ground: &Ground) {
+    let it = &ground.hypervisors[0];
+    let wanted = ground.definition(size(1, 256, 1), size(2, 512, 1));
+    let vm = wanted.vm;
+    it.sample().await.unwrap();
+    ground.prepare(0, vm, Gib(1));
+    // What was told of the step before is heard out first; other tests' domains may go on changing.
+    let quiet = async || {
+        for _ in 0..10 {
+            if tokio::time::timeout(Duration::from_millis(500), it.changed()).await.is_err() {
+                return;
+            }
+        }
+    };
+    let told = async |what: &str| {
+        let told = tokio::time::timeout(Duration::from_secs(5), it.changed()).await;
+        assert!(told.is_ok(), "not told: {what}");
+    };
+    quiet().await;
+    it.define(&wanted).await.unwrap();
+    told("defined").await;
+    quiet().await;
+    it.start(vm).await.unwrap();
+    told("started").await;
+    quiet().await;
+    it.force_off(vm).await.unwrap();
+    told("stopped").await;
+    it.undefine(vm).await.unwrap();
+    ground.clean(vm).await;
+}
+
 /// The sample tells the node and the VM as they are.
 async fn sampled(ground: &Ground, vm: VmId) {
     let sample = ground.hypervisors[0].sample().await.unwrap();

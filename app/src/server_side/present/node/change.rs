@@ -2,7 +2,7 @@
 
 use crate::AppError;
 use crate::components::node_settings::FIELDS;
-use crate::form::{FormReply, Problem};
+use crate::form::{self, FormReply, Problem};
 use crate::server_side::door::{Door, refuse};
 use crate::view::node::SettingsView;
 use grid::Resources;
@@ -79,7 +79,7 @@ fn read(typed: &SettingsView) -> Result<NodeSettings, Vec<Problem>> {
         disk_mib: amount("settings[reserve_disk_mib]", &typed.reserve_disk_mib),
     };
     let mut ratio = |field: &str, text: &str| {
-        ratio(text).unwrap_or_else(|message| {
+        form::ratio(text).unwrap_or_else(|message| {
             problems.push(Problem::of(field, message));
             0
         })
@@ -111,29 +111,9 @@ fn amount(text: &str) -> Result<u64, &'static str> {
     text.parse().map_err(|_| "This is too much.")
 }
 
-/// `1.5` as 1500 thousandths.
-fn ratio(text: &str) -> Result<u32, &'static str> {
-    let text = text.trim();
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let is_digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_digits(whole) || !is_digits(fraction) || fraction.len() > 3 {
-        return Err("Enter a number such as 1 or 1.5, with at most three decimals.");
-    }
-    let permille = format!("{whole}{fraction:0<3}").parse().map_err(|_| "This is too much.")?;
-    if permille == 0 { Err("More than nothing must be for sale.") } else { Ok(permille) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ratios_are_read_in_thousandths() {
-        assert_eq!(["1", "1.5", " 0.125 ", "10.25"].map(ratio), [Ok(1000), Ok(1500), Ok(125), Ok(10_250)]);
-        for wrong in ["", "-1", "1,5", "1.", ".5", "1.2345", "０.5", "0", "99999999999"] {
-            assert!(ratio(wrong).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn amounts_are_whole_numbers_in_ascii_digits() {

@@ -1,0 +1,81 @@
+//! Tests: what branches know of their children is true, and stays near enough to be of use.
+
+use super::branch::Block;
+use super::summary::Summary;
+use super::*;
+use crate::Resources;
+use crate::policy::Policy;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+/// What a block's rows are like; fails where a branch doesn't know it.
+fn seen(rows: &Rows, block: &Block) -> Summary {
+    let branch = match block {
+        Block::Leaf(leaf) => return leaf.summary(rows),
+        Block::Branch(branch) => branch,
+    };
+    branch.children.iter().enumerate().fold(Summary::EMPTY, |all, (position, child)| {
+        let (known, seen) = (branch.known(position), seen(rows, child));
+        assert_eq!(known, known.with(&seen), "narrower than what is there");
+        all.with(&seen)
+    })
+}
+
+fn row(number: u32, amounts: [u64; 3], measured_ppm: u32) -> Row {
+    let [vcpus, memory, disk] = amounts;
+    let usable = Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 };
+    Row {
+        id: NodeId(Uuid::from_u128(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))),
+        kind: HypervisorKind::Kvm,
+        region: RegionNumber(number % 4),
+        domain: DomainNumber(number / 40),
+        class: ClassNumber(number % 3),
+        readiness: Readiness::Ready,
+        usable: Vector::of_node(usable),
+        free: Vector::of_node(Resources { vcpus, memory_mib: memory * 1_024, disk_mib: disk * 10_240 }),
+        measured_ppm,
+    }
+}
+
+fn amounts() -> impl Strategy<Value = [u64; 3]> {
+    [0_u64..64, 0_u64..256, 0_u64..200]
+}
+
+/// Blocks looked into for requests of many sizes.
+fn effort(index: &Index) -> u32 {
+    let asked = (0_u64..60).map(|step| Resources { vcpus: step, memory_mib: step * 3_000, disk_mib: step * 20_480 });
+    let each = asked.flat_map(|asked| [Policy::Pack, Policy::Spread, Policy::Balanced].map(|policy| (policy, asked)));
+    each.map(|(policy, asked)| {
+        let query = Query::new(HypervisorKind::Kvm, policy, Vector::of_request(asked));
+        let effort = index.choose_counting(&query).1;
+        effort.branches + effort.leaves
+    })
+    .sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn what_is_known_of_a_block_is_true_and_near_after_thousands_of_changes(
+        first in prop::collection::vec((amounts(), 0_u32..9), 2_000),
+        changes in prop::collection::vec((0_u32..2_200, prop::option::weighted(0.95, (amounts(), 0_u32..9))), 8_000),
+    ) {
+        let mut index = Index::of((0..).zip(&first).map(|(number, (amounts, measured))| row(number, *amounts, *measured)));
+        for (change, (number, to)) in changes.iter().enumerate() {
+            match to {
+                Some((amounts, measured)) => index.put(&row(*number, *amounts, *measured)),
+                None => index.remove(row(*number, [0; 3], 0).id),
+            }
+            if change % 500 == 0 {
+                for root in index.ready.iter().filter_map(|tree| tree.root.as_ref()) {
+                    seen(&index.rows, root);
+                }
+            }
+        }
+        let fresh = Index::of(index.rows(HypervisorKind::Kvm));
+        prop_assert_eq!(fresh.len(), index.len());
+        let (fresh, worn) = (effort(&fresh), effort(&index));
+        prop_assert!(worn <= fresh * 2, "{} blocks where a new index looks into {}", worn, fresh);
+    }
+}
