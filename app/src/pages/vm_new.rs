@@ -4,7 +4,7 @@ use crate::AppError;
 use crate::components::field::{Field, FormProblems, SelectField, TextField, problems};
 use crate::components::loaded::loaded;
 use crate::components::quota::Quota;
-use crate::form::{FormReply, Problem};
+use crate::form::FormReply;
 use crate::view::amounts;
 use crate::view::catalogue::DeployView;
 use leptos::form::ActionForm;
@@ -27,6 +27,7 @@ pub async fn vm_deploy(
     #[server(default)] keys: String,
     #[server(default)] key: String,
 ) -> Result<FormReply, AppError> {
+    use crate::form::Problem;
     use crate::server_side::door::{DeployRequest, Door};
     let door = Door::open().await?;
     let typed = [("name", &name), ("image", &image), ("offer", &offer), ("region", &region), ("keys", &keys)]
