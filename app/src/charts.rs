@@ -3,6 +3,8 @@
 //! Colours are left to the style sheets: plotters draws with marker colours, which become classes here, so that a
 //! chart follows light and dark. Nothing in the drawing needs an inline style.
 
+mod marks;
+
 use crate::server_side::present::time;
 use crate::view::amounts;
 use crate::view::chart::ChartView;
@@ -68,6 +70,11 @@ impl Unit {
         }
     }
 
+    /// Whether its round numbers are powers of two.
+    const fn is_of_bytes(self) -> bool {
+        matches!(self, Self::Mib | Self::BytesPerSecond)
+    }
+
     /// The axis reaches at least this far, so that noise around nothing looks like nothing.
     const fn at_least(self) -> f64 {
         match self {
@@ -130,33 +137,53 @@ fn draw(
     let highest = lines.iter().flat_map(|line| &line.points).map(|(_, value)| drawable(*value)).fold(0.0, f64::max);
     let top = (highest * 1.08).max(unit.at_least());
     let (divisor, word) = unit.of_axis(top);
+    let (right, most) = (to.0.max(from.0 + 1), top / divisor);
+    let times = marks::of_times(from, UnixMillis(right));
+    let values = marks::Values::new(most, unit.is_of_bytes());
     let mut svg = String::new();
     {
         let root = SVGBackend::with_string(&mut svg, (WIDTH, HEIGHT)).into_drawing_area();
         let mut chart = ChartBuilder::on(&root)
             .margin(6)
+            .margin_right(20)
             .x_label_area_size(22)
             .y_label_area_size(76)
-            .build_cartesian_2d(from.0..to.0.max(from.0 + 1), 0.0..top / divisor)?;
+            .build_cartesian_2d((from.0..right).with_key_points(times), values)?;
         chart
             .configure_mesh()
             .disable_x_mesh()
             .light_line_style(TRANSPARENT)
             .bold_line_style(GRID)
             .axis_style(GRID)
-            .x_labels(5)
-            .y_labels(4)
             .label_style(("sans-serif", 14).into_font().color(&TEXT))
             .x_label_formatter(&|at| time::of_day(UnixMillis(*at)))
             .y_label_formatter(&|value| mark(*value, word))
             .draw()?;
         for (line, colour) in lines.iter().zip(LINES) {
-            let points = line.points.iter().map(|(at, value)| (at.0, drawable(*value) / divisor));
-            chart.draw_series(LineSeries::new(points, colour.stroke_width(2)))?;
+            for stretch in stretches(&line.points) {
+                let points = stretch.iter().map(|(at, value)| (at.0, drawable(*value) / divisor));
+                match stretch {
+                    [_] => chart.draw_series(points.map(|point| Circle::new(point, 1, colour.filled()))).map(drop)?,
+                    _ => chart.draw_series(LineSeries::new(points, colour.stroke_width(2))).map(drop)?,
+                }
+            }
         }
         root.present()?;
     }
     Ok(svg)
+}
+
+/// The points without a gap between them. A gap is longer than three times the usual distance: nothing is known of it,
+/// so nothing is drawn.
+fn stretches(points: &[(UnixMillis, f64)]) -> impl Iterator<Item = &[(UnixMillis, f64)]> {
+    let mut distances: Vec<u64> = points.windows(2).map(|pair| distance(&pair[0], &pair[1])).collect();
+    distances.sort_unstable();
+    let longest = distances.get(distances.len() / 2).map_or(u64::MAX, |usual| usual.saturating_mul(3));
+    points.chunk_by(move |before, after| distance(before, after) <= longest)
+}
+
+fn distance(before: &(UnixMillis, f64), after: &(UnixMillis, f64)) -> u64 {
+    after.0.since(before.0)
 }
 
 /// A mark of an axis: at most two decimals, without needless zeros.
@@ -234,6 +261,29 @@ mod tests {
         let range = (UnixMillis(1_790_000_000_000), UnixMillis(1_790_003_600_000));
         let svg = chart("Memory", Unit::Mib, &[line(&[3072.0, 1024.0])], range).svg;
         assert!(svg.contains("GiB") && !svg.contains("MiB"), "{svg}");
+    }
+
+    #[test]
+    fn the_marks_of_an_axis_are_round_in_its_unit() {
+        let range = (UnixMillis(1_790_000_000_000), UnixMillis(1_790_003_600_000));
+        let svg = chart("Disk", Unit::BytesPerSecond, &[line(&[0.0, 800_000.0])], range).svg;
+        for mark in ["256 KiB/s", "512 KiB/s", "768 KiB/s"] {
+            assert!(svg.contains(mark), "{mark}: {svg}");
+        }
+    }
+
+    #[test]
+    fn no_line_is_drawn_over_a_time_of_which_nothing_is_known() {
+        let at = |minute: i64| (UnixMillis(1_790_000_000_000 + minute * 60_000), 1.0);
+        let points: Vec<_> = [0, 1, 2, 5, 6, 10, 20].map(at).into();
+        let lengths: Vec<usize> = stretches(&points).map(<[_]>::len).collect();
+        assert_eq!(lengths, [6, 1], "the usual distance is two to three minutes here");
+        let points: Vec<_> = [0, 1, 2, 3, 4, 5, 9, 10, 11].map(at).into();
+        assert_eq!(stretches(&points).map(<[_]>::len).collect::<Vec<_>>(), [6, 3]);
+        assert_eq!(stretches(&[]).count(), 0);
+        let range = (at(0).0, at(60).0);
+        let svg = chart("CPU", Unit::Permille, &[Line { name: "x".into(), points }], range).svg;
+        assert_eq!(svg.matches("chart-line chart-line-1").count(), 2, "{svg}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 
 macro_rules! amount {
-    ($(#[$doc:meta])* $name:ident($inner:ty), $unit:literal) => {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $shown:expr) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
@@ -13,7 +13,8 @@ macro_rules! amount {
 
         impl fmt::Display for $name {
             fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(formatter, concat!("{} ", $unit), self.0)
+                let shown: fn($inner, &mut fmt::Formatter<'_>) -> fmt::Result = $shown;
+                shown(self.0, formatter)
             }
         }
     };
@@ -21,15 +22,15 @@ macro_rules! amount {
 
 amount!(
     /// A number of virtual CPUs.
-    Vcpus(u32), "vCPU"
+    Vcpus(u32), |count, formatter| Amount(Resource::Vcpus, u64::from(count)).fmt(formatter)
 );
 amount!(
     /// Mebibytes.
-    Mib(u64), "MiB"
+    Mib(u64), |amount, formatter| write!(formatter, "{amount} MiB")
 );
 amount!(
     /// Gibibytes.
-    Gib(u64), "GiB"
+    Gib(u64), |amount, formatter| write!(formatter, "{amount} GiB")
 );
 
 impl Gib {

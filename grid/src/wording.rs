@@ -58,6 +58,29 @@ impl fmt::Display for Seconds {
     }
 }
 
+/// Milliseconds as they were measured: `340 ms`, `5.5 s`, `13 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`; below a minute
+/// rounded to what is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measured(pub u64);
+
+impl fmt::Display for Measured {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (tenths, seconds) = (self.0.saturating_add(50) / 100, self.0.saturating_add(500) / 1000);
+        let mut two = |large: u64, large_unit: &str, small: u64, small_unit: &str| match small {
+            0 => write!(formatter, "{large} {large_unit}"),
+            _ => write!(formatter, "{large} {large_unit} {small} {small_unit}"),
+        };
+        match (self.0, seconds) {
+            (0..1000, _) => write!(formatter, "{} ms", self.0),
+            _ if tenths < 100 && tenths % 10 != 0 => write!(formatter, "{}.{} s", tenths / 10, tenths % 10),
+            (_, 0..60) => write!(formatter, "{seconds} s"),
+            (_, 60..3600) => two(seconds / 60, "min", seconds % 60, "s"),
+            (_, 3600..86_400) => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
+            _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +99,16 @@ mod tests {
         assert_eq!(Amount(Resource::Memory, 65_536).to_string(), "65,536 MiB");
         assert_eq!(Amount(Resource::Disk, 20_480).to_string(), "20 GiB");
         assert_eq!(Amount(Resource::Disk, 20_482).to_string(), "20,482 MiB");
+    }
+
+    #[test]
+    fn measured_times_are_rounded_to_what_is_shown() {
+        let shown = [0, 999, 1000, 5482, 9_949, 9_950, 12_900, 59_600, 200_000, 3_600_000, 7_500_000];
+        let shown = shown.map(|ms| Measured(ms).to_string());
+        let said =
+            ["0 ms", "999 ms", "1 s", "5.5 s", "9.9 s", "10 s", "13 s", "1 min", "3 min 20 s", "1 h", "2 h 5 min"];
+        assert_eq!(shown, said);
+        assert!(Measured(u64::MAX).to_string().contains('d'));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::{HypervisorKind, NodeId, Resources};
+use manager::hypervisor::directory::check_uri;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -165,8 +166,8 @@ impl NodeEntry {
         if !grid::vm::is_host_name(&self.name) {
             return Err(self.wrong("a node's name is made of small letters, digits and hyphens, at most 63"));
         }
-        if !self.uri.contains("://") {
-            return Err(self.wrong(format!("{:?} is not a libvirt URI (such as qemu+tls://host/system)", self.uri)));
+        if let Err(why) = check_uri(&self.uri, self.kind) {
+            return Err(self.wrong(format!("its uri {:?}: {why}", self.uri)));
         }
         if self.failure_domain.as_deref().is_some_and(|word| !grid::node::is_failure_domain(word)) {
             return Err(self.wrong("a failure domain is made of letters, digits, and - _ . between them, at most 63"));
@@ -212,7 +213,7 @@ impl NodeEntry {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be from 0.001 to 1000")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be from 0.001 to 100")]
 fn permille(ratio: f64) -> u32 {
     (ratio * 1000.0).round() as u32
 }
@@ -244,6 +245,15 @@ mod tests {
     fn a_bad_node_is_named() {
         let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "kvm-1.example")).unwrap_err();
         assert!(error.to_string().starts_with("node kvm-1:"), "{error}");
+    }
+
+    #[test]
+    fn a_uri_that_no_node_of_its_kind_can_have_is_found_before_anything_starts() {
+        for wrong in ["bogus://x", "lxc:///", "qemu+tls://kvm 1/system", "simulated://x"] {
+            let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", wrong)).unwrap_err().to_string();
+            assert!(error.starts_with("node kvm-1: its uri"), "{wrong}: {error}");
+        }
+        assert!(parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "qemu:///system")).is_ok());
     }
 
     #[test]

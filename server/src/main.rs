@@ -15,7 +15,7 @@ use std::process::ExitCode;
 
 /// A control panel for a grid of hosting resources.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(name = "hostgrid", version)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

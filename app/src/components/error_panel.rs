@@ -15,13 +15,14 @@ pub fn ErrorPanel(error: AppError) -> impl IntoView {
         AppError::Unreachable => ("Not reached", "Hostgrid gave no answer. Check the connection and reload."),
         AppError::Internal => ("Something went wrong", "The cause was written down on our side. Try again later."),
     };
+    let (way, to) = if error == AppError::SignedOut { ("Sign in", "/login") } else { ("To the start", "/") };
     view! {
         <section class="error-panel">
             <p class="error-panel-status">{error.status()}</p>
             <h1>{title}</h1>
             <p>{hint}</p>
             <p>
-                <a class="button" href="/">"To the start"</a>
+                <a class="button" href=to>{way}</a>
             </p>
         </section>
     }

@@ -93,6 +93,7 @@ fn OperationView(view: OperationPageView, decide: Decide) -> impl IntoView {
                 </p>
                 <h1>{line.title.clone()} <OperationBadge state=line.state/></h1>
                 <AsOf at=view.as_of.clone()/>
+                <div inner_html=reload(line.state)></div>
             </div>
         </div>
         <Outcome view=view.clone()/>
@@ -107,6 +108,20 @@ fn OperationView(view: OperationPageView, decide: Decide) -> impl IntoView {
         </div>
     }
     .into_any()
+}
+
+/// What keeps the page up to date where there are no scripts. The browser's half writes nothing of it: it leaves alone
+/// what the server wrote, which means nothing where scripts run.
+fn reload(state: OperationState) -> String {
+    let seconds = match state {
+        _ if cfg!(not(feature = "ssr")) || state.is_over() => return String::new(),
+        OperationState::Waiting => 15,
+        _ => 3,
+    };
+    format!(
+        "<noscript><meta http-equiv=\"refresh\" content=\"{seconds}\"><p class=\"page-note\">This page loads itself \
+         again every {seconds} seconds until the operation is over.</p></noscript>"
+    )
 }
 
 /// How it ended; empty while it goes on, so that a reader is told when it changes.
@@ -228,8 +243,8 @@ fn Measures(view: OperationPageView) -> impl IntoView {
                 <dd>{line.took.unwrap_or_else(dash)}</dd>
                 <dt>"Downtime"</dt>
                 <dd data-downtime="">{line.downtime.unwrap_or_else(dash)}</dd>
-                <dt>"In calls below"</dt>
-                <dd>{view.called}</dd>
+                <dt>"In calls to its nodes"</dt>
+                <dd>{view.called.unwrap_or_else(dash)}</dd>
                 {view.expected.map(|(duration, downtime)| {
                     view! {
                         <dt>"Expected"</dt>
@@ -242,4 +257,16 @@ fn Measures(view: OperationPageView) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_without_scripts_loads_itself_again_until_the_operation_is_over() {
+        for state in OperationState::ALL {
+            assert_eq!(reload(state).contains("http-equiv=\"refresh\""), !state.is_over(), "{state:?}");
+        }
+    }
 }

@@ -27,12 +27,19 @@ pub async fn vm_deploy(
     #[server(default)] keys: String,
     #[server(default)] key: String,
 ) -> Result<FormReply, AppError> {
+    use crate::form::Problem;
     use crate::server_side::door::{DeployRequest, Door};
     let door = Door::open().await?;
     let typed = [("name", &name), ("image", &image), ("offer", &offer), ("region", &region), ("keys", &keys)]
         .map(|(field, value)| (field, value.clone()));
     let request = DeployRequest { name, image, offer, region, keys, idempotency_key: key };
+    let wrong = request.wrong();
     let started = door.manager.vm_deploy(&door.principal, request).await.map(|(_, operation)| operation);
+    if wrong.len() > 1 && started.is_err() {
+        // The manager answers the first; whoever mends it shall not be sent back for the next.
+        let problems = wrong.into_iter().map(|(field, message)| Problem::of(field, message)).collect();
+        return door.reply_problems(problems, "deploy", "/vms/new", &typed).await;
+    }
     door.reply_operation(started, "deploy", "/vms/new", &typed).await
 }
 

@@ -1,6 +1,6 @@
 //! Amounts as people read them. Pure, so that server and browser write the same.
 
-use grid::wording::Grouped;
+use grid::wording::{Grouped, Measured};
 use grid::{Resource, Resources, Size};
 
 /// `512 MiB`, `1.5 GiB`, `2 TiB`: the largest unit of which there is at least one, two decimals at most.
@@ -110,17 +110,9 @@ pub fn form_size(size: Size) -> String {
     )
 }
 
-/// A length of time: `340 ms`, `4.2 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
+/// A length of time: `340 ms`, `4.3 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
 pub fn duration(milliseconds: u64) -> String {
-    let seconds = milliseconds / 1000;
-    match seconds {
-        0 => format!("{milliseconds} ms"),
-        1..10 if milliseconds % 1000 >= 100 => format!("{seconds}.{} s", milliseconds % 1000 / 100),
-        1..60 => format!("{seconds} s"),
-        60..3600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3600..86_400 => two(seconds / 3600, "h", seconds % 3600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3600, "h"),
-    }
+    Measured(milliseconds).to_string()
 }
 
 /// An expected length of time, in whole seconds rounded up; `none` where there is none.
@@ -130,10 +122,6 @@ pub fn expected(milliseconds: u64) -> String {
         1..1000 => "under a second".to_owned(),
         _ => format!("about {}", duration(milliseconds.div_ceil(1000).saturating_mul(1000))),
     }
-}
-
-fn two(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
-    if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
 }
 
 /// Thousandths as per cent, one decimal: `12.5 %`.
@@ -166,8 +154,8 @@ mod tests {
     #[test]
     fn times_are_short_and_never_longer_than_two_units() {
         assert_eq!(duration(340), "340 ms");
-        assert_eq!(duration(4_250), "4.2 s");
-        assert_eq!(duration(12_900), "12 s");
+        assert_eq!(duration(4_250), "4.3 s");
+        assert_eq!(duration(12_900), "13 s");
         assert_eq!(duration(200_000), "3 min 20 s");
         assert_eq!(duration(3_600_000), "1 h");
         assert_eq!(expected(0), "none");

@@ -53,8 +53,8 @@ pub struct OperationPageView {
     /// All that is known; admins only.
     pub detail: Option<String>,
     pub steps: Vec<StepView>,
-    /// The time spent inside the hypervisor's and the utility module's own calls.
-    pub called: String,
+    /// The time spent inside the hypervisor's and the utility module's own calls, of a finished one.
+    pub called: Option<String>,
     pub figures: OperationFigures,
     pub started_at: String,
     pub ended_at: Option<String>,

@@ -37,6 +37,8 @@ pub struct NodeInputs<'a> {
     /// The VMs for which running operations hold it: moving in, being deployed, growing. Such a domain is no
     /// stranger, and counts beyond its recorded size by the reservation only.
     pub held: &'a [VmId],
+    /// The VMs on which operations work, or worked a moment ago: what the sources list of them differs for a while.
+    pub worked_on: &'a BTreeSet<VmId>,
     /// What the utility VM takes, overhead included.
     pub utility_vm: Resources,
     pub now: UnixMillis,
@@ -77,7 +79,14 @@ impl MapNode {
 fn disagreements(inputs: &NodeInputs<'_>) -> Vec<super::Disagreement> {
     let (Some(hypervisor), Some(utility)) = (&inputs.hypervisor, &inputs.utility) else { return Vec::new() };
     let fresh = |at: UnixMillis| inputs.now.since(at) <= inputs.limits.stale_after_ms;
-    if fresh(hypervisor.at) && fresh(utility.at) { compare(&hypervisor.sample, &utility.sample) } else { Vec::new() }
+    if !fresh(hypervisor.at) || !fresh(utility.at) {
+        return Vec::new();
+    }
+    let is_settled = |vm: &&Vm| {
+        let is_home = matches!(vm.state, VmState::Running | VmState::Stopped);
+        is_home && !inputs.held.contains(&vm.id) && !inputs.worked_on.contains(&vm.id)
+    };
+    compare(&hypervisor.sample, &utility.sample, inputs.vms.iter().filter(is_settled).map(|vm| vm.id))
 }
 
 fn physical(inputs: &NodeInputs<'_>) -> Resources {

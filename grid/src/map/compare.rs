@@ -4,12 +4,16 @@
 //! Tolerances: a pool's capacity and free space 5% of the capacity or 64 MiB, whichever is larger (the readings are
 //! seconds apart); a VM's vCPUs none, its memory and disk 16 MiB (rounding, the seed's disk); a node's memory 10%
 //! (firmware and kernel keep some).
+//!
+//! A VM at home on the node that one source lists and the other doesn't is a disagreement too. In an operation's hands
+//! it is made, moved or removed, and differs for a moment: then it isn't looked at. Nor is a VM at home elsewhere: what
+//! the hypervisor has of it is a stranger, and counts as that.
 
 use crate::sample::{DomainSample, HypervisorSample, Source, UtilitySample};
 use crate::wording::Grouped;
 use crate::{Resource, Resources, Size, VmId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A VM's memory or disk may differ by this much, in MiB, and still be called the same.
@@ -37,6 +41,8 @@ pub enum Fact {
     VmSize { vm: VmId, resource: Resource },
     /// MiB, where the module sees the node.
     NodeMemory,
+    /// That a VM is there: 1 where the source lists it, else 0.
+    VmThere { vm: VmId },
 }
 
 impl Disagreement {
@@ -54,14 +60,29 @@ impl fmt::Display for Fact {
             Self::PoolFree => formatter.write_str("pool free"),
             Self::VmSize { vm, resource } => write!(formatter, "{} of VM {vm}", resource.as_str()),
             Self::NodeMemory => formatter.write_str("node memory"),
+            Self::VmThere { vm } => write!(formatter, "VM {vm}"),
         }
     }
 }
 
+/// `VM 1f…: listed by the hypervisor and not by the utility module`, or
 /// `pool free: 51,200 MiB by the hypervisor, 40,960 MiB by the utility module, whose word counts`.
 impl fmt::Display for Disagreement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = match self.fact {
+            Fact::VmThere { .. } => {
+                let (there, not) = match self.counted {
+                    Source::Hypervisor => (Source::Hypervisor, Source::Utility),
+                    Source::Utility => (Source::Utility, Source::Hypervisor),
+                };
+                return write!(
+                    formatter,
+                    "{}: listed by the {} and not by the {}",
+                    self.fact,
+                    there.in_words(),
+                    not.in_words()
+                );
+            }
             Fact::VmSize { resource: Resource::Vcpus, .. } => "",
             Fact::PoolCapacity | Fact::PoolFree | Fact::NodeMemory | Fact::VmSize { .. } => " MiB",
         };
@@ -74,8 +95,12 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// All disagreements, in the order of the facts, VMs by id.
-pub(super) fn compare(hypervisor: &HypervisorSample, utility: &UtilitySample) -> Vec<Disagreement> {
+/// All disagreements, in the order of the facts, VMs by id. `settled` are the VMs at home there on which nothing works.
+pub(super) fn compare(
+    hypervisor: &HypervisorSample,
+    utility: &UtilitySample,
+    settled: impl Iterator<Item = VmId>,
+) -> Vec<Disagreement> {
     let mut found = Vec::new();
     if let Some(pool) = hypervisor.pool {
         let tolerance = (pool.capacity_mib.max(utility.pool.capacity_mib) / 20).max(64);
@@ -87,7 +112,26 @@ pub(super) fn compare(hypervisor: &HypervisorSample, utility: &UtilitySample) ->
         let tolerance = hypervisor.memory_total_mib.max(seen) / 10;
         found.extend(less_counts(Fact::NodeMemory, hypervisor.memory_total_mib, seen, tolerance));
     }
+    compare_lists(hypervisor, utility, settled, &mut found);
     found
+}
+
+fn compare_lists(
+    hypervisor: &HypervisorSample,
+    utility: &UtilitySample,
+    settled: impl Iterator<Item = VmId>,
+    found: &mut Vec<Disagreement>,
+) {
+    let domains: BTreeSet<VmId> = hypervisor.domains.iter().map(|domain| domain.id).collect();
+    let deployed: BTreeSet<VmId> = utility.deployed.iter().map(|deployed| deployed.vm).collect();
+    for vm in settled.collect::<BTreeSet<VmId>>() {
+        let (first, second) = (domains.contains(&vm), deployed.contains(&vm));
+        if first != second {
+            let counted = if first { Source::Hypervisor } else { Source::Utility };
+            let fact = Fact::VmThere { vm };
+            found.push(Disagreement { fact, hypervisor: u64::from(first), utility: u64::from(second), counted });
+        }
+    }
 }
 
 /// The node's memory as the module sees it, where it sees the node and not only itself.

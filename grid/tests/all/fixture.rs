@@ -3,14 +3,17 @@
 use grid::map::{Freshness, MapNode, NodeInputs, Reading, ResourceMap};
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::sample::{
-    Compatibility, DomainSample, DomainState, HypervisorSample, PoolSample, UTILITY_DOMAIN, UtilitySample,
+    Compatibility, DeployedVm, DomainSample, DomainState, HypervisorSample, PoolSample, UTILITY_DOMAIN, UtilitySample,
 };
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{Gib, HypervisorKind, Mib, NodeId, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId};
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
 pub(crate) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+/// No VM is in an operation's hands.
+pub(crate) static NOBODY: BTreeSet<VmId> = BTreeSet::new();
 pub(crate) const LIMITS: Freshness = Freshness { stale_after_ms: 15_000 };
 
 pub(crate) fn size(vcpus: u32, memory_mib: u64, disk_gib: u64) -> Size {
@@ -141,15 +144,18 @@ pub(crate) fn utility(has: Resources) -> UtilitySample {
 pub(crate) fn inputs(node: Node, has: Resources, vms: &[Vm]) -> NodeInputs<'_> {
     let mut first = hypervisor(has);
     first.domains = vms.iter().map(domain).collect();
+    let mut second = utility(has);
+    second.deployed = vms.iter().map(|vm| DeployedVm { vm: vm.id, size: vm.size }).collect();
     NodeInputs {
         node,
         hypervisor: Some(Reading { at: NOW, sample: first }),
         previous: None,
-        utility: Some(Reading { at: NOW, sample: utility(has) }),
+        utility: Some(Reading { at: NOW, sample: second }),
         utility_off: None,
         vms,
         reserved: Resources::ZERO,
         held: &[],
+        worked_on: &NOBODY,
         utility_vm: Resources::ZERO,
         now: NOW,
         limits: LIMITS,

@@ -12,7 +12,7 @@ use grid::sample::{DomainState, HypervisorSample, Source, UTILITY_DOMAIN, Utilit
 use grid::sanitise::{Flag, Problem, sanitise_hypervisor, sanitise_utility};
 use grid::vm::commitment;
 use grid::{Gib, NodeId, Resources, Size, UnixMillis, Vcpus, VmId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A sample that shows a VM which left its node longer ago shows a stranger.
 const FORGOTTEN_AFTER_MS: u64 = 60_000;
@@ -28,6 +28,8 @@ pub(super) struct Heard {
     nodes: BTreeMap<NodeId, HeardOfNode>,
     /// VMs that were on a node until then: an older sample still shows them, and they are no strangers.
     gone: Vec<(NodeId, VmId, UnixMillis)>,
+    /// VMs on which an operation worked until then: older samples show them as they were before.
+    let_go: Vec<(VmId, UnixMillis)>,
 }
 
 #[derive(Debug, Default)]
@@ -77,6 +79,8 @@ impl Heard {
         let now = clock::now();
         self.gone.retain(|(_, _, at)| now.since(*at) < FORGOTTEN_AFTER_MS);
         self.gone.extend(self.records.lost_since(&records).map(|(node, vm)| (node, vm, now)));
+        self.let_go.retain(|(_, at)| now.since(*at) < FORGOTTEN_AFTER_MS);
+        self.let_go.extend(self.records.worked_on.difference(&records.worked_on).map(|vm| (*vm, now)));
         self.records = records;
     }
 
@@ -129,6 +133,12 @@ impl Heard {
         held.chain(left.map(|(_, vm, _)| *vm)).collect()
     }
 
+    /// The VMs on which operations work, and those on which they still worked at that time.
+    fn worked_on(&self, since: Option<UnixMillis>) -> BTreeSet<VmId> {
+        let lately = self.let_go.iter().filter(|(_, at)| since.is_some_and(|since| since <= *at));
+        self.records.worked_on.iter().copied().chain(lately.map(|(vm, _)| *vm)).collect()
+    }
+
     pub(super) fn build(&self, node: NodeId, now: UnixMillis, shared: &Shared) -> Option<MapNode> {
         let recorded = self.records.nodes.get(&node)?.clone();
         let nothing = HeardOfNode::default();
@@ -142,6 +152,7 @@ impl Heard {
             vms: self.records.vms.get(&node).map_or(&[], Vec::as_slice),
             reserved: self.records.reserved.get(&node).copied().unwrap_or(Resources::ZERO),
             held: &held,
+            worked_on: &self.worked_on(heard.older()),
             utility_vm: utility_vm(&recorded, shared),
             now,
             limits: shared.pace.freshness,
@@ -152,6 +163,12 @@ impl Heard {
 }
 
 impl HeardOfNode {
+    /// When the older of its two samples came.
+    fn older(&self) -> Option<UnixMillis> {
+        let first = self.hypervisor.as_ref().map(|reading| reading.at);
+        first.min(self.utility.as_ref().map(|reading| reading.at))
+    }
+
     fn flags(&self) -> Vec<(Source, Flag)> {
         let (first, second) = &self.flags;
         let of = |source, flags: &[Flag]| flags.iter().map(move |flag| (source, flag.clone())).collect::<Vec<_>>();
@@ -216,4 +233,23 @@ fn usage(previous: &HypervisorSample, current: &HypervisorSample) -> BTreeMap<Vm
             (rate.id, usage)
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_vm_is_in_an_operations_hands_until_samples_came_after_it() {
+        let vm = VmId(Uuid::from_u128(1));
+        let records = Records { worked_on: [vm].into(), ..Records::default() };
+        let mut heard = Heard::new(records);
+        assert_eq!(heard.worked_on(None), [vm].into());
+        let before = clock::now();
+        let asked = heard.records_asked();
+        heard.records_came(asked, Records::default());
+        assert_eq!(heard.worked_on(Some(before)), [vm].into());
+        assert_eq!(heard.worked_on(Some(UnixMillis(clock::now().0 + 1))), BTreeSet::new());
+    }
 }

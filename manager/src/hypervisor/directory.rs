@@ -1,11 +1,27 @@
 //! All nodes' hypervisors, by URI: the one place that knows which implementation speaks for a node.
 
-use super::libvirt::LibvirtHypervisor;
+use super::libvirt::{LibvirtHypervisor, runs};
 use super::simulated::SimulatedGrid;
 use super::{Hypervisor, HypervisorError};
+use grid::HypervisorKind;
 use grid::node::Node;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+/// Whether a node of this kind can be meant by the URI; if not, why.
+pub fn check_uri(uri: &str, kind: HypervisorKind) -> Result<(), &'static str> {
+    let Some((scheme, rest)) = uri.split_once("://") else {
+        return Err("it is no URI; qemu+tcp://HOST/system, or simulated:///NAME, would be one");
+    };
+    if uri.len() > 1024 || uri.chars().any(|it| it.is_control() || it.is_whitespace()) {
+        return Err("it holds blanks or is too long");
+    }
+    let is_known = match scheme {
+        "simulated" => rest.strip_prefix('/').is_some_and(|name| !name.is_empty()),
+        _ => runs(scheme.split('+').next().unwrap_or_default(), kind),
+    };
+    if is_known { Ok(()) } else { Err("its driver does not run this hypervisor kind") }
+}
 
 /// Makes hypervisors and remembers them, so that a move finds its destination. Cheap to clone.
 #[derive(Clone, Debug, Default)]
@@ -27,14 +43,11 @@ impl Directory {
     /// The hypervisor behind a node's URI. Nothing is opened yet; a URI that can't be meant is refused.
     pub fn connect(&self, node: &Node) -> Result<Arc<dyn Hypervisor>, HypervisorError> {
         let refused = |why: &str| Err(HypervisorError::Refused(format!("the URI of node {}: {why}", node.name)));
-        let Some((scheme, rest)) = node.uri.split_once("://") else {
-            return refused("it is no URI; qemu+tcp://HOST/system, or simulated:///NAME, would be one");
-        };
-        if node.uri.len() > 1024 || node.uri.chars().any(|it| it.is_control() || it.is_whitespace()) {
-            return refused("it holds blanks or is too long");
+        if let Err(why) = check_uri(&node.uri, node.kind) {
+            return refused(why);
         }
-        if scheme == "simulated" {
-            let known = rest.strip_prefix('/').is_some_and(|name| !name.is_empty()) && self.simulated.has(node.id);
+        if node.uri.starts_with("simulated:") {
+            let known = self.simulated.has(node.id);
             return if known { Ok(self.simulated.hypervisor(node)) } else { refused("no such simulated node") };
         }
         let hypervisor = Arc::new(LibvirtHypervisor::new(node, self.clone())?);
@@ -53,7 +66,7 @@ impl Directory {
 mod tests {
     use super::*;
     use grid::node::{Administration, NodeSettings, Overcommit};
-    use grid::{HypervisorKind, NodeId, Resources};
+    use grid::{NodeId, Resources};
 
     fn node(uri: &str) -> Node {
         Node {

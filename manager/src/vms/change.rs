@@ -14,6 +14,10 @@ const LONGEST_KEY: usize = 100;
 const STALE_FORM: &str =
     "This form was incomplete, so nothing was started. Load the page again, then send it once more.";
 
+/// What a person is told whose form's key already stands for something else.
+const USED_FORM: &str = "This form was used for another operation already, so nothing was started. Load the page again, then send it once \
+     more.";
+
 impl Manager {
     pub async fn vm_start(&self, principal: &Principal, vm: VmId, key: &str) -> Result<OperationId, ManagerError> {
         self.vm_power(principal, OperationKind::Start { vm }, key).await
@@ -42,7 +46,7 @@ impl Manager {
         key: &str,
     ) -> Result<OperationId, ManagerError> {
         let action = format!("vm_{}", kind.as_str());
-        if let Some(known) = self.known_key(principal, key).await? {
+        if let Some(known) = self.known_key(principal, key, kind.as_str(), Some(kind.vm())).await? {
             return Ok(known);
         }
         let target = kind.vm().to_string();
@@ -79,16 +83,21 @@ impl Manager {
         operation.map_or(Ok(()), |operation| Err(ManagerError::Busy { operation: operation.id }))
     }
 
-    /// The operation that the caller's key already stands for.
+    /// The operation that the caller's key already stands for: of this kind and, where it is known, of this VM.
     pub(super) async fn known_key(
         &self,
         principal: &Principal,
         key: &str,
+        kind: &str,
+        vm: Option<VmId>,
     ) -> Result<Option<OperationId>, ManagerError> {
         if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
             return Err(invalid("idempotency_key", STALE_FORM));
         }
-        Ok(self.shared.store.operation_by_key(principal.user, key).await?)
+        let Some(known) = self.shared.store.operation_by_key(principal.user, key).await? else { return Ok(None) };
+        let operation = self.shared.store.operation_get(known).await?.ok_or(ManagerError::NotFound)?;
+        let is_same = operation.kind.as_str() == kind && vm.is_none_or(|vm| operation.kind.vm() == vm);
+        if is_same { Ok(Some(known)) } else { Err(invalid("idempotency_key", USED_FORM)) }
     }
 
     /// Leaves a row of the audit for an attempt that came to nothing.

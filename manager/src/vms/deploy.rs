@@ -72,7 +72,8 @@ impl Manager {
         principal: &Principal,
         request: &DeployRequest,
     ) -> Result<Option<(VmId, OperationId)>, ManagerError> {
-        let Some(known) = self.known_key(principal, &request.idempotency_key).await? else { return Ok(None) };
+        let known = self.known_key(principal, &request.idempotency_key, "deploy", None).await?;
+        let Some(known) = known else { return Ok(None) };
         let operation = self.shared.store.operation_get(known).await?.ok_or(ManagerError::NotFound)?;
         Ok(Some((operation.kind.vm(), known)))
     }
@@ -95,20 +96,20 @@ impl Manager {
     ) -> Result<(NodeId, HypervisorKind, Size), ManagerError> {
         let offers = self.shared.store.offer_list().await?;
         let offer = offers.into_iter().find(|offer| offer.name == request.offer);
-        let size = offer.ok_or_else(|| invalid("offer", "there is no such offer"))?.size;
+        let size = offer.ok_or_else(|| invalid("offer", "There is no such offer."))?.size;
         let map = self.map();
         let kinds = kinds_in(&map, &request.region);
         if kinds.is_empty() {
-            return Err(invalid("region", "there is no such region"));
+            return Err(invalid("region", "There is no such region."));
         }
         let known = |family| self.shared.images.find(family, &request.image).is_some();
         if !known(ImageFamily::Disk) && !known(ImageFamily::Root) {
-            return Err(invalid("image", "there is no such image"));
+            return Err(invalid("image", "There is no such image."));
         }
         let left = quota_left(&self.shared, principal.tenant).await?;
         place_in(&map, &request.region, kinds.into_iter().filter(|kind| known(ImageFamily::of(*kind))), size, left)
             .map_err(|refusal| match (refusal, principal.role) {
-                (None, _) => invalid("image", "no node of this region runs such an image"),
+                (None, _) => invalid("image", "No node of this region runs such an image."),
                 (Some(refusal), Role::Admin) => ManagerError::Refused { refusal },
                 (Some(refusal), Role::Customer) => ManagerError::Refused { refusal: Box::new(refusal.for_customer()) },
             })
@@ -182,6 +183,16 @@ fn checked(request: &DeployRequest) -> Result<(String, String), ManagerError> {
     let name = parse_vm_name(&request.name).map_err(|error| invalid("name", &error.to_string()))?;
     let keys = keys::checked(&request.keys).map_err(|message| invalid("keys", &message))?;
     Ok((name, keys))
+}
+
+impl DeployRequest {
+    /// All that is wrong with what was typed, by its field, as far as it can be said without looking at the grid;
+    /// [`Manager::vm_deploy`] answers the first.
+    pub fn wrong(&self) -> Vec<(&'static str, String)> {
+        let name = parse_vm_name(&self.name).err().map(|error| ("name", error.to_string()));
+        let keys = keys::checked(&self.keys).err().map(|message| ("keys", message));
+        name.into_iter().chain(keys).collect()
+    }
 }
 
 pub(super) fn invalid(field: &'static str, message: &str) -> ManagerError {

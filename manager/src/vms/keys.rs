@@ -17,11 +17,11 @@ const TYPES: [&str; 7] = [
 pub(super) fn checked(text: &str) -> Result<String, String> {
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     if lines.len() > MOST_KEYS {
-        return Err(format!("at most {MOST_KEYS} keys"));
+        return Err(format!("At most {MOST_KEYS} keys."));
     }
     for (number, line) in (1..).zip(&lines) {
         if line.len() > LONGEST_LINE || line.chars().any(char::is_control) || !is_key(line) {
-            return Err(format!("line {number} is no public key in OpenSSH's format, such as `ssh-ed25519 AAAA… me`"));
+            return Err(format!("Line {number} is no public key in OpenSSH's format, such as `ssh-ed25519 AAAA… me`."));
         }
     }
     Ok(lines.join("\n"))
@@ -50,7 +50,7 @@ mod tests {
     fn what_is_no_key_is_named_by_its_line() {
         for bad in ["ssh-ed25519", "AAAA", "ssh-dss AAAAB3NzaC1kc3MAAACBAOeFx1H9Jm0sYJ2Y0kq", "ssh-rsa AAAA<script>"] {
             let message = checked(&format!("{KEY}\n{bad}")).unwrap_err();
-            assert!(message.starts_with("line 2 "), "{bad}: {message}");
+            assert!(message.starts_with("Line 2 "), "{bad}: {message}");
         }
         assert!(checked(&format!("{KEY}\u{0}")).is_err());
         assert!(checked(&[KEY; 21].join("\n")).is_err());

@@ -71,13 +71,13 @@ impl Manager {
         vm: VmId,
         agreement: Agreement,
     ) -> Result<OperationId, ManagerError> {
-        if let Some(known) = self.known_key(principal, &agreement.idempotency_key).await? {
+        if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
             return Ok(known);
         }
         let target = vm.to_string();
         // One chooses at a time, and the choice is in the store before the next one looks.
         let turn = self.chooser.turn().await;
-        if let Some(known) = self.known_key(principal, &agreement.idempotency_key).await? {
+        if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
             return Ok(known);
         }
         let (vm, plan) = match self.still_agreed(principal, vm, &agreement.plan).await {
@@ -90,6 +90,15 @@ impl Manager {
         drop(turn);
         self.driver.spawn(operation);
         Ok(operation)
+    }
+
+    async fn known_resize(
+        &self,
+        principal: &Principal,
+        vm: VmId,
+        agreement: &Agreement,
+    ) -> Result<Option<OperationId>, ManagerError> {
+        self.known_key(principal, &agreement.idempotency_key, "resize", Some(vm)).await
     }
 
     /// Plans anew; the plan that is carried out is the new one.

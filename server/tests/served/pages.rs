@@ -72,3 +72,47 @@ fn a_form_that_lost_its_key_or_its_plan_comes_back_with_a_clear_message() {
         assert!(page.contains(said), "{door}: {page}");
     }
 }
+
+#[test]
+fn what_was_typed_comes_back_as_text_with_all_that_is_wrong_with_it() {
+    let server = shared();
+    let mut ada = server.signed_in("ada");
+    let keys = "</textarea><h1>Injected</h1>";
+    let fields = [
+        ("name", "bad name"),
+        ("image", "tiny"),
+        ("offer", "small"),
+        ("region", "north"),
+        ("keys", keys),
+        ("key", "t"),
+    ];
+    let answer = ada.form("vm_deploy", &fields);
+    assert_eq!((answer.status, answer.location.as_str()), (302, "/vms/new"), "{answer:?}");
+    let page = ada.page("/vms/new").body;
+    assert!(!page.contains("<h1>Injected"), "{page}");
+    for part in ["&lt;/textarea&gt;&lt;h1&gt;Injected", "Use the letters a to z, digits", "Line 1 is no public key"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
+fn a_setting_beyond_all_measure_comes_back_with_its_limit() {
+    let server = shared();
+    let mut admin = server.signed_in("admin");
+    let typed = [
+        ("name", "lxc-b"),
+        ("settings[reserve_vcpus]", "0"),
+        ("settings[reserve_memory_mib]", "9223372036854775808"),
+        ("settings[reserve_disk_mib]", "0"),
+        ("settings[overcommit_vcpus]", "1"),
+        ("settings[overcommit_memory]", "1"),
+        ("settings[overcommit_disk]", "100.5"),
+        ("settings[failure_domain]", ""),
+    ];
+    let answer = admin.form("node_settings_set", &typed);
+    assert_eq!((answer.status, answer.location.as_str()), (302, "/admin/nodes/lxc-b"), "{answer:?}");
+    let page = admin.page("/admin/nodes/lxc-b").body;
+    for part in ["At most 2,147,483,646.", "From 0.001 to 100."] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}

@@ -6,7 +6,7 @@ use crate::server_side::door::{Door, OperationFilter};
 use crate::view::amounts;
 use crate::view::operation::{OperationFigures, OperationLine, OperationListView, OperationPageView, StepView};
 use grid::UnixMillis;
-use grid::operation::{Operation, OperationKind, OperationStep};
+use grid::operation::{Operation, OperationKind, OperationStep, StepState};
 use manager::operations::OperationView;
 
 /// The page of one operation.
@@ -23,7 +23,8 @@ pub fn page(view: OperationView) -> OperationPageView {
         reason: operation.reason.clone(),
         detail: operation.detail.clone(),
         steps: operation.steps.iter().map(step).collect(),
-        called: amounts::duration(operation.called_ms),
+        // Counted at the end.
+        called: operation.ended_at.map(|_| amounts::duration(operation.called_ms)),
         figures: OperationFigures {
             duration_ms: operation.ended_at.map(|ended| ended.since(operation.created_at)),
             called_ms: operation.called_ms,
@@ -91,12 +92,14 @@ fn title(kind: &OperationKind) -> String {
 }
 
 fn step(step: &OperationStep) -> StepView {
+    // The end of a step that is taken back is that of its undo, which began nobody knows when.
+    let has_own_end = matches!(step.state, StepState::Done | StepState::Failed);
     let took = |from: UnixMillis| step.ended_at.map(|ended| amounts::duration(ended.since(from)));
     StepView {
         title: sentence(&step.name),
         name: step.name.clone(),
         state: step.state,
-        took: step.started_at.and_then(took),
+        took: step.started_at.filter(|_| has_own_end).and_then(took),
         note: step.note.clone(),
     }
 }
@@ -110,7 +113,21 @@ fn sentence(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sentence;
+    use super::*;
+
+    #[test]
+    fn a_step_that_was_undone_tells_no_time_that_was_not_its_own() {
+        let took = |state| {
+            let (started_at, ended_at) = (Some(UnixMillis(1_000)), Some(UnixMillis(61_000)));
+            let name = "reach-destination".to_owned();
+            step(&OperationStep { position: 0, name, state, started_at, ended_at, note: None }).took
+        };
+        assert_eq!(
+            [StepState::Done, StepState::Failed].map(took),
+            [Some("1 min".to_owned()), Some("1 min".to_owned())]
+        );
+        assert_eq!([StepState::UndoStarted, StepState::Undone, StepState::Started].map(took), [None, None, None]);
+    }
 
     #[test]
     fn a_steps_word_becomes_a_sentence() {

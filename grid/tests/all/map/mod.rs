@@ -172,6 +172,38 @@ fn sizes_that_differ_between_the_sources_are_named_with_what_counts() {
 }
 
 #[test]
+fn a_vm_that_only_one_source_lists_is_a_disagreement_but_no_contradiction() {
+    let vms = [1, 2, 3].map(|number| vm(number, 1, HypervisorKind::Qemu, size(2, 2048, 10)));
+    let mut inputs = qemu(&vms);
+    inputs.utility.as_mut().unwrap().sample.deployed.retain(|deployed| deployed.vm != vm_id(1));
+    inputs.hypervisor.as_mut().unwrap().sample.domains.retain(|domain| domain.id != vm_id(2));
+    let node = MapNode::build(inputs);
+    let told: Vec<(Fact, Source)> = node.disagreements.iter().map(|each| (each.fact, each.counted)).collect();
+    let there = |number| Fact::VmThere { vm: vm_id(number) };
+    assert_eq!(told, [(there(1), Source::Hypervisor), (there(2), Source::Utility)]);
+    assert_eq!(
+        node.disagreements[0].to_string(),
+        format!("VM {}: listed by the hypervisor and not by the utility module", vm_id(1))
+    );
+    assert_eq!(node.condition, Condition::Ready);
+    assert_eq!(node.committed, MapNode::build(qemu(&vms)).committed, "both count, whoever lists them");
+}
+
+#[test]
+fn a_vm_in_an_operations_hands_may_be_listed_by_one_source_only() {
+    let mut vms = [1, 2, 3, 4].map(|number| vm(number, 1, HypervisorKind::Qemu, size(1, 512, 10)));
+    (vms[2].state, vms[3].state) = (VmState::Deploying, VmState::Deleting);
+    let (held, worked_on) = ([vm_id(1)], [vm_id(2)].into());
+    let mut inputs = qemu(&vms);
+    (inputs.held, inputs.worked_on) = (&held, &worked_on);
+    inputs.utility.as_mut().unwrap().sample.deployed.clear();
+    assert_eq!(MapNode::build(inputs.clone()).disagreements, []);
+    // One that is at home elsewhere is the hypervisor's stranger, and no disagreement.
+    inputs.vms = &[];
+    assert_eq!(MapNode::build(inputs).disagreements, []);
+}
+
+#[test]
 fn the_first_condition_that_applies_is_told() {
     let condition = |change: &dyn Fn(&mut grid::map::NodeInputs<'_>)| {
         let mut inputs = qemu(&[]);

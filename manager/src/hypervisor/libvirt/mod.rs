@@ -67,14 +67,15 @@ pub struct LibvirtHypervisor {
     directory: Directory,
 }
 
+/// Whether libvirt's driver of this name runs the kind.
+pub(super) fn runs(driver: &str, kind: HypervisorKind) -> bool {
+    Traits::of(kind).is_ok_and(|traits| traits.drivers.contains(&driver))
+}
+
 impl LibvirtHypervisor {
     /// Connects to nothing yet: the first call does.
     pub(super) fn new(node: &Node, directory: Directory) -> Result<Self, HypervisorError> {
         let traits = Traits::of(node.kind)?;
-        let driver = node.uri.split_once(':').map_or("", |(scheme, _)| scheme).split('+').next().unwrap_or("");
-        if !traits.drivers.contains(&driver) {
-            return Err(HypervisorError::Unsupported("the URI's driver does not run this hypervisor kind"));
-        }
         let changed = Arc::new(Notify::new());
         let lane = |purpose: &str, most| Lane::new(format!("{}-{purpose}", node.name), node.uri.clone(), most);
         Ok(Self {

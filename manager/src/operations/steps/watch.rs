@@ -11,6 +11,7 @@ use crate::utility::UtilityError;
 use async_trait::async_trait;
 use grid::NodeId;
 use grid::identity::WorkId;
+use grid::wording::Measured;
 use grid::work::{Work, WorkDone, WorkFailure};
 use std::time::Duration;
 use uuid::Uuid;
@@ -88,7 +89,7 @@ impl Step for MeasureDowntime {
         };
         let Some(downtime_ms) = downtime_ms else { return Ok(Some("the downtime is not known".into())) };
         run.fact_set(DOWNTIME, &downtime_ms.to_string()).await?;
-        Ok(Some(format!("{downtime_ms} ms, measured {how}")))
+        Ok(Some(format!("{}, measured {how}", Measured(downtime_ms))))
     }
 }
 

@@ -48,10 +48,10 @@ async fn what_makes_no_sense_is_refused_in_its_field() {
     ];
     let deploying = |(name, said): (&str, _)| ("name", said, DeployRequest { name: name.into(), ..good.clone() });
     let bad = names.into_iter().map(deploying).chain([
-        ("keys", "line 1 is no public key", DeployRequest { keys: "ssh-rsa <x>".into(), ..good.clone() }),
-        ("image", "there is no such image", DeployRequest { image: "../disk-tiny".into(), ..good.clone() }),
-        ("offer", "there is no such offer", DeployRequest { offer: "free".into(), ..good.clone() }),
-        ("region", "there is no such region", DeployRequest { region: "moon".into(), ..good.clone() }),
+        ("keys", "Line 1 is no public key", DeployRequest { keys: "ssh-rsa <x>".into(), ..good.clone() }),
+        ("image", "There is no such image.", DeployRequest { image: "../disk-tiny".into(), ..good.clone() }),
+        ("offer", "There is no such offer.", DeployRequest { offer: "free".into(), ..good.clone() }),
+        ("region", "There is no such region.", DeployRequest { region: "moon".into(), ..good.clone() }),
     ]);
     for (expected, said, request) in bad {
         match rig.manager.vm_deploy(&rig.customer, request.clone()).await {
@@ -158,6 +158,33 @@ async fn a_second_click_is_the_same_operation() {
     assert_eq!(rig.manager.vm_resize(&rig.customer, first.0, agreement.clone()).await, Ok(resize));
     rig.succeeded(resize).await;
     assert_eq!(rig.manager.vm_resize(&rig.customer, first.0, agreement).await, Ok(resize));
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_stands_for_another_operation_is_a_conflict() {
+    let rig = Rig::new().await;
+    let (vm, other) = (rig.vm_on("qemu-a").await, rig.vm_on("qemu-a").await);
+    let stop = rig.manager.vm_stop(&rig.customer, vm, true, "key").await.unwrap();
+    rig.succeeded(stop).await;
+    assert_eq!(rig.manager.vm_stop(&rig.customer, vm, true, "key").await, Ok(stop));
+    let agreement = Agreement { idempotency_key: "key".into(), ..Rig::agree(&rig.plan(vm, size(2, 256, 1)).await) };
+    let deploy = DeployRequest { idempotency_key: "key".into(), ..Rig::request("web", "disk-tiny") };
+    let answers = [
+        rig.manager.vm_stop(&rig.customer, other, true, "key").await,
+        rig.manager.vm_start(&rig.customer, vm, "key").await,
+        rig.manager.vm_delete(&rig.customer, vm, "key").await,
+        rig.manager.vm_resize(&rig.customer, vm, agreement).await,
+        rig.manager.vm_deploy(&rig.customer, deploy).await.map(|(_, operation)| operation),
+    ];
+    for answer in answers {
+        match answer {
+            Err(ManagerError::Invalid { field: "idempotency_key", message }) => {
+                assert!(message.contains("another operation already, so nothing was started"), "{message}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
     rig.check().await;
 }
 

@@ -195,6 +195,7 @@ mod tests {
             vms: &[],
             reserved: Resources::ZERO,
             held: &[],
+            worked_on: &std::collections::BTreeSet::new(),
             utility_vm: Resources::ZERO,
             now: UnixMillis(0),
             limits: Freshness { stale_after_ms: 1 },

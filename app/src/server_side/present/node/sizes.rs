@@ -19,7 +19,8 @@ pub(super) fn vms(node: &MapNode, recorded: &[Vm]) -> Vec<NodeVmView> {
                 id: None,
                 name: "utility VM".to_owned(),
                 state: if node.utility.is_some() { "heard" } else { "not heard" }.to_owned(),
-                recorded: Some(amounts::size(commitment.size)),
+                // All that it takes: a disk of its own it has none.
+                recorded: Some(three(commitment.resources)),
                 hypervisor: None,
                 utility: None,
                 differs: false,
@@ -69,6 +70,10 @@ fn reported(domain: &DomainSample) -> String {
         memory_mib: domain.memory_current_mib,
         disk_mib: domain.disk_capacity_mib,
     };
+    three(amounts)
+}
+
+fn three(amounts: Resources) -> String {
     format!(
         "{} · {} memory · {} disk",
         amounts::vcpus(amounts.vcpus),
@@ -78,7 +83,9 @@ fn reported(domain: &DomainSample) -> String {
 }
 
 fn differs(node: &MapNode, id: VmId) -> bool {
-    node.disagreements.iter().any(|each| matches!(each.fact, Fact::VmSize { vm, .. } if vm == id))
+    node.disagreements
+        .iter()
+        .any(|each| matches!(each.fact, Fact::VmSize { vm, .. } | Fact::VmThere { vm } if vm == id))
 }
 
 const fn state(state: DomainState) -> &'static str {
