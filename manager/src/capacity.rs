@@ -35,8 +35,7 @@ impl Manager {
     pub async fn capacity_answers(&self, principal: &Principal) -> Result<Arc<CapacityAnswers>, ManagerError> {
         admin_only(principal)?;
         let offers = self.shared.store.offer_list().await?;
-        let vms = self.shared.store.vm_list(None).await?;
-        self.answers.get(self.map(), offers, vms).await
+        self.answers.get(self.map(), offers, self.shared.store.vm_list(None)).await
     }
 
     /// The grid as it is and the offers, for what-if questions.

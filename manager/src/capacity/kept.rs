@@ -6,6 +6,7 @@
 //! never works at them for more than a part of its time.
 
 use crate::ManagerError;
+use crate::store::StoreError;
 use grid::map::{Answers, LossOf, Obstacle, ResourceMap, answers};
 use grid::offer::Offer;
 use grid::vm::Vm;
@@ -56,17 +57,18 @@ impl Kept {
 }
 
 impl KeptAnswers {
-    /// The kept answers where they are still good, else new ones of this map.
+    /// The kept answers where they are still good, else new ones of this map; only then are the VMs asked for.
     pub(crate) async fn get(
         &self,
         map: Arc<ResourceMap>,
         offers: Vec<Offer>,
-        vms: Vec<Vm>,
+        vms: impl Future<Output = Result<Vec<Vm>, StoreError>>,
     ) -> Result<Arc<CapacityAnswers>, ManagerError> {
         let mut kept = self.0.lock().await;
         if let Some(kept) = kept.as_ref().filter(|kept| kept.is_good_for(&map, &offers)) {
             return Ok(Arc::clone(&kept.answers));
         }
+        let vms = vms.await?;
         let (began, version) = (Instant::now(), map.version);
         let made = spawn_blocking(move || make(&map, offers, &vms)).await;
         let answers = made.map(Arc::new).map_err(|error| {
@@ -107,14 +109,18 @@ mod tests {
         vec![Offer { name: name.to_owned(), size: grid::Size::SMALLEST }]
     }
 
+    fn nobody() -> std::future::Ready<Result<Vec<Vm>, StoreError>> {
+        std::future::ready(Ok(Vec::new()))
+    }
+
     #[tokio::test]
     async fn answers_of_the_same_map_and_offers_are_made_once() {
         let kept = KeptAnswers::default();
         let map = Arc::new(ResourceMap::default());
-        let first = kept.get(Arc::clone(&map), offer("a"), Vec::new()).await.unwrap();
-        let second = kept.get(Arc::clone(&map), offer("a"), Vec::new()).await.unwrap();
+        let first = kept.get(Arc::clone(&map), offer("a"), nobody()).await.unwrap();
+        let second = kept.get(Arc::clone(&map), offer("a"), nobody()).await.unwrap();
         assert!(Arc::ptr_eq(&first, &second));
-        let other = kept.get(map, offer("b"), Vec::new()).await.unwrap();
+        let other = kept.get(map, offer("b"), nobody()).await.unwrap();
         assert!(!Arc::ptr_eq(&first, &other));
     }
 
@@ -122,13 +128,13 @@ mod tests {
     async fn answers_that_took_long_outlive_their_map_for_a_while() {
         let kept = KeptAnswers::default();
         let map = ResourceMap::default();
-        let first = kept.get(Arc::new(map.clone()), offer("a"), Vec::new()).await.unwrap();
+        let first = kept.get(Arc::new(map.clone()), offer("a"), nobody()).await.unwrap();
         let next = Arc::new(map.with_policies(map.policies()));
         for (took, is_kept) in [(Duration::from_mins(1), true), (Duration::ZERO, false)] {
             if let Some(kept) = kept.0.lock().await.as_mut() {
                 kept.took = took;
             }
-            let again = kept.get(Arc::clone(&next), offer("a"), Vec::new()).await.unwrap();
+            let again = kept.get(Arc::clone(&next), offer("a"), nobody()).await.unwrap();
             assert_eq!(Arc::ptr_eq(&first, &again), is_kept);
         }
     }
