@@ -1,7 +1,7 @@
 //! What a search for room looks up again and again, made once for it.
 
-use super::{Guest, Layout};
 use super::groups::Members;
+use super::{Guest, Layout};
 use crate::{HypervisorKind, Resource, Resources};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
