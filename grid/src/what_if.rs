@@ -6,10 +6,13 @@ mod snapshot;
 pub use snapshot::{Snapshot, SnapshotNode, SnapshotVm};
 
 use crate::map::{Condition, MapNode, ResourceMap};
+use crate::moves::Layout;
 use crate::node::{Administration, Node, NodeSettings, Overcommit};
+use crate::placement::{Request, Trial};
 use crate::vm::{Vm, commitment};
-use crate::{HypervisorKind, NodeId, Resource, Resources, Size};
+use crate::{HypervisorKind, NodeId, Resource, Resources, Size, VmId};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -18,11 +21,21 @@ use uuid::Uuid;
 #[serde(tag = "change", rename_all = "kebab-case")]
 pub enum Change {
     /// So many more nodes like this, empty and ready. They can't receive running VMs of others: their CPUs are unknown.
-    AddNodes { count: u32, kind: HypervisorKind, region: String, physical: Resources, settings: NodeSettings },
+    AddNodes {
+        count: u32,
+        kind: HypervisorKind,
+        region: String,
+        #[serde(default)]
+        failure_domain: Option<String>,
+        physical: Resources,
+        settings: NodeSettings,
+    },
     /// As before, each with what the hypervisor of this node says of its CPU and version.
     AddNodesLike { count: u32, node: NodeId },
-    /// These nodes and their VMs are gone (a node, a rack).
+    /// These nodes and their VMs are gone.
     Lose { nodes: Vec<NodeId> },
+    /// All nodes of a failure domain (a rack, a power feed) and their VMs are gone.
+    LoseFailureDomain { failure_domain: String },
     /// All VMs of one size have another.
     Resize { from: Size, to: Size },
     /// The overcommit ratio of a kind's nodes is another.
@@ -48,9 +61,12 @@ impl Scenario {
     #[must_use]
     pub fn with(mut self, change: &Change) -> Self {
         match change {
-            Change::AddNodes { count, kind, region, physical, settings } => {
+            Change::AddNodes { count, kind, region, failure_domain, physical, settings } => {
                 let (kind, region, settings) = (*kind, region.clone(), *settings);
-                self.add(*count, |id, name| empty_node(id, name, kind, region.clone(), *physical, settings));
+                self.add(*count, |id, name| MapNode {
+                    failure_domain: failure_domain.clone(),
+                    ..empty_node(id, name, kind, region.clone(), *physical, settings)
+                });
             }
             Change::AddNodesLike { count, node } => {
                 if let Some(model) = self.map.get(*node).cloned() {
@@ -58,6 +74,11 @@ impl Scenario {
                 }
             }
             Change::Lose { nodes } => self.lose(nodes),
+            Change::LoseFailureDomain { failure_domain } => {
+                let there = |node: &&MapNode| node.failure_domain.as_ref() == Some(failure_domain);
+                let nodes: Vec<NodeId> = self.map.iter().filter(there).map(|node| node.node.id).collect();
+                self.lose(&nodes);
+            }
             Change::Resize { from, to } => self.resize(*from, *to),
             Change::Overcommit { kind, overcommit } => {
                 let of_kind: Vec<MapNode> = self.map.iter().filter(|node| node.kind() == *kind).cloned().collect();
@@ -67,6 +88,21 @@ impl Scenario {
             }
         }
         self
+    }
+
+    /// What plans of moves are tried on: room, drains, rebalances.
+    pub fn layout(&self, opted_out: &dyn Fn(VmId) -> bool) -> Layout {
+        Layout::of(&self.map, &self.vms, opted_out)
+    }
+
+    /// Where each of the lost VMs would go, none where it fits nowhere beside those before it: the one with the most
+    /// memory first, each in its kind and region by the policy, none of the others being moved for it.
+    pub fn refuge(&self) -> Vec<(VmId, Option<NodeId>)> {
+        let mut lost: Vec<&Vm> = self.lost.iter().filter(|vm| vm.commitment() != Resources::ZERO).collect();
+        lost.sort_by_key(|vm| (Reverse(vm.size.memory), Reverse(vm.size.vcpus), vm.id));
+        let mut trial = Trial::of(&self.map);
+        let asked = |vm: &Vm| Request { region: Some(vm.region.clone()), ..Request::new(vm.kind, vm.commitment()) };
+        lost.into_iter().map(|vm| (vm.id, trial.place(&asked(vm)))).collect()
     }
 
     fn put(&mut self, node: MapNode) {

@@ -27,7 +27,41 @@ fn main() {
     for (trace, aims) in [(traces::packing(), [1288, 1273]), (traces::arrivals(), [438, 437])] {
         compare(&trace, aims, &mut measures);
     }
+    held_out(&mut measures);
     measures::write("packing", &measures);
+}
+
+/// Whether a policy that was fitted on the two traces does well on others, too: without moves.
+fn held_out(measures: &mut Vec<Measure>) {
+    let rivals: Vec<_> = policies::KNOWN.into_iter().filter(|(name, _)| *name == "best-fit").collect();
+    let ours = policies::OURS.into_iter().filter(|(name, _)| *name != "spread");
+    let policies: Vec<_> = rivals.into_iter().chain(ours).collect();
+    print!("\nheld out: tight was fitted on none of these\n{:<26}{:>8}", "trace", "bound");
+    for (name, _) in &policies {
+        print!("{name:>12}");
+    }
+    println!();
+    for trace in traces::held_out() {
+        let bound = trace.bound();
+        print!("{:<26}{bound:>8}", trace.name);
+        for &(name, cost) in &policies {
+            let servers = plain(&trace, cost, name != "best-fit").0;
+            print!("{servers:>12}");
+            let name = format!("held_out/{}/{name}", trace.name);
+            let value = servers as f64 / bound as f64;
+            measures.push(Measure { name, value, unit: "ratio", aim: None, better: "lower" });
+        }
+        println!();
+    }
+}
+
+/// Servers needed without moves. The well-known policies open a server when no other has room. A policy of ours may do so,
+/// or choose among all servers from the first VM on, whichever needs fewer.
+fn plain(trace: &Trace, cost: Option<policies::Cost>, ours: bool) -> (u64, Outcome) {
+    let opened = Replay::opening(trace, cost).run().unwrap_or_default();
+    let all_at_once = |servers| Replay::new(trace, cost, servers, 0).run();
+    let fewer = if ours { fewest(trace, trace.bound(), opened.used, all_at_once) } else { None };
+    fewer.unwrap_or((opened.used, opened))
 }
 
 fn compare(trace: &Trace, aims: [u64; 2], measures: &mut Vec<Measure>) {
@@ -46,12 +80,7 @@ fn compare(trace: &Trace, aims: [u64; 2], measures: &mut Vec<Measure>) {
     let ratio = |servers: u64| servers as f64 / bound as f64;
     for (at, (name, cost)) in policies::KNOWN.into_iter().chain(policies::OURS).enumerate() {
         let ours = at >= policies::KNOWN.len();
-        // The well-known ones open a server when no other has room. A policy of ours may do so, or choose among all
-        // servers from the first VM on, whichever needs fewer.
-        let opened = Replay::opening(trace, cost).run().unwrap_or_default();
-        let all_at_once = |servers| Replay::new(trace, cost, servers, 0).run();
-        let fewer = if ours { fewest(trace, bound, opened.used, all_at_once) } else { None };
-        let plain = fewer.unwrap_or((opened.used, opened));
+        let plain = plain(trace, cost, ours);
         let with_moves = ours.then(|| {
             let most = trace.vms.len() as u64 * MOVES_PERCENT / 100;
             fewest(trace, bound, plain.0, |servers| Replay::new(trace, cost, servers, most).run()).unwrap_or(plain)

@@ -70,12 +70,36 @@ fn folder() -> PathBuf {
     std::env::var_os("HOSTGRID_TRACES").map_or(beside, PathBuf::from)
 }
 
+/// The servers of the two traces.
+const PACKING: [u64; 2] = [2400, 768];
+const ARRIVALS: [u64; 2] = [64, 256 << 10];
+
 pub(crate) fn packing() -> Trace {
-    const SERVER: [u64; 2] = [2400, 768];
+    packing_on("azure-packing", PACKING)
+}
+
+pub(crate) fn arrivals() -> Trace {
+    arrivals_from("azure-arrivals", 0, ARRIVALS)
+}
+
+/// What no policy was fitted on: the VMs that come after those of `azure-arrivals`, other servers, and other chance.
+pub(crate) fn held_out() -> [Trace; 6] {
+    let drawn = |name, server, seed| generated(name, server, [1 << 20, 20 << 30], 60_000, 1, seed);
+    [
+        arrivals_from("arrivals, next 150,000", 150_000, ARRIVALS),
+        arrivals_from("arrivals on 96 / 384", 0, [96, 384 << 10]),
+        arrivals_from("arrivals on 48 / 256", 0, [48, 256 << 10]),
+        packing_on("packing on 3200 / 1024", [3200, 1024]),
+        drawn("drawn, seed 11", ARRIVALS, 11),
+        drawn("drawn on 48 / 192", [48, 192 << 10], 12),
+    ]
+}
+
+fn packing_on(name: &'static str, server: [u64; 2]) -> Trace {
     let file = folder().join("azure-packing2020-cospot/workloads_bernoulli_relevant-vm-1pcnt_0.csv");
     let units = [1 << 30, (20 << 30) / 100];
     let Ok(text) = std::fs::read_to_string(&file) else {
-        return generated("azure-packing", SERVER, units, 52_509, 100);
+        return generated(name, server, units, 52_509, 100, 7);
     };
     let microseconds = |days: &str| Some((days.parse::<f64>().ok()? * 86_400e6) as i64);
     let vm = |line: &str| {
@@ -83,19 +107,18 @@ pub(crate) fn packing() -> Trace {
         let amount = |at: usize| Some(fields.get(at)?.parse::<f64>().ok()? as u64);
         let takes = [amount(2)?, amount(3)?];
         let ends = fields.get(6).filter(|&&ends| ends != "inf").and_then(|ends| microseconds(ends));
-        let fits = takes[0] <= SERVER[0] && takes[1] <= SERVER[1];
+        let fits = takes[0] <= server[0] && takes[1] <= server[1];
         fits.then_some(TraceVm { takes, starts: microseconds(fields.get(5)?)?, ends })
     };
-    Trace::new("azure-packing", SERVER, text.lines().skip(1).filter_map(vm).collect(), units)
+    Trace::new(name, server, text.lines().skip(1).filter_map(vm).collect(), units)
 }
 
-pub(crate) fn arrivals() -> Trace {
-    const SERVER: [u64; 2] = [64, 256 << 10];
+fn arrivals_from(name: &'static str, first: usize, server: [u64; 2]) -> Trace {
     let read = |name: &str| std::fs::read_to_string(folder().join("azure-v1-rnn").join(name));
     let units = [1 << 20, 20 << 30];
     let (Ok(sizes), Ok(came), Ok(lived)) = (read("flav_map.txt"), read("v1.test.txt"), read("v1.test.c2591400.txt"))
     else {
-        return generated("azure-arrivals", SERVER, units, 150_000, 1);
+        return generated(name, server, units, 150_000, 1, 7);
     };
     let flavour = |line: &str| {
         let (size, name) = line.trim().split_once(' ')?;
@@ -114,8 +137,8 @@ pub(crate) fn arrivals() -> Trace {
             vms.push(TraceVm { takes, starts, ends });
         }
     }
-    vms.truncate(150_000);
-    Trace::new("azure-arrivals", SERVER, vms, units)
+    let vms = vms.into_iter().skip(first).take(150_000).collect();
+    Trace::new(name, server, vms, units)
 }
 
 /// Flavours with how many of a hundred VMs have them, by vCPUs and MiB.
@@ -131,8 +154,8 @@ const FLAVOURS: [(u64, u64, u64); 8] = [
 ];
 
 /// A trace of so many VMs; one vCPU of a flavour is `scale` units.
-fn generated(name: &'static str, server: [u64; 2], units: [u64; 2], count: usize, scale: u64) -> Trace {
-    let mut chance = Chance::new(7);
+fn generated(name: &'static str, server: [u64; 2], units: [u64; 2], count: usize, scale: u64, seed: u64) -> Trace {
+    let mut chance = Chance::new(seed);
     let vms = (0..count).map(|at| {
         let mut pick = chance.below(100);
         let found = FLAVOURS.iter().find(|&&(_, _, share)| {

@@ -1,7 +1,7 @@
 //! Make room: the cheapest safe sequence of moves of other VMs after which a VM fits that fits nowhere now.
 
 use super::ground::Ground;
-use super::search::{Search, Target};
+use super::search::{Search, Target, used_permille};
 use super::{Cost, Layout, Manner, Move};
 use crate::{HypervisorKind, NodeId, Resource, Resources};
 use serde::{Deserialize, Serialize};
@@ -81,6 +81,9 @@ pub enum RoomAnswer {
     GaveUp,
 }
 
+/// The work that each node is worth, though another share of it would be fair.
+const LEAST_WORK: u64 = 1_000;
+
 /// Looks for the cheapest plan: VMs interrupted, then bytes carried, then moves. No moves where it fits already.
 pub fn make_room(layout: &Layout, ask: &Ask, budget: Budget) -> RoomAnswer {
     let ground = Ground::of(layout);
@@ -88,7 +91,7 @@ pub fn make_room(layout: &Layout, ask: &Ask, budget: Budget) -> RoomAnswer {
     if let Some(resource) = short_in_all(layout, ask, &targets) {
         return RoomAnswer::None { resource: Some(resource) };
     }
-    targets.sort_by_cached_key(|each| (each.own, missing(layout, each), each.site));
+    targets.sort_by_cached_key(|each| (each.own, missing(layout, each), used_after(layout, each), each.site));
     let mut search = Search::new(layout, &ground, ask.guest(), ask.groups(layout));
     let most = usize::from(budget.moves.min(Budget::MOVES));
     let (mut left, mut cut) = (budget.work, false);
@@ -101,7 +104,7 @@ pub fn make_room(layout: &Layout, ask: &Ask, budget: Budget) -> RoomAnswer {
             let own = usize::try_from(target.own.moves).unwrap_or(usize::MAX);
             let Some(others) = moves.checked_sub(own) else { continue };
             let fair = share / u64::try_from(targets.len().saturating_sub(at)).unwrap_or(1).max(1);
-            let used = search.look(*target, others, fair.max(10_000).min(left));
+            let used = search.look(*target, others, fair.max(LEAST_WORK).min(left));
             (left, share) = (left.saturating_sub(used), share.saturating_sub(used));
             cut |= search.cut;
         }
@@ -177,6 +180,11 @@ fn missing(layout: &Layout, target: &Target) -> u64 {
     let (lack, usable) = (target.need.minus(site.free()), site.usable);
     let share = |resource| u128::from(lack.get(resource)) * 1000 / u128::from(usable.get(resource).max(1));
     u64::try_from(Resource::ALL.into_iter().map(share).max().unwrap_or(0)).unwrap_or(u64::MAX)
+}
+
+/// How much of its scarcest resource is used up once it has taken it in; rests stay usable where that is little.
+fn used_after(layout: &Layout, target: &Target) -> u64 {
+    layout.site(target.site).map_or(u64::MAX, |site| used_permille(site.free().minus(target.need), site.usable))
 }
 
 fn describe(

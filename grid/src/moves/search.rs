@@ -10,10 +10,13 @@
 mod children;
 mod state;
 
+pub(super) use state::used_permille;
+
 use super::ground::{Ground, Residents, bytes_a_unit};
 use super::order::{Arrival, order};
 use super::{Cost, Layout};
 use crate::{Resource, Resources};
+use children::Leaving;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -91,22 +94,24 @@ impl<'a> Search<'a> {
 
     fn step(&mut self, cost: Cost) {
         let overfull = self.overfull();
-        let left = self.most.saturating_sub(self.chosen.len());
-        let leave = overfull.iter().map(|&(site, lack)| self.residents(site).must_leave(lack));
-        let leave = leave.fold(0, u64::saturating_add);
-        if leave > u64::try_from(left).unwrap_or(u64::MAX) || self.at_least(cost, &overfull) >= self.limit {
+        let left = u64::try_from(self.most.saturating_sub(self.chosen.len())).unwrap_or(u64::MAX);
+        let leave: Vec<u64> = overfull.iter().map(|&(site, lack)| self.residents(site).must_leave(lack)).collect();
+        let all = leave.iter().copied().fold(0, u64::saturating_add);
+        if all > left || self.at_least(cost, &overfull) >= self.limit {
             return;
         }
         let Some(opposed) = self.opposed() else { return };
-        if opposed.len() > left {
+        if u64::try_from(opposed.len()).unwrap_or(u64::MAX) > left {
             return;
         }
         if let Some(&first) = opposed.first() {
-            self.branch(cost, &[first], Resources::ZERO, left == 1);
+            let follow = left.saturating_sub(1);
+            self.branch(cost, Leaving { vms: &[first], lack: Resources::ZERO, follow });
         } else if let Some(&(site, lack)) = overfull.first() {
-            let least = if left == 1 { lack } else { Resources::ZERO };
+            let others = all.saturating_sub(leave.first().copied().unwrap_or(0));
+            let follow = left.saturating_sub(1).saturating_sub(others);
             let residents = self.residents(site);
-            self.branch(cost, &residents.vms, least, left == 1);
+            self.branch(cost, Leaving { vms: &residents.vms, lack, follow });
         } else {
             self.finish(cost);
         }
@@ -149,7 +154,8 @@ impl<'a> Search<'a> {
             self.limit = cost;
         } else if self.chosen.len() < self.most {
             let more = self.could_help();
-            self.branch(cost, &more, Resources::ZERO, false);
+            let left = u64::try_from(self.most.saturating_sub(self.chosen.len())).unwrap_or(u64::MAX);
+            self.branch(cost, Leaving { vms: &more, lack: Resources::ZERO, follow: left.saturating_sub(1) });
         }
     }
 
@@ -164,10 +170,9 @@ impl<'a> Search<'a> {
         more.into_iter().collect()
     }
 
-    /// Lets one of these VMs leave that takes at least `least`, each to each node that may take it; where the plan
-    /// `ends` with it, only to one that has the room.
-    fn branch(&mut self, cost: Cost, vms: &[u32], least: Resources, ends: bool) {
-        let Some(children) = self.children(cost, vms, least, ends) else {
+    /// Lets one of these VMs leave, to each node that may take it.
+    fn branch(&mut self, cost: Cost, leaving: Leaving<'_>) {
+        let Some(children) = self.children(cost, leaving) else {
             self.cut = true;
             return;
         };
@@ -177,7 +182,7 @@ impl<'a> Search<'a> {
                 continue;
             }
             let kept = self.choose(child.pair);
-            if ends || self.is_new() {
+            if self.chosen.len() == self.most || self.is_new() {
                 self.step(total);
             }
             self.take_back(kept);

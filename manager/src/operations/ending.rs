@@ -34,19 +34,23 @@ async fn state_as_seen(run: &Run) {
         return;
     }
     let seen = run.observe(vm.node).await.ok().flatten();
-    state_set(run, seen.map_or(VmState::Unknown, |seen| as_recorded(seen.state))).await;
+    let state = seen.map_or(VmState::Unknown, |seen| as_recorded(seen.state));
+    if let Err(error) = state_set(run, state).await {
+        tracing::error!(%error, vm = %vm.id, "a VM's state was not recorded");
+    }
 }
 
 /// Ends it, of itself or because an operator gave it up.
 pub(super) async fn end(run: &Run, outcome: Outcome, given_up_by: Option<UserId>) -> Result<(), StoreError> {
     let outcome = match record_truth(run, outcome).await {
         Ok(outcome) => outcome,
+        Err(NotRecorded::Store(error)) => return Err(error),
         // An operator who gives it up has been told so.
-        Err((outcome, _)) if given_up_by.is_some() => {
-            state_set(run, VmState::Unknown).await;
+        Err(NotRecorded::Unseen(outcome, _)) if given_up_by.is_some() => {
+            state_set(run, VmState::Unknown).await?;
             outcome
         }
-        Err((outcome, error)) => return Box::pin(wait(run, not_known(outcome, &error))).await,
+        Err(NotRecorded::Unseen(outcome, error)) => return Box::pin(wait(run, not_known(outcome, &error))).await,
     };
     let downtime = run.shared.store.operation_fact_get(run.operation.id, DOWNTIME).await?;
     let end = OperationEnd {
@@ -78,17 +82,30 @@ fn not_known(outcome: Outcome, error: &StepError) -> Outcome {
     Outcome { state: OperationState::Waiting, reason, detail }
 }
 
-/// After a failure the VM's row says what its hypervisor says; an undo that left something is no undo. An error where
-/// the hypervisor does not say.
-async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, (Outcome, StepError)> {
+/// Why the end can't be recorded now.
+enum NotRecorded {
+    /// It is tried again.
+    Store(StoreError),
+    /// No hypervisor says what became of the VM.
+    Unseen(Outcome, StepError),
+}
+
+impl From<StoreError> for NotRecorded {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// After a failure the VM's row says what its hypervisor says; an undo that left something is no undo.
+async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, NotRecorded> {
     Ok(match (&run.operation.kind, outcome.state) {
         (_, OperationState::Succeeded) => outcome,
         (OperationKind::Deploy { .. }, OperationState::Undone) => {
-            state_set(run, VmState::Failed).await;
+            state_set(run, VmState::Failed).await?;
             outcome
         }
         (OperationKind::Deploy { .. }, _) => {
-            state_set(run, VmState::Unknown).await;
+            state_set(run, VmState::Unknown).await?;
             outcome
         }
         (OperationKind::Resize { plan, .. }, _) => {
@@ -104,14 +121,14 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, (Outcome, 
                 }
                 Err(error) => {
                     tracing::warn!(%error, vm = %vm.id, "what became of the VM is not known");
-                    return Err((outcome, error));
+                    return Err(NotRecorded::Unseen(outcome, error));
                 }
             }
         }
         // What was begun of a deletion is not taken back; what is left of the VM can be deleted.
         (OperationKind::Delete { .. }, _) => {
             if run.vm().await.is_ok_and(|vm| vm.state == VmState::Deleting) {
-                state_set(run, VmState::Unknown).await;
+                state_set(run, VmState::Unknown).await?;
             }
             outcome
         }
@@ -136,8 +153,10 @@ async fn executes_at(run: &Run, plan: &Plan) -> Option<NodeId> {
     (seen.state == DomainState::Running).then_some(destination)
 }
 
-async fn state_set(run: &Run, state: VmState) {
-    if let Err(error) = run.shared.store.vm_state_set(run.vm_id(), state, Some(run.claim())).await {
-        tracing::error!(%error, vm = %run.vm_id(), "a VM's state was not recorded");
+/// A VM that is not recorded any more has no state.
+async fn state_set(run: &Run, state: VmState) -> Result<(), StoreError> {
+    match run.shared.store.vm_state_set(run.vm_id(), state, Some(run.claim())).await {
+        Err(StoreError::NotFound) => Ok(()),
+        done => done,
     }
 }

@@ -4,7 +4,7 @@ use super::Search;
 use super::state::used_permille;
 use crate::Resources;
 use crate::moves::ground::likeness;
-use crate::moves::{Cost, Site};
+use crate::moves::{Cost, Guest, Site};
 
 /// A VM that could leave, and where to.
 pub(super) struct Child {
@@ -15,54 +15,60 @@ pub(super) struct Child {
     used: u64,
 }
 
-/// What is asked of the VMs that leave.
+/// Who may leave.
 #[derive(Clone, Copy)]
-struct Asked {
-    cost: Cost,
-    ends: bool,
+pub(super) struct Leaving<'a> {
+    pub(super) vms: &'a [u32],
+    /// How much too much their node holds, where all of them are of one node and one of them has to leave for that.
+    pub(super) lack: Resources,
+    /// How many moves may follow that don't serve other nodes.
+    pub(super) follow: u64,
 }
 
 impl Search<'_> {
     /// None when the work is used up.
-    pub(super) fn children(&mut self, cost: Cost, vms: &[u32], least: Resources, ends: bool) -> Option<Vec<Child>> {
+    pub(super) fn children(&mut self, cost: Cost, leaving: Leaving<'_>) -> Option<Vec<Child>> {
+        let layout = self.layout;
         let mut children = Vec::new();
-        let mut before: Option<u32> = None;
-        for &vm in vms {
-            let Some(guest) = self.layout.guest(vm) else { continue };
-            let stays = Some(vm) == self.asking || self.is_chosen(vm);
-            if !guest.movable || stays || !guest.takes.covers(&least) {
+        let mut before: Option<&Guest> = None;
+        for &vm in leaving.vms {
+            let Some(guest) = layout.guest(vm) else { continue };
+            if !guest.movable || Some(vm) == self.asking || self.is_chosen(vm) {
                 continue;
             }
-            let alike = before.and_then(|before| self.layout.guest(before)).is_some_and(|before| {
+            let alike = before.is_some_and(|before| {
                 before.home == guest.home && guest.groups.is_empty() && likeness(before) == likeness(guest)
             });
-            before = Some(vm);
-            if !alike {
-                self.ways_out(vm, Asked { cost, ends }, &mut children)?;
+            before = Some(guest);
+            // What the node still holds too much of once it has left, further VMs have to take away.
+            let rest = leaving.lack.minus(guest.takes);
+            let still = if rest == Resources::ZERO { 0 } else { self.residents(guest.home).must_leave(rest) };
+            if let Some(spare) = leaving.follow.checked_sub(still).filter(|_| !alike) {
+                self.ways_out(vm, guest, cost, spare, &mut children)?;
             }
         }
         children.sort_by_key(|each| (each.overfills, each.cost, each.used, each.pair));
         Some(children)
     }
 
-    /// All nodes that a VM could go to.
-    fn ways_out(&mut self, vm: u32, asked: Asked, children: &mut Vec<Child>) -> Option<()> {
-        let Some(guest) = self.layout.guest(vm) else { return Some(()) };
-        let Some(pool) = self.ground.pool(guest.home) else { return Some(()) };
+    /// All nodes that a VM could go to, where at most `spare` others have to leave for it.
+    fn ways_out(&mut self, vm: u32, guest: &Guest, cost: Cost, spare: u64, children: &mut Vec<Child>) -> Option<()> {
+        let (layout, ground) = (self.layout, self.ground);
+        let Some(pool) = ground.pool(guest.home) else { return Some(()) };
         for (rank, &to) in pool.takers.iter().enumerate() {
-            // Those that follow have less free memory, but for the nodes that chosen moves have touched.
-            let base = self.layout.site(to).map_or(Resources::ZERO, Site::free);
-            if asked.ends && base.memory_mib < guest.takes.memory_mib {
-                let rest = pool.takers.get(rank..).unwrap_or_default();
-                let touched: Vec<u32> = rest.iter().copied().filter(|&site| self.is_left(site)).collect();
-                for to in touched {
+            let free = layout.site(to).map_or(Resources::ZERO, Site::free);
+            if spare == 0 && free.memory_mib < guest.takes.memory_mib {
+                // Those that follow have less free memory still, but for the nodes that chosen moves leave.
+                let rest = pool.takers.get(rank..).unwrap_or_default().iter().copied();
+                let left: Vec<u32> = rest.filter(|&site| self.is_left(site)).collect();
+                for to in left {
                     self.work = self.work.checked_sub(1)?;
-                    children.extend(self.child(vm, to, asked));
+                    children.extend(self.child(vm, to, cost, spare));
                 }
                 return Some(());
             }
             self.work = self.work.checked_sub(1)?;
-            children.extend(self.child(vm, to, asked));
+            children.extend(self.child(vm, to, cost, spare));
         }
         Some(())
     }
@@ -72,19 +78,28 @@ impl Search<'_> {
         self.chosen.iter().any(|&(vm, _)| self.layout.guest(vm).is_some_and(|each| each.home == site))
     }
 
-    fn child(&self, vm: u32, to: u32, asked: Asked) -> Option<Child> {
+    fn child(&mut self, vm: u32, to: u32, cost: Cost, spare: u64) -> Option<Child> {
         let (guest, site) = self.layout.guest(vm).zip(self.layout.site(to))?;
-        let overfills = self.lack_with(to, guest.takes) != Resources::ZERO;
-        if asked.ends && overfills {
+        let lack = self.lack_with(to, guest.takes);
+        let overfills = lack != Resources::ZERO;
+        // No amount of moving makes room on a node that is too small.
+        if overfills && (spare == 0 || !site.usable.covers(&guest.takes) || !self.can_leave(to, lack, spare)) {
             return None;
         }
         let (manner, bytes) = self.layout.way(guest, to)?;
-        let cost = Cost::of(manner, bytes);
-        // No amount of moving makes room on a node that is too small.
-        if asked.cost.plus(cost) >= self.limit || !site.usable.covers(&guest.takes) || self.never_admits(vm, to) {
+        let more = Cost::of(manner, bytes);
+        if cost.plus(more) >= self.limit || !site.usable.covers(&guest.takes) || self.never_admits(vm, to) {
             return None;
         }
         let free = site.usable.minus(self.net_of(to).plus(guest.takes));
-        Some(Child { pair: (vm, to), cost, overfills, used: used_permille(free, site.usable) })
+        Some(Child { pair: (vm, to), cost: more, overfills, used: used_permille(free, site.usable) })
+    }
+
+    /// Whether no more than so many VMs, besides those that have to leave the node anyway, have to leave it for this
+    /// lack.
+    fn can_leave(&mut self, site: u32, lack: Resources, spare: u64) -> bool {
+        let anyway = self.lack_with(site, Resources::ZERO);
+        let residents = self.residents(site);
+        residents.must_leave(lack).saturating_sub(residents.must_leave(anyway)) <= spare
     }
 }

@@ -126,7 +126,7 @@ impl Search<'_> {
 }
 
 /// How much of its scarcest resource is used up, in thousandths.
-pub(super) fn used_permille(free: Resources, usable: Resources) -> u64 {
+pub(in crate::moves) fn used_permille(free: Resources, usable: Resources) -> u64 {
     let share = |resource: Resource| match usable.get(resource) {
         0 => 0,
         usable => u64::try_from(u128::from(free.get(resource)) * 1000 / u128::from(usable)).unwrap_or(u64::MAX),

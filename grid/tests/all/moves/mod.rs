@@ -7,7 +7,7 @@ mod brute;
 mod groups;
 mod layouts;
 mod properties;
-mod referee;
+pub(crate) mod referee;
 
 use crate::fixture::{amounts, node_id};
 use grid::HypervisorKind;

@@ -6,7 +6,7 @@ use grid::{Resources, VmId};
 use std::collections::BTreeSet;
 
 /// All VMs stay at their sizes.
-pub(super) fn carry_out(start: &Layout, moves: &[Move]) -> Layout {
+pub(crate) fn carry_out(start: &Layout, moves: &[Move]) -> Layout {
     carry_out_with(start, moves, None)
 }
 
