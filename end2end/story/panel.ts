@@ -189,8 +189,9 @@ export class Panel {
   /** The operations that the VM's page lists. */
   async operationsOf(vm: string): Promise<Set<string>> {
     await this.open(`/vms/${vm}`);
-    const links = await this.page.locator('main a[href*="/operations/"]').all();
-    return new Set(await Promise.all(links.map(async (link) => found(await link.getAttribute('href'), 'a link'))));
+    // All at once: a link goes when its operation is over.
+    const links = this.page.locator('main a[href*="/operations/"]');
+    return new Set(await links.evaluateAll((found) => found.map((link) => link.getAttribute('href') ?? '')));
   }
 
   /** What the page says, for the message of a test that fails. */
