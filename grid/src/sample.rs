@@ -138,8 +138,11 @@ pub struct UtilitySample {
     pub steal_permille: u64,
     /// Whether load and memory below are the node's (containers) or only the module's own view (VMs).
     pub sees_node: bool,
-    /// The node's memory, where it can be seen.
+    /// The node's memory, where it can be seen: all of it, what nobody uses, and what could be had with the caches that
+    /// the kernel would give up.
     pub node_memory_total_mib: Option<u64>,
+    /// An older module doesn't tell it.
+    pub node_memory_free_mib: Option<u64>,
     pub node_memory_available_mib: Option<u64>,
     pub pool: PoolSample,
     /// A synchronous write of 4 KiB to the pool, in microseconds.

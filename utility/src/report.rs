@@ -61,8 +61,9 @@ impl Reporter {
             load_permille: load_permille(),
             steal_permille,
             sees_node: self.container,
-            node_memory_total_mib: node.map(|(total, _)| total),
-            node_memory_available_mib: node.map(|(_, available)| available),
+            node_memory_total_mib: node.map(|node| node.total),
+            node_memory_free_mib: node.map(|node| node.free),
+            node_memory_available_mib: node.map(|node| node.available),
             pool: self.pool.space().unwrap_or(PoolSample { capacity_mib: 0, free_mib: 0 }),
             write_latency_us: self.latency_us,
             disks: self.pool.disks().unwrap_or_default(),
@@ -112,12 +113,18 @@ fn permille(text: &str) -> u64 {
     }
 }
 
-/// The node's memory as a container on it can see it, in MiB: total and available.
-///
+/// The node's memory as a container on it can see it, in MiB.
+#[derive(Clone, Copy)]
+struct NodeMemory {
+    total: u64,
+    free: u64,
+    available: u64,
+}
+
 /// `/proc/meminfo` is often the container's own; what `sysinfo` and `/proc/vmstat` tell is not hidden. Available is
 /// reckoned as the kernel does it (`si_mem_available`): free, and page cache and reclaimable slabs but for the half,
 /// or the reserve where that is less.
-fn node_memory() -> Option<(u64, u64)> {
+fn node_memory() -> Option<NodeMemory> {
     let memory = kernel::machine_memory().ok()?;
     let vmstat = Facts::of("/proc/vmstat");
     let bytes = |name| Some(vmstat.number(name)?.saturating_mul(PAGE));
@@ -126,7 +133,11 @@ fn node_memory() -> Option<(u64, u64)> {
     let cache = bytes("nr_active_file")?.saturating_add(bytes("nr_inactive_file")?);
     let reclaimable = given_up(cache).saturating_add(given_up(bytes("nr_slab_reclaimable")?));
     let available = memory.free.saturating_sub(reserve).saturating_add(reclaimable);
-    Some((memory.capacity / MIB, available.min(memory.capacity) / MIB))
+    Some(NodeMemory {
+        total: memory.capacity / MIB,
+        free: memory.free.min(memory.capacity) / MIB,
+        available: available.min(memory.capacity) / MIB,
+    })
 }
 
 /// CPU time of the machine since its start, in ticks.
@@ -232,6 +243,8 @@ mod tests {
         assert!(first.process_namespace.starts_with("pid:["), "{}", first.process_namespace);
         let (total, available) = (first.node_memory_total_mib.unwrap(), first.node_memory_available_mib.unwrap());
         assert!(available > 0 && available <= total, "{available} of {total}");
+        let free = first.node_memory_free_mib.unwrap();
+        assert!(free > 0 && free <= total, "{free} of {total}");
     }
 
     #[test]

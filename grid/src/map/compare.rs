@@ -3,7 +3,10 @@
 //!
 //! Tolerances: a pool's capacity and free space 5% of the capacity or 64 MiB, whichever is larger (the readings are
 //! seconds apart); a VM's vCPUs none, its memory and disk 16 MiB (rounding, the seed's disk); a node's memory 10%
-//! (firmware and kernel keep some).
+//! (firmware and kernel keep some), what is free of it 25% of the whole (the kernel's caches come and go).
+//!
+//! Not everything that both tell is the same fact. A node's load average counts who waits, the hypervisor's CPU time who
+//! runs; what the kernel would give up of its caches the hypervisor doesn't tell. These stand side by side on the pages.
 //!
 //! A VM at home on the node that one source lists and the other doesn't is a disagreement too. In an operation's hands
 //! it is made, moved or removed, and differs for a moment: then it isn't looked at. Nor is a VM at home elsewhere: what
@@ -41,6 +44,8 @@ pub enum Fact {
     VmSize { vm: VmId, resource: Resource },
     /// MiB, where the module sees the node.
     NodeMemory,
+    /// MiB that nobody uses, not even as a cache; where the module sees the node.
+    NodeMemoryFree,
     /// That a VM is there: 1 where the source lists it, else 0.
     VmThere { vm: VmId },
 }
@@ -60,6 +65,7 @@ impl fmt::Display for Fact {
             Self::PoolFree => formatter.write_str("pool free"),
             Self::VmSize { vm, resource } => write!(formatter, "{} of VM {vm}", resource.as_str()),
             Self::NodeMemory => formatter.write_str("node memory"),
+            Self::NodeMemoryFree => formatter.write_str("free node memory"),
             Self::VmThere { vm } => write!(formatter, "VM {vm}"),
         }
     }
@@ -84,7 +90,9 @@ impl fmt::Display for Disagreement {
                 );
             }
             Fact::VmSize { resource: Resource::Vcpus, .. } => "",
-            Fact::PoolCapacity | Fact::PoolFree | Fact::NodeMemory | Fact::VmSize { .. } => " MiB",
+            Fact::PoolCapacity | Fact::PoolFree | Fact::NodeMemory | Fact::NodeMemoryFree | Fact::VmSize { .. } => {
+                " MiB"
+            }
         };
         let (counts, other) = match self.counted {
             Source::Hypervisor => ((self.hypervisor, Source::Hypervisor), (self.utility, Source::Utility)),
@@ -111,6 +119,10 @@ pub(super) fn compare(
     if let Some(seen) = node_memory(utility) {
         let tolerance = hypervisor.memory_total_mib.max(seen) / 10;
         found.extend(less_counts(Fact::NodeMemory, hypervisor.memory_total_mib, seen, tolerance));
+    }
+    if let Some(free) = utility.node_memory_free_mib.filter(|_| utility.sees_node) {
+        let tolerance = hypervisor.memory_total_mib / 4;
+        found.extend(less_counts(Fact::NodeMemoryFree, hypervisor.memory_free_mib, free, tolerance));
     }
     compare_lists(hypervisor, utility, settled, &mut found);
     found

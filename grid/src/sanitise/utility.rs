@@ -42,8 +42,11 @@ fn memory_and_load(checks: &mut Checks, sample: &mut UtilitySample) {
     if let Some(total) = &mut sample.node_memory_total_mib {
         checks.has(format_args!("node_memory_total_mib"), total, MOST_MIB);
     }
+    let total = sample.node_memory_total_mib.unwrap_or(0);
+    if let Some(free) = &mut sample.node_memory_free_mib {
+        checks.free(format_args!("node_memory_free_mib"), free, total);
+    }
     if let Some(available) = &mut sample.node_memory_available_mib {
-        let total = sample.node_memory_total_mib.unwrap_or(0);
         checks.free(format_args!("node_memory_available_mib"), available, total);
     }
     checks.taken(format_args!("load_permille"), &mut sample.load_permille, MOST_LOAD_PERMILLE);

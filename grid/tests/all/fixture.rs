@@ -131,6 +131,7 @@ pub(crate) fn utility(has: Resources) -> UtilitySample {
         steal_permille: 0,
         sees_node: false,
         node_memory_total_mib: None,
+        node_memory_free_mib: None,
         node_memory_available_mib: None,
         pool: PoolSample { capacity_mib: has.disk_mib, free_mib: has.disk_mib },
         write_latency_us: 300,

@@ -166,6 +166,7 @@ impl SimulatedUtility {
             steal_permille: 0,
             sees_node: false,
             node_memory_total_mib: None,
+            node_memory_free_mib: None,
             node_memory_available_mib: None,
             pool: self.pool.space(),
             write_latency_us: 350 + state.sequence % 7 * 20,

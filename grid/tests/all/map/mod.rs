@@ -3,7 +3,7 @@
 mod capacity;
 
 use crate::fixture::*;
-use grid::map::{Condition, Fact, Holder, MapNode, Reading, how_many_fit, largest_fit};
+use grid::map::{Condition, Disagreement, Fact, Holder, MapNode, Reading, how_many_fit, largest_fit};
 use grid::node::Administration;
 use grid::offer::Offer;
 use grid::sample::{DeployedVm, DiskSample, PoolSample, Source};
@@ -259,6 +259,25 @@ fn a_twofold_difference_about_what_the_node_has_is_a_contradiction() {
     assert_eq!(MapNode::build(inputs.clone()).condition, Condition::Ready, "the module sees only itself");
     inputs.utility.as_mut().unwrap().sample.sees_node = true;
     assert_eq!(MapNode::build(inputs).condition, Condition::Contradicting);
+}
+
+#[test]
+fn free_memory_is_compared_where_the_module_sees_the_node() {
+    let told = |free: Option<u64>, sees_node: bool| {
+        let mut inputs = qemu(&[]);
+        let second = &mut inputs.utility.as_mut().unwrap().sample;
+        (second.node_memory_free_mib, second.sees_node) = (free, sees_node);
+        MapNode::build(inputs).disagreements
+    };
+    let free = qemu(&[]).hypervisor.unwrap().sample.memory_free_mib;
+    let least = free - HAS.memory_mib / 4;
+    assert_eq!(told(Some(least), true), [], "caches come and go between two readings");
+    let worse =
+        Disagreement { fact: Fact::NodeMemoryFree, hypervisor: free, utility: least - 1, counted: Source::Utility };
+    assert!(!worse.is_contradiction());
+    assert_eq!(told(Some(least - 1), true), [worse]);
+    assert_eq!(told(Some(0), false), [], "the module sees only itself");
+    assert_eq!(told(None, true), [], "an older module doesn't tell it");
 }
 
 #[test]

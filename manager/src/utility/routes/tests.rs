@@ -42,6 +42,7 @@ fn sample(sequence: u64) -> UtilitySample {
         steal_permille: 0,
         sees_node: false,
         node_memory_total_mib: None,
+        node_memory_free_mib: None,
         node_memory_available_mib: None,
         pool: PoolSample { capacity_mib: 1000, free_mib: 500 },
         write_latency_us: 400,

@@ -103,9 +103,10 @@ fn shared_rows(hypervisor: Option<&HypervisorSample>, utility: Option<&UtilitySa
         Row::new(
             "Node's memory, free",
             hypervisor.map(|sample| amounts::mib(sample.memory_free_mib)),
-            node_seen.and_then(|sample| sample.node_memory_available_mib).map(amounts::mib),
+            node_seen.and_then(|sample| sample.node_memory_free_mib).map(amounts::mib),
         )
-        .of(&["memory_free_mib", "node_memory_available_mib"]),
+        .about(Fact::NodeMemoryFree)
+        .of(&["memory_free_mib", "node_memory_free_mib"]),
         Row::new(
             "VMs",
             hypervisor.map(|sample| format!("{} domains", sample.domains.len())),
@@ -146,9 +147,11 @@ fn utility_rows(sample: &UtilitySample) -> Vec<Row> {
     let load = format!("{}.{:02}", sample.load_permille / 1000, sample.load_permille % 1000 / 10);
     let images: Vec<&str> = sample.images.iter().map(|image| image.name.as_str()).collect();
     let real = sample.disks.iter().fold(0_u64, |sum, disk| sum.saturating_add(disk.real_bytes));
+    let available = sample.node_memory_available_mib.filter(|_| sample.sees_node).map_or("–".to_owned(), amounts::mib);
     vec![
         only("Write of 4 KiB", format!("{}.{:03} ms", sample.write_latency_us / 1000, sample.write_latency_us % 1000)),
         only(if sample.sees_node { "Node's load" } else { "Module's own load" }, load),
+        only("Node's memory, with caches", available).of(&["node_memory_available_mib"]),
         only("CPU time withheld", amounts::permille(sample.steal_permille)),
         only("Disks, really taken", format!("{} in {} disks", amounts::bytes(real), sample.disks.len())),
         only("Images held", if images.is_empty() { "none".to_owned() } else { images.join(", ") }),
