@@ -81,7 +81,7 @@ test-only: lint images
 
 # The same cases of every property each time; `make fuzz` draws new ones.
 test-rust:
-	@PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} lab/with-lab --name hgt --index 251 -- cargo test --workspace --quiet
+	@PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} lab/with-lab --name hgt --index 251 -- lab/cargo-test
 
 test-lab:
 	@lab/test

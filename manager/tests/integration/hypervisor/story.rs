@@ -16,6 +16,19 @@ async fn seen(ground: &Ground, node: usize, vm: VmId) -> Observation {
     ground.hypervisors[node].observe(vm).await.unwrap().expect("the VM is there")
 }
 
+/// What is seen as soon as it is so, or else the last that was seen: a guest plugs its memory while it boots, and libvirt
+/// hears of it later than the guest's console.
+async fn seen_soon(ground: &Ground, vm: VmId, is_so: impl Fn(&Observation) -> bool) -> Observation {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let now = seen(ground, 0, vm).await;
+        if is_so(&now) || Instant::now() > until {
+            return now;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
 /// Define, start, look, sample, shut down, start again, force off, undefine: each twice.
 pub(crate) async fn life(ground: &Ground) {
     let it = &ground.hypervisors[0];
@@ -150,16 +163,7 @@ pub(crate) async fn resize_live(ground: &Ground) {
     let before = seen(ground, 0, vm).await;
     it.force_off(vm).await.unwrap();
     it.start(vm).await.unwrap();
-    // What is plugged memory is there when the guest has booted so far.
-    let mut after = seen(ground, 0, vm).await;
-    let until = Instant::now() + PATIENCE;
-    while Instant::now() < until {
-        if after.live == before.live {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        after = seen(ground, 0, vm).await;
-    }
+    let after = seen_soon(ground, vm, |after| after.live == before.live).await;
     assert_eq!((after.live, after.persistent), (before.live, before.live), "it survives power-off and start");
     ground.clean(vm).await;
 }
@@ -181,7 +185,7 @@ pub(crate) async fn redefine(ground: &Ground) {
     ground.guest_sees(0, vm, "vcpus", "3").await;
     ground.guest_sees(0, vm, "memory_mib", "768").await;
     it.redefine(vm, size(1, 256, 1), Maxima { vcpus: Vcpus(1), memory: Mib(256) }).await.unwrap();
-    let on = seen(ground, 0, vm).await;
+    let on = seen_soon(ground, vm, |on| on.live == Some(size(3, 768, 1))).await;
     assert_eq!((on.live, on.persistent), (Some(size(3, 768, 1)), Some(size(1, 256, 1))));
     let nobody = VmId(Uuid::new_v4());
     assert_eq!(it.redefine(nobody, size(1, 256, 1), maxima).await, Err(HypervisorError::NoSuchVm));
