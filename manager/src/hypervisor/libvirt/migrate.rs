@@ -2,8 +2,9 @@
 //!
 //! The two daemons do it between themselves, so it goes on if the manager dies; what then came of it is seen by
 //! looking at both nodes. Its progress and its abort have connections of
-//! their own.
+//! their own. How long the guest may stand still is raised in steps (`convergence`).
 
+use super::convergence::{Advice, Convergence};
 use super::errors::Failure;
 use super::kind::Traits;
 use super::lane::Lane;
@@ -24,7 +25,8 @@ const FLAGS: sys::virDomainMigrateFlags = sys::VIR_MIGRATE_LIVE
     | sys::VIR_MIGRATE_PERSIST_DEST
     | sys::VIR_MIGRATE_NON_SHARED_DISK
     | sys::VIR_MIGRATE_ABORT_ON_ERROR
-    | sys::VIR_MIGRATE_AUTO_CONVERGE;
+    | sys::VIR_MIGRATE_AUTO_CONVERGE
+    | sys::VIR_MIGRATE_CHANGE_PROTECTION;
 
 /// The node's connections that a move needs.
 #[derive(Clone, Copy, Debug)]
@@ -46,13 +48,16 @@ pub(super) async fn migrate(
     tokio::pin!(moving);
     let mut every = tokio::time::interval(PROGRESS_EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut convergence = Convergence::new();
+    let mut given_up = false;
     let moved = loop {
         tokio::select! {
             moved = &mut moving => break moved,
             _ = every.tick() => {
                 // Before it begins and after it ended there is no job; that is no error.
                 if let Ok(Some(now)) = lanes.control.call(LOOK, move |connection| look(connection, vm)).await {
-                    progress(now);
+                    progress(now.progress);
+                    given_up |= advise(lanes.control, vm, convergence.look(now.round, now.memory_left)).await;
                 }
             }
         }
@@ -64,30 +69,64 @@ pub(super) async fn migrate(
             tracing::warn!(%error, %vm, "no memory limit for the VM that did not move");
         }
     }
-    moved
+    match moved {
+        Err(_) if given_up => Err(HypervisorError::Guest(
+            "it changes its memory faster than that is carried; stopped, it can be moved".into(),
+        )),
+        moved => moved,
+    }
+}
+
+/// Follows the advice; whether it was to give up. What can't be followed now is advised again.
+async fn advise(control: &Lane, vm: VmId, advice: Advice) -> bool {
+    let followed = match advice {
+        Advice::Wait => return false,
+        Advice::Allow(time) => control.call(LOOK, move |connection| allow(connection, vm, time)).await,
+        Advice::GiveUp => control.call(LOOK, move |connection| abort(connection, vm)).await,
+    };
+    match &followed {
+        Ok(()) => tracing::info!(%vm, ?advice, "a live move does not converge"),
+        Err(error) => tracing::warn!(%vm, ?advice, %error, "a live move does not converge"),
+    }
+    advice == Advice::GiveUp
+}
+
+fn allow(connection: &Connect, vm: VmId, time: Duration) -> Result<(), Failure> {
+    let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Ok(lookup::get_running(connection, vm)?.migrate_set_max_downtime(milliseconds, 0)?)
 }
 
 fn carry(connection: &Connect, traits: &Traits, vm: VmId, uri: &str) -> Result<Migrated, Failure> {
     let domain = lookup::get_running(connection, vm)?;
     domain.set_autostart(false)?;
+    allow(connection, vm, Convergence::FIRST)?;
     limit::lift(&domain, traits)?;
     domain.migrate_to_uri3(Some(uri), MigrateParameters::default(), FLAGS)?;
     if domain.is_active()? {
         return Err(HypervisorError::Refused("the move ended and the VM still runs here".into()).into());
     }
     // How it went; what can't be told is no reason to say that it failed.
-    let statistics = domain.job_stats(sys::VIR_DOMAIN_JOB_STATS_COMPLETED).ok();
-    let downtime_ms = statistics.as_ref().and_then(|it| it.downtime).unwrap_or(0);
-    let bytes = statistics.as_ref().and_then(|it| it.data_processed).unwrap_or(0);
-    Ok(Migrated { downtime_ms, bytes })
+    let done = raw::job(&domain, sys::VIR_DOMAIN_JOB_STATS_COMPLETED).unwrap_or_default();
+    let figure = |name: &str| done.get(name).copied().unwrap_or(0);
+    Ok(Migrated { downtime_ms: figure("downtime"), bytes: figure("data_processed") })
 }
 
-fn look(connection: &Connect, vm: VmId) -> Result<Option<Progress>, Failure> {
-    let domain = lookup::get(connection, vm)?;
-    let now = domain.job_info()?;
-    let running = now.r#type == i32::try_from(sys::VIR_DOMAIN_JOB_UNBOUNDED).unwrap_or(0);
-    Ok(running
-        .then(|| Progress { bytes_done: now.data_processed.unwrap_or(0), bytes_left: now.data_remaining.unwrap_or(0) }))
+/// What is seen of a move on its way.
+struct Seen {
+    progress: Progress,
+    /// The round of its memory; 0 as long as only its disk is carried.
+    round: u64,
+    memory_left: u64,
+}
+
+fn look(connection: &Connect, vm: VmId) -> Result<Option<Seen>, Failure> {
+    let now = raw::job(&lookup::get(connection, vm)?, 0)?;
+    let figure = |name: &str| now.get(name).copied().unwrap_or(0);
+    Ok(now.contains_key("data_processed").then(|| Seen {
+        progress: Progress { bytes_done: figure("data_processed"), bytes_left: figure("data_remaining") },
+        round: figure("memory_iteration"),
+        memory_left: figure("memory_remaining"),
+    }))
 }
 
 /// Fine where nothing moves.

@@ -7,6 +7,7 @@
 
 mod change;
 mod connection;
+mod convergence;
 mod create;
 mod errors;
 mod events;

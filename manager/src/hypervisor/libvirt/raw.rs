@@ -1,4 +1,5 @@
-//! What `virt` doesn't wrap, made safe: the bulk statistics' values, the node's CPU times, the abort of a job.
+//! What `virt` doesn't wrap, made safe: the bulk statistics' values, the node's CPU times, a job's figures
+//! and its abort.
 //!
 //! Beside `events` the only file with `unsafe`. Each function takes a live [`Connect`] or [`Domain`], whose pointer is valid
 //! as long as the reference, and frees what libvirt allocated before it returns.
@@ -132,6 +133,24 @@ fn named_values<T: Clone>(empty: T, ask: impl Fn(*mut T, *mut c_int) -> c_int) -
     }
     entries.truncate(usize::try_from(filled).unwrap_or(0));
     Ok(entries)
+}
+
+/// What a domain's job has done, by libvirt's names (`data_processed`, `memory_iteration`, …): of the one that runs, or
+/// with `VIR_DOMAIN_JOB_STATS_COMPLETED` of the last. Empty where there is none; there `virt` would read a list at no
+/// address.
+pub(super) fn job(domain: &Domain, flags: c_uint) -> Result<BTreeMap<String, u64>, Error> {
+    let mut kind: c_int = 0;
+    let mut parameters: sys::virTypedParameterPtr = ptr::null_mut();
+    let mut count: c_int = 0;
+    // SAFETY: the domain is valid; libvirt writes a list of its own to `parameters`, or leaves it null with no entry.
+    unsafe {
+        if sys::virDomainGetJobStats(domain.as_ptr(), &raw mut kind, &raw mut parameters, &raw mut count, flags) < 0 {
+            return Err(Error::last_error());
+        }
+        let fields = numbers(parameters, count);
+        sys::virTypedParamsFree(parameters, count);
+        Ok(fields)
+    }
 }
 
 /// Aborts the job that runs on a domain.

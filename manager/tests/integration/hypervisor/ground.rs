@@ -278,6 +278,12 @@ impl Ground {
         assert!((mib..mib + 1024).contains(&(kib / 1024)), "{mib} MiB are limited by {line}");
     }
 
+    /// How long the VM may stand still at the end of its live move, in milliseconds; what nobody asks of a simulated one.
+    pub(crate) fn allowed_downtime_ms(&self, node: usize, vm: VmId) -> Option<u64> {
+        let script = format!("virsh -q -c qemu:///system migrate-getmaxdowntime vm-{vm}");
+        self.lab.as_ref().map(|lab| lab.inside(&self.nodes[node].name, &script).trim().parse().expect("a number"))
+    }
+
     /// Makes a move of the VM take long enough to be stopped.
     pub(crate) fn slow_down(&self, node: usize, vm: VmId) {
         match &self.lab {

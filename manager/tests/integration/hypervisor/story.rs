@@ -253,6 +253,7 @@ pub(crate) async fn migrate_in_vain(ground: &Ground) {
         tokio::time::sleep(Duration::from_millis(300)).await;
         let sampled = tokio::time::timeout(Duration::from_secs(3), here.sample()).await;
         assert!(matches!(sampled, Ok(Ok(_))), "a move stalls no sample: {sampled:?}");
+        assert_eq!(ground.allowed_downtime_ms(0, vm).unwrap_or(100), 100, "it begins with a short downtime");
         // Asked too early there is nothing to stop: so it is asked until there was.
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
