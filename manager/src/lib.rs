@@ -28,7 +28,7 @@ pub mod utility_keys;
 pub mod vms;
 
 pub use error::ManagerError;
-pub use options::{ManagerOptions, NetworkOptions, Pace, UtilityOptions};
+pub use options::{ManagerOptions, MoveLimits, NetworkOptions, Pace, UtilityOptions};
 pub use shared::Change;
 
 use accounts::{Accounts, Principal, Role};

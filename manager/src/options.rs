@@ -49,6 +49,21 @@ pub struct NetworkOptions {
     pub gateway: Option<Ipv4Addr>,
 }
 
+/// How many moves go at once; the others wait for their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MoveLimits {
+    /// That leave a node or arrive there. At least 1.
+    pub per_node: usize,
+    /// On all nodes together. At least 1.
+    pub altogether: usize,
+}
+
+impl Default for MoveLimits {
+    fn default() -> Self {
+        Self { per_node: 2, altogether: 16 }
+    }
+}
+
 /// How often, how long, how many times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
@@ -88,6 +103,7 @@ pub struct Pace {
     pub unknown: Duration,
     /// Between two looks at what is not as it is recorded, and at operations that nobody carries out.
     pub reconcile_every: Duration,
+    pub moves: MoveLimits,
 }
 
 impl Default for Pace {
@@ -111,6 +127,7 @@ impl Default for Pace {
             tries: 4,
             unknown: Duration::from_mins(2),
             reconcile_every: Duration::from_secs(30),
+            moves: MoveLimits::default(),
         }
     }
 }

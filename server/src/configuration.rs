@@ -5,6 +5,7 @@
 
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::{HypervisorKind, NodeId, Resources};
+use manager::MoveLimits;
 use manager::hypervisor::directory::check_uri;
 use serde::Deserialize;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,6 +22,8 @@ pub(crate) struct Configuration {
     pub(crate) storage: Storage,
     pub(crate) images: Images,
     pub(crate) network: Network,
+    #[serde(default)]
+    pub(crate) moves: Moves,
     #[serde(default, rename = "node")]
     pub(crate) nodes: Vec<NodeEntry>,
 }
@@ -64,6 +67,27 @@ pub(crate) struct Network {
     pub(crate) last: Ipv4Addr,
     pub(crate) prefix_length: u8,
     pub(crate) gateway: Option<Ipv4Addr>,
+}
+
+/// How many moves of VMs go at once.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Moves {
+    pub(crate) per_node: usize,
+    pub(crate) altogether: usize,
+}
+
+impl Default for Moves {
+    fn default() -> Self {
+        let MoveLimits { per_node, altogether } = MoveLimits::default();
+        Self { per_node, altogether }
+    }
+}
+
+impl From<Moves> for MoveLimits {
+    fn from(moves: Moves) -> Self {
+        Self { per_node: moves.per_node, altogether: moves.altogether }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -134,6 +158,9 @@ impl Configuration {
     }
 
     fn check(&self) -> Result<(), ConfigurationError> {
+        if self.moves.per_node == 0 || self.moves.altogether == 0 {
+            return Err(ConfigurationError::Wrong("moves: at least one must be able to go".to_owned()));
+        }
         if self.network.first > self.network.last {
             return Err(ConfigurationError::Wrong("network.first is above network.last".to_owned()));
         }
@@ -263,6 +290,15 @@ mod tests {
         assert_eq!(domains, [Some("rack-1"), None]);
         let error = parse(&EXAMPLE.replace("\"rack-1\"", "\"rack 1\"")).unwrap_err();
         assert!(error.to_string().contains("failure domain"), "{error}");
+    }
+
+    #[test]
+    fn moves_have_limits_that_let_one_go() {
+        let limits = |text: &str| parse(text).map(|read| (read.moves.per_node, read.moves.altogether));
+        assert_eq!(limits(&EXAMPLE.replace("per_node = 2", "per_node = 5")).unwrap(), (5, 16));
+        assert_eq!(limits(&EXAMPLE.replace("per_node = 2\naltogether = 16", "")).unwrap(), (2, 16));
+        let error = limits(&EXAMPLE.replace("altogether = 16", "altogether = 0")).unwrap_err().to_string();
+        assert!(error.starts_with("moves:"), "{error}");
     }
 
     #[test]

@@ -175,7 +175,7 @@ async fn open(
             gateway: network.gateway,
         },
         simulated: configuration.is_simulated(),
-        pace: Pace::default(),
+        pace: Pace { moves: configuration.moves.into(), ..Pace::default() },
     })
     .await?)
 }

@@ -28,6 +28,7 @@ use super::kinds::steps_of;
 use super::restore::restore;
 use super::run::Run;
 use super::step::Step;
+use super::turns::{Move, Turn, Turns, has_begun};
 use super::work::Outcome;
 use super::{ending, work};
 use crate::collector::Collector;
@@ -51,6 +52,7 @@ pub(crate) struct Driver {
     collector: Arc<Collector>,
     /// Those that this process carries out, so that none is begun twice here.
     running: Arc<Mutex<BTreeMap<OperationId, Running>>>,
+    turns: Turns,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -67,7 +69,8 @@ struct Running {
 impl Driver {
     pub(crate) fn new(shared: Arc<Shared>, collector: Arc<Collector>) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { shared, collector, running: Arc::default(), stop, tasks }
+        let turns = Turns::new(shared.pace.moves);
+        Self { shared, collector, running: Arc::default(), turns, stop, tasks }
     }
 
     /// Takes up what an earlier run left.
@@ -193,9 +196,21 @@ impl Driver {
         if run.operation.state == OperationState::Undoing {
             return work::back(run, steps).await;
         }
+        let _turn = self.turn(run).await;
         self.shared.store.operation_state_set(run.operation.id, run.epoch, OperationState::Running).await?;
         self.shared.tell(Change::Operation(run.operation.id));
         work::forward(run, steps).await
+    }
+}
+
+impl Driver {
+    /// A move's turn to go; one that is cancelled meanwhile goes on to be ended.
+    async fn turn(&self, run: &Run) -> Option<Turn> {
+        let wanted = Move::of(&run.operation)?;
+        if has_begun(&run.operation) {
+            return Some(self.turns.go(wanted));
+        }
+        run.cancelled.run_until_cancelled(self.turns.take(wanted)).await
     }
 }
 

@@ -20,6 +20,7 @@ mod steps;
 mod tests;
 #[cfg(test)]
 pub(crate) mod trial;
+mod turns;
 mod work;
 
 pub(crate) use choose::{Chooser, Wanted, audit_refused, begin, quota_left, recorded};

@@ -9,5 +9,6 @@ mod reconciler;
 mod restart;
 mod rig;
 mod rights;
+mod turns;
 mod waiting;
 mod watching;
