@@ -67,7 +67,8 @@ pub enum Work {
     Delete { vm: VmId },
     /// Ask by ARP on the customers' network, every `every_ms`, whether the address answers, until told to stop.
     WatchStart { watch: WorkId, address: Ipv4Addr, every_ms: u64 },
-    /// Wait until the watched address has answered once more (at most `deadline_ms`), then stop, and tell what was seen.
+    /// Wait until the watched address has answered once more, at most `deadline_ms`, and then stop in any case; tell what
+    /// was seen, or that it gave no answer.
     WatchStop { watch: WorkId, deadline_ms: u64 },
 }
 

@@ -91,10 +91,24 @@ impl Pool {
 
     /// Removes all that there is of the VM.
     pub fn delete(&self, vm: VmId) -> Result<(), WorkFailure> {
-        for path in [self.disk(vm), self.seed_file(vm), self.seed_folder(vm), self.record_file(vm)] {
+        let known = [self.disk(vm), self.seed_file(vm), self.seed_folder(vm), self.record_file(vm)];
+        for path in known.into_iter().chain(self.consoles(vm).map_err(failure)?) {
             files::remove(&path).map_err(failure)?;
         }
         Ok(())
+    }
+
+    /// What the VM said on its console: `VM.console`, and `VM.console.0` and so on where it was cut.
+    fn consoles(&self, vm: VmId) -> io::Result<Vec<PathBuf>> {
+        let name = format!("{vm}.console");
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(&self.root)? {
+            let entry = entry?;
+            if entry.file_name().to_str().is_some_and(|file| file.starts_with(&name)) {
+                found.push(entry.path());
+            }
+        }
+        Ok(found)
     }
 
     /// Capacity and free space.

@@ -51,6 +51,8 @@ struct Seen {
     last_answer: Option<Instant>,
     longest_gap: Duration,
     stopped: bool,
+    /// Stopped, and waited for an answer in vain.
+    silent: bool,
 }
 
 impl Watches {
@@ -80,7 +82,8 @@ impl Watches {
         Ok(())
     }
 
-    /// Waits for one more answer, ends the watch, and tells what was seen. Without an answer the watch goes on.
+    /// Waits for one more answer, ends the watch whether it came or not, and tells what was seen. Asked again, it says the
+    /// same.
     pub fn stop(&self, id: WorkId, deadline: Duration) -> Result<WorkDone, WorkFailure> {
         let watch = lock(&self.by_id).get(&id).cloned();
         let watch = watch.ok_or_else(|| WorkFailure::Io { reason: "the address isn't watched".to_owned() })?;
@@ -88,10 +91,11 @@ impl Watches {
         let before = seen.answered;
         let waited = watch.answered.wait_timeout_while(seen, deadline, |seen| !seen.stopped && seen.answered == before);
         let (mut seen, _) = waited.unwrap_or_else(std::sync::PoisonError::into_inner);
-        if !seen.stopped && seen.answered == before {
+        seen.silent |= !seen.stopped && seen.answered == before;
+        seen.stopped = true;
+        if seen.silent {
             return Err(WorkFailure::NoAnswer);
         }
-        seen.stopped = true;
         Ok(WorkDone::Watched {
             longest_gap_ms: u64::try_from(seen.longest_gap.as_millis()).unwrap_or(u64::MAX),
             asked: seen.asked,
@@ -189,12 +193,20 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_stays_silent_is_no_answer_and_stays_watched() {
-        let (watches, id) = (Watches::default(), WorkId(Uuid::nil()));
-        let up = watch(&watches, id, false);
-        assert_eq!(watches.stop(id, Duration::from_millis(50)), Err(WorkFailure::NoAnswer));
+    fn an_address_that_stays_silent_is_no_answer_and_is_watched_no_longer() {
+        let watches = Watches::default();
+        let up = watch(&watches, WorkId(Uuid::nil()), false);
+        assert_eq!(watches.stop(WorkId(Uuid::nil()), Duration::from_millis(50)), Err(WorkFailure::NoAnswer));
         up.store(true, Ordering::SeqCst);
-        assert!(watches.stop(id, Duration::from_secs(5)).is_ok());
+        assert_eq!(watches.stop(WorkId(Uuid::nil()), Duration::from_secs(5)), Err(WorkFailure::NoAnswer));
+        // As many silent addresses as there is room for take it from nobody.
+        for number in 1..=MOST {
+            let id = WorkId(Uuid::from_u128(number as u128));
+            watch(&watches, id, false);
+            assert_eq!(watches.stop(id, Duration::ZERO), Err(WorkFailure::NoAnswer));
+        }
+        watch(&watches, WorkId(Uuid::max()), true);
+        assert!(watches.stop(WorkId(Uuid::max()), Duration::from_secs(5)).is_ok());
     }
 
     #[test]

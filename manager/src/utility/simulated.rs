@@ -69,8 +69,8 @@ pub struct SimulatedUtility {
 struct Watch {
     address: Ipv4Addr,
     begin: Instant,
-    /// It has ended with an answer.
-    is_over: bool,
+    /// How it ended, if it has: whether there was an answer.
+    ended: Option<bool>,
 }
 
 #[derive(Debug)]
@@ -232,12 +232,12 @@ impl SimulatedUtility {
             }
             Work::WatchStart { watch, address, .. } => {
                 let begin = Instant::now();
-                state.watches.entry(*watch).or_insert(Watch { address: *address, begin, is_over: false });
+                state.watches.entry(*watch).or_insert(Watch { address: *address, begin, ended: None });
             }
             Work::WatchStop { watch, .. } => {
                 let watch = state.watches.get_mut(watch).ok_or_else(|| io("the address isn't watched"))?;
-                watch.is_over = watch.is_over || self.pool.answers(watch.address);
-                if !watch.is_over {
+                let answered = self.pool.answers(watch.address);
+                if !*watch.ended.get_or_insert(answered) {
                     return Err(WorkFailure::NoAnswer);
                 }
                 let asked = u64::try_from(watch.begin.elapsed().as_millis()).unwrap_or(u64::MAX) / 50 + 2;
@@ -250,7 +250,7 @@ impl SimulatedUtility {
     /// Waits until the watched address answers, this long at most.
     async fn wait_for_answer(&self, watch: WorkId, patience: Duration) {
         let until = Instant::now() + patience;
-        let waits = |it: &Watch| !it.is_over && !self.pool.answers(it.address);
+        let waits = |it: &Watch| it.ended.is_none() && !self.pool.answers(it.address);
         while Instant::now() < until && self.lock().watches.get(&watch).is_some_and(waits) {
             sleep(Duration::from_millis(10)).await;
         }

@@ -178,6 +178,9 @@ fn deleting_leaves_other_vms_alone() {
     node.with_vm(vm(2), size(1));
     node.work(Work::WriteSeed { vm: vm(2), seed: seed(ImageFamily::Disk) }).unwrap();
     node.work(Work::WriteSeed { vm: vm(2), seed: seed(ImageFamily::Root) }).unwrap();
+    for rotated in ["console", "console.0", "console.1"] {
+        std::fs::write(node.folder.join(format!("{}.{rotated}", vm(2))), "hello").unwrap();
+    }
     node.work(Work::Delete { vm: vm(2) }).unwrap();
     assert_eq!(node.files(), before);
 }

@@ -103,7 +103,7 @@ fn devices(traits: &Traits, definition: &Definition) -> Element {
             devices.push(raw_disk(&in_pool(&format!("{vm}.seed")), seed, disk_bus).child(Element::new("readonly")));
             devices.push(Element::new("controller").with("type", "usb").with("model", "none"));
             devices.push(interface(CUSTOMERS_BRIDGE, Some(&definition.mac), traits).child(anti_spoofing(definition)));
-            devices.push(serial_console(&format!("/var/log/libvirt/{}.console.log", domain_name(vm))));
+            devices.push(serial_console(&in_pool(&format!("{vm}.console"))));
             devices.push(Element::new("memballoon").with("model", "none"));
             devices.push(
                 Element::new("rng")
@@ -174,8 +174,8 @@ fn anti_spoofing(definition: &Definition) -> Element {
         .child(Element::new("parameter").with("name", "IP").with("value", definition.address.to_string()))
 }
 
-/// A serial console that can be opened, and what it said in a file beside libvirt's own logs (bounded where virtlogd
-/// writes it, as by default).
+/// A serial console that can be opened, and what it said in a file (bounded where virtlogd writes it, as by default). A
+/// customer's VM has it in the pool, from which it goes with the VM.
 pub(super) fn serial_console(log: &str) -> Element {
     Element::new("serial")
         .with("type", "pty")

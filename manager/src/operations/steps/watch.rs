@@ -13,6 +13,7 @@ use grid::NodeId;
 use grid::identity::WorkId;
 use grid::wording::Measured;
 use grid::work::{Work, WorkDone, WorkFailure};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -44,10 +45,8 @@ impl Step for WatchStart {
         let Some((node, first)) = begin(run).await? else {
             return Ok(Some("no utility module can watch the address".into()));
         };
-        // An answer ends the watch, silence does not.
         let patience = FIRST_ANSWER.min(run.pace().answer);
         if !matches!(listen(run, node, first, patience).await, Heard::Again { .. }) {
-            run.fact_set(WATCH, &format!("{node} {first}")).await?;
             return Ok(Some("the address does not answer".into()));
         }
         run.fact_set(ANSWERED, "yes").await?;
@@ -138,8 +137,10 @@ pub(in crate::operations) async fn heard(run: &Run) -> Result<Heard, StepError> 
         Some((node, watch)) => listen(run, node, watch, patience).await,
         None => Heard::NotAsked,
     };
-    // The watch may be gone with its module: another one hears the answer, and knows no gap.
-    if heard == Heard::NotAsked
+    // The watch may be gone with its module, or have ended while this server was away: another one hears the answer, and
+    // knows no gap.
+    let may_have_ended = run.again.load(Ordering::Relaxed) && heard == Heard::Silence;
+    if (heard == Heard::NotAsked || may_have_ended)
         && let Some((node, watch)) = begin(run).await?
     {
         heard = match listen(run, node, watch, patience).await {

@@ -151,15 +151,18 @@ async fn it_refuses_what_a_real_one_refuses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_watch_waits_for_an_answer_and_tells_it_again() {
+async fn a_watch_waits_for_an_answer_and_tells_again_whether_it_came() {
     let module = Grid::new().node(1);
-    let watch = WorkId(Uuid::from_u128(7));
+    let (watch, later) = (WorkId(Uuid::from_u128(7)), WorkId(Uuid::from_u128(8)));
     let stop = Work::WatchStop { watch, deadline_ms: 5_000 };
     let unknown = module.carry_out(stop.clone(), DEADLINE).await;
     assert!(matches!(unknown, Err(UtilityError::Failed(WorkFailure::Io { .. }))), "{unknown:?}");
     module.carry_out(Work::WatchStart { watch, address: ADDRESS, every_ms: 50 }, DEADLINE).await.unwrap();
     assert_eq!(module.carry_out(stop.clone(), DEADLINE).await, Err(WorkFailure::NoAnswer.into()));
     deploy(&module, 1).await.unwrap();
+    assert_eq!(module.carry_out(stop, DEADLINE).await, Err(WorkFailure::NoAnswer.into()), "it has ended");
+    module.carry_out(Work::WatchStart { watch: later, address: ADDRESS, every_ms: 50 }, DEADLINE).await.unwrap();
+    let stop = Work::WatchStop { watch: later, deadline_ms: 5_000 };
     assert!(matches!(module.carry_out(stop.clone(), DEADLINE).await, Ok(WorkDone::Watched { .. })));
     module.carry_out(Work::Delete { vm: vm() }, DEADLINE).await.unwrap();
     assert!(matches!(module.carry_out(stop, DEADLINE).await, Ok(WorkDone::Watched { .. })), "it has ended");

@@ -238,7 +238,7 @@ impl Ground {
             format!("tail -n 1 /var/lib/hostgrid/pool/roots/{vm}/data/heartbeat")
         } else {
             format!(
-                "tail -c 4096 /var/log/libvirt/vm-{vm}.console.log | tr -d '\\r' | grep '^hostgrid-guest.*seq=' | tail -n 1"
+                "tail -c 4096 /var/lib/hostgrid/pool/{vm}.console | tr -d '\\r' | grep '^hostgrid-guest.*seq=' | tail -n 1"
             )
         };
         // The machine may be busy with a build, and a guest's code is emulated.
@@ -303,7 +303,7 @@ impl Ground {
             assert_eq!(hypervisor.observe(vm).await, Ok(None));
             if let Some(lab) = &self.lab {
                 let pool = "/var/lib/hostgrid/pool";
-                lab.inside(&node.name, &format!("rm -rf {pool}/{vm}.raw {pool}/{vm}.seed {pool}/seeds/{vm}"));
+                lab.inside(&node.name, &format!("rm -rf {pool}/{vm}.* {pool}/seeds/{vm}"));
             }
         }
     }
@@ -316,7 +316,7 @@ impl Drop for Ground {
         for vm in self.made.lock().unwrap().iter() {
             for node in &self.nodes {
                 let virsh = format!("virsh -q -c {}:///system", if node.kind.is_container() { "lxc" } else { "qemu" });
-                let files = format!("rm -rf /var/lib/hostgrid/pool/{vm}.raw /var/lib/hostgrid/pool/{vm}.seed");
+                let files = format!("rm -rf /var/lib/hostgrid/pool/{vm}.*");
                 let script =
                     format!("({virsh} destroy vm-{vm}; {virsh} undefine vm-{vm}; {files}) >/dev/null 2>&1; true");
                 let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| lab.inside(&node.name, &script)));
