@@ -133,6 +133,25 @@ test('every page forbids inline scripts without its nonce, and framing', async (
   expect(first['x-content-type-options']).toBe('nosniff');
 });
 
+test('a page stays as it is where the server is not reached, and goes on when it is', async ({ admin, lab, allow }) => {
+  allow(/Failed to load resource|ERR_FAILED/i);
+  const { page } = admin;
+  await admin.open(`/admin/nodes/${lab.nodes[0]?.name}`);
+  const when = page.locator('main time').first();
+  let aborted = 0;
+  await page.route(/\/node_get/, (route) => {
+    aborted += 1;
+    return route.abort('failed');
+  });
+  await expect.poll(() => aborted, { timeout: 60_000 }).toBeGreaterThan(1);
+  await expect(page.getByRole('heading', { name: lab.nodes[0]?.name })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Both sets of statistics' })).toBeVisible();
+  await expect(page.locator('.error-panel')).toHaveCount(0);
+  const then = await when.innerText();
+  await page.unrouteAll();
+  await expect(when).not.toHaveText(then, { timeout: 30_000 });
+});
+
 test('news from the grid leaves alone what is being typed or ticked', async ({ admin, lab }) => {
   const news = async () => {
     const before = await admin.page.locator('main time').first().innerText();
@@ -147,9 +166,12 @@ test('news from the grid leaves alone what is being typed or ticked', async ({ a
 
   await admin.open(`/vms/${lab.vms[0]?.id}`);
   const tick = admin.page.getByRole('checkbox');
+  const start = admin.page.getByRole('button', { name: 'Start' });
+  for (const control of [tick, start]) await control.evaluate((element) => element.setAttribute('data-same', ''));
   // News that moves the page under the pointer makes a click miss, and a person clicks again.
   await expect(() => tick.check({ timeout: 3_000 })).toPass({ timeout: 15_000 });
   await news();
   await news();
   await expect(tick).toBeChecked();
+  for (const control of [tick, start]) await expect(control).toHaveAttribute('data-same');
 });

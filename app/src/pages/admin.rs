@@ -5,7 +5,7 @@ use crate::components::as_of::AsOf;
 use crate::components::bar::{BarLegend, FiguresTable};
 use crate::components::capacity_answers::CapacityAnswers;
 use crate::components::chart::Chart;
-use crate::components::loaded::loaded;
+use crate::components::loaded::kept;
 use crate::components::node_table::NodeTable;
 use crate::components::operation_table::OperationTable;
 use crate::live::Live;
@@ -25,7 +25,7 @@ pub fn AdminPage() -> impl IntoView {
     let capacity = Resource::new(move || version.get(), |_| capacity_get());
     view! {
         <Title text="Capacity"/>
-        {loaded(capacity, |view| view! { <Dashboard view/> })}
+        {kept(capacity, |view| view! { <Dashboard view/> })}
     }
     .into_any()
 }

@@ -4,7 +4,7 @@ use super::session::flash_take;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::field::{FormProblems, problems};
-use crate::components::loaded::loaded;
+use crate::components::loaded::{kept, loaded};
 use crate::form::FormReply;
 use crate::live::Live;
 use crate::view::drift::{DriftLine, DriftListView};
@@ -38,7 +38,7 @@ pub fn AdminDriftPage() -> impl IntoView {
             let problems = problems(move || record.value().get(), flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {loaded(drift, move |list| view! { <DriftList list record/> })}
+        {kept(drift, move |list| view! { <DriftList list record/> })}
     }
     .into_any()
 }

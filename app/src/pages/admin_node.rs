@@ -1,5 +1,6 @@
 //! `/admin/nodes/{name}`: a node: both sets of statistics side by side, its VMs, and what an admin decides about it.
 
+use super::address;
 use super::session::flash_take;
 use crate::AppError;
 use crate::components::as_of::AsOf;
@@ -7,7 +8,7 @@ use crate::components::badge::Badge;
 use crate::components::bar::{BarLegend, FiguresTable};
 use crate::components::chart::Chart;
 use crate::components::field::{FormProblems, problems};
-use crate::components::loaded::loaded;
+use crate::components::loaded::{kept, loaded};
 use crate::components::node_facts::{NodeFacts, NodeVms};
 use crate::components::node_settings::{Administer, Settings};
 use crate::components::operation_table::OperationTable;
@@ -17,7 +18,6 @@ use crate::view::node::{NodePageView, SettingsView};
 use crate::view::operation::OperationLine;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
 
 #[server(endpoint = "node_get")]
 pub async fn node_get(name: String) -> Result<NodePageView, AppError> {
@@ -52,8 +52,7 @@ pub async fn node_administration_set(
 
 #[component]
 pub fn AdminNodePage() -> impl IntoView {
-    let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let name = address::part("name");
     let settings = ServerAction::<NodeSettingsSet>::new();
     let administer = ServerAction::<NodeAdministrationSet>::new();
     let version = expect_context::<Live>().version(|event| !matches!(event, LiveEvent::Vm(_)));
@@ -62,7 +61,10 @@ pub fn AdminNodePage() -> impl IntoView {
         |(name, ..)| node_get(name),
     );
     // Not with every news from the grid: what is being typed must stay.
-    let recorded = Resource::new(move || (name.get(), settings.version().get()), |(name, _)| node_settings_get(name));
+    let recorded = Resource::new(
+        move || (name.get(), settings.version().get()),
+        |(name, _)| async move { Ok((node_settings_get(name.clone()).await?, name)) },
+    );
     let flash = Resource::new(|| (), |()| flash_take("node".to_owned()));
     let reply = move || administer.value().get();
     view! {
@@ -71,18 +73,17 @@ pub fn AdminNodePage() -> impl IntoView {
             let problems = problems(reply, typed.problems.clone());
             view! {
                 <FormProblems problems fields=crate::components::node_settings::FIELDS/>
-                {loaded(node, |view| view! { <NodeView view/> })}
+                {kept(node, |view| view! { <NodeView view/> })}
                 <div class="columns">
-                    {loaded(recorded, move |recorded| {
-                        let name = name.get_untracked();
+                    {loaded(recorded, move |(recorded, name)| {
                         view! { <Settings name settings=recorded typed=typed.clone() action=settings/> }
                     })}
-                    {loaded(node, move |view| {
+                    {kept(node, move |view| {
                         let name = view.line.name;
                         view! { <Administer name administration=view.administration action=administer/> }
                     })}
                 </div>
-                {loaded(node, |view| view! { <NodeOperations operations=view.operations/> })}
+                {kept(node, |view| view! { <NodeOperations operations=view.operations/> })}
             }
         })}
     }

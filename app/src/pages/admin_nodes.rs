@@ -3,7 +3,7 @@
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::bar::BarLegend;
-use crate::components::loaded::loaded;
+use crate::components::loaded::kept;
 use crate::components::node_table::NodeTable;
 use crate::live::Live;
 use crate::view::node::NodeListView;
@@ -25,7 +25,7 @@ pub fn AdminNodesPage() -> impl IntoView {
     let nodes = Resource::new(move || version.get(), |_| node_list());
     view! {
         <Title text="Nodes"/>
-        {loaded(nodes, |list| {
+        {kept(nodes, |list| {
             view! {
                 <div class="page-head">
                     <div>

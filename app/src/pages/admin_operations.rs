@@ -2,7 +2,7 @@
 
 use crate::AppError;
 use crate::components::as_of::AsOf;
-use crate::components::loaded::loaded;
+use crate::components::loaded::kept;
 use crate::components::operation_table::OperationTable;
 use crate::live::{Live, LiveEvent};
 use crate::view::operation::OperationListView;
@@ -23,7 +23,7 @@ pub fn AdminOperationsPage() -> impl IntoView {
     let operations = Resource::new(move || version.get(), |_| operation_list());
     view! {
         <Title text="Operations"/>
-        {loaded(operations, |list| {
+        {kept(operations, |list| {
             view! {
                 <div class="page-head">
                     <div>

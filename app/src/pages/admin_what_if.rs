@@ -3,6 +3,7 @@
 //! The form is a GET whose query says it all. With scripts on, the browser works the answers out by itself over a
 //! snapshot that came with the page; without, the server does by the same code. Nothing here touches a real node.
 
+use super::address;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::capacity_answers::CapacityAnswers;
@@ -13,7 +14,6 @@ use crate::view::what_if::{FIELDS, WhatIfPageView, WhatIfTyped, WhatIfView};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Form;
-use leptos_router::hooks::use_query_map;
 
 /// The grid as it is, and the result for `typed`.
 #[server(endpoint = "what_if_get")]
@@ -24,19 +24,19 @@ pub async fn what_if_get(typed: WhatIfTyped) -> Result<WhatIfPageView, AppError>
 
 #[component]
 pub fn AdminWhatIfPage() -> impl IntoView {
-    let query = use_query_map();
-    let typed = Memo::new(move |_| query.with(|query| WhatIfTyped::of(|name| query.get(name))));
+    let typed = address::query(|query| WhatIfTyped::of(|name| query.get(name)));
     // Once: what is typed later is worked out here.
-    let page = Resource::new(|| (), move |()| what_if_get(typed.get_untracked()));
+    let start = StoredValue::new(typed.get_untracked());
+    let page = Resource::new(|| (), move |()| what_if_get(start.get_value()));
     view! {
         <Title text="What if"/>
-        {loaded(page, move |page| view! { <WhatIf page typed/> })}
+        {loaded(page, move |page| view! { <WhatIf page typed start=start.get_value()/> })}
     }
     .into_any()
 }
 
 #[component]
-fn WhatIf(page: WhatIfPageView, typed: Memo<WhatIfTyped>) -> impl IntoView {
+fn WhatIf(page: WhatIfPageView, typed: Memo<WhatIfTyped>, start: WhatIfTyped) -> impl IntoView {
     let page = StoredValue::new(page);
     let result = Memo::new(move |_| page.with_value(|page| page.result_for(&typed.get())));
     let problems = Signal::derive(move || result.with(|result| result.problems.clone()));
@@ -49,7 +49,7 @@ fn WhatIf(page: WhatIfPageView, typed: Memo<WhatIfTyped>) -> impl IntoView {
             </div>
         </div>
         <FormProblems problems fields=FIELDS/>
-        <Changes page start=typed.get_untracked() problems/>
+        <Changes page start problems/>
         {move || view! { <Outcome result=result.get()/> }}
     }
     .into_any()

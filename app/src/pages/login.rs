@@ -1,5 +1,6 @@
 //! `/login`: signing in; and the doors of signing in and out.
 
+use super::address;
 use super::session::flash_take;
 use crate::AppError;
 use crate::components::field::{Field, FormProblems};
@@ -9,7 +10,6 @@ use crate::form::{Flash, FormReply};
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 /// Signs in and goes on to `next`, a path of this site.
 #[server(endpoint = "session_open")]
@@ -30,17 +30,17 @@ pub async fn session_close() -> Result<(), AppError> {
 #[component]
 pub fn LoginPage() -> impl IntoView {
     let flash = Resource::new(|| (), |()| flash_take("login".to_owned()));
+    let next = StoredValue::new(address::query(|query| query.get("next").unwrap_or_default()).get_untracked());
     view! {
         <Title text="Sign in"/>
-        {loaded(flash, |flash| view! { <LoginForm flash/> })}
+        {loaded(flash, move |flash| view! { <LoginForm flash next=next.get_value()/> })}
     }
     .into_any()
 }
 
 /// A plain form in any case: signing in changes everything, so the whole page is loaded afresh.
 #[component]
-fn LoginForm(flash: Flash) -> impl IntoView {
-    let next = use_query_map().with_untracked(|query| query.get("next").unwrap_or_default());
+fn LoginForm(flash: Flash, next: String) -> impl IntoView {
     let email = flash.value_or("email", "");
     let problems = Signal::stored(flash.problems);
     view! {

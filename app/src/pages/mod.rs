@@ -1,5 +1,6 @@
 //! The pages, one file each: the doors that it needs, and what it shows. A page is wiring.
 
+mod address;
 pub mod admin;
 pub mod admin_drift;
 pub mod admin_node;

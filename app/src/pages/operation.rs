@@ -1,11 +1,12 @@
 //! `/operations/{id}`: an operation, its steps live, and how it ended.
 
+use super::address;
 use super::session::flash_take;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::badge::OperationBadge;
 use crate::components::field::{FormProblems, problems};
-use crate::components::loaded::loaded;
+use crate::components::loaded::{kept, loaded};
 use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
 use crate::view::operation::{OperationPageView, StepView, state_word, step_word};
@@ -13,7 +14,6 @@ use grid::operation::{OperationState, StepState};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
 
 #[server(endpoint = "operation_get")]
 pub async fn operation_get(id: String) -> Result<OperationPageView, AppError> {
@@ -48,8 +48,7 @@ pub async fn operation_cancel(#[server(default)] id: String) -> Result<FormReply
 
 #[component]
 pub fn OperationPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = address::part("id");
     let version = expect_context::<Live>().version(move |event| match event {
         LiveEvent::Operation(operation) => id.with_untracked(|id| id == operation),
         _ => false,
@@ -66,7 +65,7 @@ pub fn OperationPage() -> impl IntoView {
             let problems = problems(reply, flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {loaded(operation, move |view| view! { <OperationView view decide/> })}
+        {kept(operation, move |view| view! { <OperationView view decide/> })}
     }
     .into_any()
 }

@@ -1,12 +1,13 @@
 //! `/vms/{id}`: a VM: state, size, usage, what was done to it, start and stop.
 
+use super::address;
 use super::session::flash_take;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::badge::VmStateBadge;
 use crate::components::chart::Chart;
 use crate::components::field::{FormProblems, TickField, problems};
-use crate::components::loaded::loaded;
+use crate::components::loaded::{kept, loaded};
 use crate::components::operation_table::OperationTable;
 use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
@@ -17,7 +18,6 @@ use grid::Resources;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
 
 #[server(endpoint = "vm_get")]
 pub async fn vm_get(id: String) -> Result<VmPageView, AppError> {
@@ -48,8 +48,7 @@ pub async fn vm_stop(
 
 #[component]
 pub fn VmPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = address::part("id");
     let version = expect_context::<Live>().version(move |event| match event {
         LiveEvent::Vm(vm) => id.with_untracked(|id| id == vm),
         _ => true,
@@ -65,7 +64,7 @@ pub fn VmPage() -> impl IntoView {
             let problems = problems(reply, flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {loaded(vm, move |view| view! { <VmView view start stop force/> })}
+        {kept(vm, move |view| view! { <VmView view start stop force/> })}
     }
     .into_any()
 }

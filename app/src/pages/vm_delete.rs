@@ -1,5 +1,6 @@
 //! `/vms/{id}/delete`: asks once more before a VM and its disk are gone.
 
+use super::address;
 use super::session::flash_take;
 use super::vm::vm_get;
 use crate::AppError;
@@ -11,7 +12,6 @@ use crate::view::vm::VmPageView;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
 
 #[server(endpoint = "vm_delete")]
 pub async fn vm_delete(#[server(default)] id: String, #[server(default)] key: String) -> Result<FormReply, AppError> {
@@ -23,8 +23,7 @@ pub async fn vm_delete(#[server(default)] id: String, #[server(default)] key: St
 
 #[component]
 pub fn VmDeletePage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = address::part("id");
     let vm = Resource::new(move || id.get(), vm_get);
     let flash = Resource::new(|| (), |()| flash_take("vm_delete".to_owned()));
     let delete = ServerAction::<VmDelete>::new();

@@ -2,6 +2,7 @@
 //!
 //! The preview is a GET form: its query says it all, so it can be linked and works without scripts.
 
+use super::address;
 use super::session::flash_take;
 use super::vm::RunningOperation;
 use crate::AppError;
@@ -14,7 +15,6 @@ use crate::live::Live;
 use crate::view::plan::{PreviewView, ResizeFormView, Typed};
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
 
 #[server(endpoint = "vm_resize_form")]
 pub async fn vm_resize_form(id: String) -> Result<ResizeFormView, AppError> {
@@ -70,30 +70,29 @@ const fn changed_notice(now: Option<&PreviewView>) -> &'static str {
 
 #[component]
 pub fn VmResizePage() -> impl IntoView {
-    let params = use_params_map();
-    let query = use_query_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    let typed = Memo::new(move |_| query.with(|query| typed_of(|name| query.get(name))));
+    let id = address::part("id");
+    let typed = address::query(|query| typed_of(|name| query.get(name)));
+    let first = StoredValue::new(typed.get_untracked());
     // Says that the plan agreed to no longer held; a new word each time, so that the preview is fetched again.
-    let changed = Memo::new(move |_| query.with(|query| query.get("changed")));
+    let changed = address::query(|query| query.get("changed"));
     let version = expect_context::<Live>().version(|_| true);
 
     let form = Resource::new(move || id.get(), vm_resize_form);
     let preview = Resource::new(
         move || (id.get(), typed.get(), changed.get(), version.get()),
-        |(id, typed, _, _)| vm_resize_preview(id, typed),
+        |(id, typed, _, _)| async move { Ok((vm_resize_preview(id.clone(), typed).await?, id)) },
     );
     let flash = Resource::new(|| (), |()| flash_take("resize".to_owned()));
     let agree = ServerAction::<VmResize>::new();
     let force_off = RwSignal::new(false);
     let found = Signal::derive(move || match preview.get() {
-        Some(Ok(Some(PreviewView::Unreadable { problems }))) => problems,
+        Some(Ok((Some(PreviewView::Unreadable { problems }), _))) => problems,
         _ => Vec::new(),
     });
     view! {
         <Title text="Change its size"/>
         {loaded(form, move |view| {
-            let start = typed.get_untracked().unwrap_or_else(|| view.vm.size.into());
+            let start = first.get_value().unwrap_or_else(|| view.vm.size.into());
             view! {
                 <div class="page-head">
                     <div>
@@ -114,11 +113,11 @@ pub fn VmResizePage() -> impl IntoView {
             let problems = problems(move || agree.value().get(), flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {loaded(preview, move |preview| {
+        {loaded(preview, move |(preview, id)| {
             let notice = changed_notice(preview.as_ref());
             view! {
                 <p class="notice notice-warning" hidden=move || changed.get().is_none()>{notice}</p>
-                <Preview preview id=id.get_untracked() agree force_off/>
+                <Preview preview id agree force_off/>
             }
         })}
     }

@@ -3,7 +3,7 @@
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::badge::VmStateBadge;
-use crate::components::loaded::loaded;
+use crate::components::loaded::kept;
 use crate::components::quota::Quota;
 use crate::live::Live;
 use crate::view::amounts;
@@ -28,7 +28,7 @@ pub fn VmsPage() -> impl IntoView {
     let vms = Resource::new(move || version.get(), |_| vm_list());
     view! {
         <Title text="VMs"/>
-        {loaded(vms, |list| view! { <VmList list/> })}
+        {kept(vms, |list| view! { <VmList list/> })}
     }
     .into_any()
 }

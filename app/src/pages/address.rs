@@ -1,0 +1,28 @@
+//! What a page's address says, as memos that have their value from the start.
+//!
+//! A page is rendered by several tasks at once. A memo that two of them ask for the first time can be found empty by one,
+//! which panics; so each is asked here, before there is a second task.
+
+use leptos::prelude::*;
+use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::params::ParamsMap;
+
+/// A part of the path, such as the id of a VM.
+pub(super) fn part(name: &'static str) -> Memo<String> {
+    let params = use_params_map();
+    asked(Memo::new(move |_| params.with(|params| params.get(name).unwrap_or_default())))
+}
+
+/// Something that the query says.
+pub(super) fn query<T>(read: impl Fn(&ParamsMap) -> T + Send + Sync + 'static) -> Memo<T>
+where
+    T: PartialEq + Send + Sync + 'static,
+{
+    let query = use_query_map();
+    asked(Memo::new(move |_| query.with(&read)))
+}
+
+fn asked<T: Send + Sync + 'static>(memo: Memo<T>) -> Memo<T> {
+    memo.with_untracked(|_| ());
+    memo
+}
