@@ -30,7 +30,7 @@ pub(crate) enum CheckError {
 /// Prints what it finds; an error where a promise is broken.
 pub(crate) async fn check(path: &Path) -> Result<(), CheckError> {
     let configuration = Configuration::load(path)?;
-    let store = SqliteStore::open(&configuration.storage.directory).await?;
+    let store = SqliteStore::open_unchanged(&configuration.storage.directory).await?;
     let names: Vec<&str> = configuration.nodes.iter().map(|node| node.name.as_str()).collect();
     let mut nodes = store.node_list().await?;
     nodes.retain(|node| names.contains(&node.name.as_str()));

@@ -232,6 +232,9 @@ pub enum StoreError {
     Fenced,
     #[error("the database is newer than the program, or was changed by hand: {0}")]
     Schema(String),
+    /// Where nothing shall be changed.
+    #[error("the database has migration {applied}, and this program {known}: use the program that serves it")]
+    Version { applied: i64, known: i64 },
     #[error("{0} is too large a number for the database")]
     TooLarge(u64),
     #[error("a row can't be read: {0}")]

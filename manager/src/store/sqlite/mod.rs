@@ -41,6 +41,12 @@ impl SqliteStore {
         open::open(directory, None).await
     }
 
+    /// Opens the store in `directory` as it is: nothing is made or migrated. [`StoreError::Database`] where there is none,
+    /// [`StoreError::Version`] where it is of another program.
+    pub async fn open_unchanged(directory: &Path) -> Result<Self, StoreError> {
+        open::open_unchanged(directory).await
+    }
+
     /// An empty store that goes when it is dropped, for tests.
     pub async fn open_temporary() -> Result<Self, StoreError> {
         let temporary = open::TemporaryDirectory::new();

@@ -45,6 +45,41 @@ pub(super) async fn open(directory: &Path, temporary: Option<TemporaryDirectory>
     })
 }
 
+/// Opens what is there and makes nothing: both databases, of this program's version.
+pub(super) async fn open_unchanged(directory: &Path) -> Result<SqliteStore, StoreError> {
+    let (file, writer) = unchanged(&directory.join("hostgrid.db"), SqliteSynchronous::Full, &MIGRATIONS).await?;
+    let (history_file, history_writer) =
+        unchanged(&directory.join("history.db"), SqliteSynchronous::Normal, &HISTORY_MIGRATIONS).await?;
+    Ok(SqliteStore {
+        readers: readers(file),
+        writer: Writer(Mutex::new(writer)),
+        history: History::new(readers(history_file), history_writer),
+        _temporary: None,
+    })
+}
+
+async fn unchanged(
+    file: &Path,
+    synchronous: SqliteSynchronous,
+    migrations: &Migrator,
+) -> Result<(SqliteConnectOptions, SqliteConnection), StoreError> {
+    if !file.exists() {
+        return Err(StoreError::Database(format!("{} is not there", file.display())));
+    }
+    let options = options(file, synchronous).create_if_missing(false);
+    let mut connection = connect(&options).await?;
+    let applied: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+        .fetch_one(&mut connection)
+        .await
+        .map_err(database)?;
+    let known = migrations.iter().map(|migration| migration.version).max();
+    if applied != known {
+        let (applied, known) = (applied.unwrap_or(0), known.unwrap_or(0));
+        return Err(StoreError::Version { applied, known });
+    }
+    Ok((options, connection))
+}
+
 fn options(file: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)

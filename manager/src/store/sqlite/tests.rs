@@ -42,6 +42,26 @@ async fn what_is_no_database_is_not_opened_and_not_changed() {
 }
 
 #[tokio::test]
+async fn who_only_looks_makes_no_database_and_brings_none_up_to_date() {
+    let directory = tempfile::tempdir().unwrap();
+    let nothing = SqliteStore::open_unchanged(&directory.path().join("elsewhere")).await.unwrap_err().to_string();
+    assert!(nothing.ends_with("hostgrid.db is not there"), "{nothing}");
+    assert!(!directory.path().join("elsewhere").exists());
+    drop(SqliteStore::open(directory.path()).await.unwrap());
+    SqliteStore::open_unchanged(directory.path()).await.unwrap().audit_list(1).await.unwrap();
+    for (file, change_of_it) in [
+        ("hostgrid.db", "DELETE FROM _sqlx_migrations WHERE version >= 10"),
+        ("history.db", "INSERT INTO _sqlx_migrations VALUES (9001, 'later', '2030-01-01', TRUE, x'00', 1)"),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        drop(SqliteStore::open(directory.path()).await.unwrap());
+        change(&directory.path().join(file), change_of_it).await;
+        let error = SqliteStore::open_unchanged(directory.path()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Version { .. }), "{file}: {error}");
+    }
+}
+
+#[tokio::test]
 async fn two_programs_that_start_at_once_both_find_the_store_ready() {
     let directory = tempfile::tempdir().unwrap();
     let (first, second) = tokio::join!(SqliteStore::open(directory.path()), SqliteStore::open(directory.path()));
