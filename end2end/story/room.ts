@@ -1,26 +1,50 @@
-// Room on purpose: an admin keeps a node's memory back for the host, so that a growth there needs another node.
-// This is Hostgrid's own setting, made in its own form; the answer gives the memory back.
+// Room on purpose: an admin keeps some of a node back for the host, so that a growth there needs another node, or finds
+// little there. These are Hostgrid's own settings, made in its own form; the answer gives back what was kept.
 
 import { expect } from '@playwright/test';
 import type { Panel } from './panel';
 
-const label = 'Reserve memory (MiB)';
+const memory = 'Reserve memory (MiB)';
 
 /** Leaves the node no memory to give; answers what undoes it. */
-export async function fillMemory(admin: Panel, node: string): Promise<() => Promise<void>> {
-  const before = await reserve(admin, node);
-  await setReserve(admin, node, '10000000');
-  return () => setReserve(admin, node, before);
+export function fillMemory(admin: Panel, node: string): Promise<() => Promise<void>> {
+  return keepBack(admin, node, memory, () => 10_000_000);
 }
 
-async function reserve(admin: Panel, node: string): Promise<string> {
+/** Leaves the node no vCPUs to give; answers what undoes it. */
+export function fillVcpus(admin: Panel, node: string): Promise<() => Promise<void>> {
+  return keepBack(admin, node, 'Reserve vCPUs', () => 1_000);
+}
+
+/** Leaves the node about so much memory to give; answers what undoes it. */
+export async function leaveMemory(admin: Panel, node: string, mib: number): Promise<() => Promise<void>> {
+  await admin.open(`/admin/nodes/${node}`);
+  const row = admin.page.locator('table.figures tr').filter({ has: admin.page.getByText('memory', { exact: true }) });
+  const [amount, unit] = (await row.locator('[data-label="Available"]').innerText()).replaceAll(',', '').split(' ');
+  const available = Number(amount) * (unit === 'GiB' ? 1024 : 1);
+  const overcommit = Number(await admin.field('Overcommit memory').inputValue());
+  return keepBack(admin, node, memory, (before) => before + Math.round((available - mib) / overcommit));
+}
+
+async function keepBack(
+  admin: Panel,
+  node: string,
+  label: string,
+  amount: (before: number) => number,
+): Promise<() => Promise<void>> {
+  const before = await reserve(admin, node, label);
+  await setReserve(admin, node, label, String(amount(Number(before))));
+  return () => setReserve(admin, node, label, before);
+}
+
+async function reserve(admin: Panel, node: string, label: string): Promise<string> {
   await admin.open(`/admin/nodes/${node}`);
   return admin.field(label).inputValue();
 }
 
-async function setReserve(admin: Panel, node: string, mib: string): Promise<void> {
+async function setReserve(admin: Panel, node: string, label: string, value: string): Promise<void> {
   await admin.open(`/admin/nodes/${node}`);
-  await admin.field(label).fill(mib);
+  await admin.field(label).fill(value);
   await admin.button('Save').click();
-  await expect.poll(() => reserve(admin, node), { timeout: 15_000 }).toBe(mib);
+  await expect.poll(() => reserve(admin, node, label), { timeout: 15_000 }).toBe(value);
 }
