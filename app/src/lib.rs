@@ -50,6 +50,11 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("admin/nodes") view=pages::admin_nodes::AdminNodesPage ssr=SsrMode::Async/>
                     <Route path=path!("admin/nodes/:name") view=pages::admin_node::AdminNodePage ssr=SsrMode::Async/>
                     <Route
+                        path=path!("admin/nodes/:name/drain")
+                        view=pages::admin_node_drain::AdminNodeDrainPage
+                        ssr=SsrMode::Async
+                    />
+                    <Route
                         path=path!("admin/operations")
                         view=pages::admin_operations::AdminOperationsPage
                         ssr=SsrMode::Async

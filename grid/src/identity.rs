@@ -41,6 +41,10 @@ identity!(
     OperationId
 );
 identity!(
+    /// A piece of work that is made of moves of VMs, each an operation by itself.
+    RelocationId
+);
+identity!(
     /// A person who signs in.
     UserId
 );

@@ -19,6 +19,7 @@ pub mod placement;
 pub mod plan;
 pub mod policy;
 pub mod rates;
+pub mod relocation;
 pub mod sample;
 pub mod sanitise;
 pub mod time;
@@ -28,6 +29,6 @@ pub mod wording;
 pub mod work;
 
 pub use amounts::{Gib, Mib, Resource, Resources, Size, Vcpus};
-pub use identity::{NodeId, OperationId, TenantId, UserId, VmId};
+pub use identity::{NodeId, OperationId, RelocationId, TenantId, UserId, VmId};
 pub use kind::HypervisorKind;
 pub use time::UnixMillis;

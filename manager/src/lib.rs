@@ -20,6 +20,7 @@ pub mod options;
 pub mod promises;
 mod reconciler;
 pub mod refusal_log;
+pub mod relocations;
 mod shared;
 pub mod simulation;
 pub mod store;
@@ -36,6 +37,7 @@ use collector::Collector;
 use grid::map::ResourceMap;
 use operations::{Chooser, Driver};
 use reconciler::{Mending, Reconciler};
+use relocations::Relocator;
 use shared::Shared;
 use std::sync::Arc;
 use store::StoreError;
@@ -51,6 +53,7 @@ pub struct Manager {
     collector: Arc<Collector>,
     driver: Driver,
     reconciler: Reconciler,
+    relocator: Relocator,
     chooser: Arc<Chooser>,
     accounts: Arc<Accounts>,
     answers: Arc<capacity::KeptAnswers>,
@@ -85,7 +88,10 @@ impl Manager {
         let driver = Driver::new(Arc::clone(&shared), Arc::clone(&collector));
         let reconciler = Reconciler::new(Arc::clone(&shared), Arc::clone(&collector), driver.clone());
         let accounts = Arc::new(Accounts::new(Arc::clone(&shared.store)));
-        Ok(Self { shared, collector, driver, reconciler, chooser: Arc::default(), accounts, answers: Arc::default() })
+        let chooser = Arc::new(Chooser::default());
+        let relocator =
+            Relocator::new(Arc::clone(&shared), Arc::clone(&collector), driver.clone(), Arc::clone(&chooser));
+        Ok(Self { shared, collector, driver, reconciler, relocator, chooser, accounts, answers: Arc::default() })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.
@@ -93,11 +99,13 @@ impl Manager {
         self.collector.start();
         self.driver.start();
         self.reconciler.start();
+        self.relocator.start();
     }
 
     /// Stops the manager's own tasks. Operations stay where they are and go on at the next start.
     pub async fn stop(&self) {
         self.shared.hub.hang_up();
+        self.relocator.stop().await;
         self.reconciler.stop().await;
         self.driver.stop().await;
         self.collector.stop().await;

@@ -80,6 +80,7 @@ pub fn Administer(
         Administration::Draining => ("It is being emptied and takes no new VM.", "open", "Stop draining"),
     };
     let is_pending = action.pending();
+    let drain = format!("/admin/nodes/{name}/drain");
     view! {
         <section class="card">
             <h2>"New VMs"</h2>
@@ -89,6 +90,7 @@ pub fn Administer(
                 <input type="hidden" name="to" value=to/>
                 <button type="submit" class="button" disabled=move || is_pending.get()>{button}</button>
             </ActionForm>
+            <p><a href=drain>"Drain: move its VMs away"</a></p>
         </section>
     }
     .into_any()

@@ -4,6 +4,7 @@ mod address;
 pub mod admin;
 pub mod admin_drift;
 pub mod admin_node;
+pub mod admin_node_drain;
 pub mod admin_nodes;
 pub mod admin_operations;
 pub mod admin_what_if;

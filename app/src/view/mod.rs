@@ -6,6 +6,7 @@ pub mod answers;
 pub mod capacity;
 pub mod catalogue;
 pub mod chart;
+pub mod drain;
 pub mod drift;
 pub mod node;
 pub mod operation;

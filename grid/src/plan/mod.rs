@@ -5,6 +5,7 @@ mod deploy;
 mod estimate;
 mod planner;
 mod refusal;
+mod relocate;
 mod room;
 
 pub use choice::{Choice, choice};
@@ -12,6 +13,7 @@ pub use deploy::place_new;
 pub use estimate::Pace;
 pub use planner::plan;
 pub use refusal::{Refusal, RefusalReason};
+pub use relocate::relocate;
 
 use crate::{NodeId, Size, VmId};
 use serde::{Deserialize, Serialize};

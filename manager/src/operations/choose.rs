@@ -11,7 +11,7 @@ use crate::{ManagerError, clock};
 use grid::operation::OperationKind;
 use grid::plan::{Plan, Refusal, RefusalReason};
 use grid::vm::{Vm, commitment};
-use grid::{NodeId, OperationId, Resource, Resources, Size};
+use grid::{NodeId, OperationId, RelocationId, Resource, Resources, Size};
 use std::collections::BTreeMap;
 use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
@@ -37,6 +37,8 @@ pub(crate) struct Wanted<'a> {
     /// The VM that it works on; for a deployment the one to be recorded.
     pub(crate) vm: Vm,
     pub(crate) is_new: bool,
+    /// What it is a move of.
+    pub(crate) relocation: Option<RelocationId>,
 }
 
 impl Wanted<'_> {
@@ -95,6 +97,7 @@ pub(crate) async fn begin(
         deploy: wanted.is_new.then(|| NewVm { vm: wanted.vm.clone(), addresses: (network.first, network.last) }),
         quota_delta: wanted.quota_delta(),
         steps: steps.iter().map(|step| step.name()).collect(),
+        relocation: wanted.relocation,
         kind: wanted.kind,
         reservations,
         now: clock::now(),

@@ -17,6 +17,8 @@ mod run;
 mod step;
 mod steps;
 #[cfg(test)]
+pub(crate) use tests::rig;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 pub(crate) mod trial;
@@ -80,7 +82,11 @@ impl Manager {
         Ok(views)
     }
 
-    async fn operation_view(&self, principal: &Principal, operation: Operation) -> Result<OperationView, ManagerError> {
+    pub(crate) async fn operation_view(
+        &self,
+        principal: &Principal,
+        operation: Operation,
+    ) -> Result<OperationView, ManagerError> {
         let vm_name = self.shared.store.vm_get(operation.kind.vm()).await?.map(|vm| vm.name);
         let (source, destination) = match principal.role {
             Role::Admin => ends(&operation.kind),

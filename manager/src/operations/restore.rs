@@ -32,7 +32,7 @@ async fn start(shared: &Shared, collector: &Collector, driver: &Driver, id: VmId
     let principal = Principal { user: vm.owner, tenant: vm.tenant, email, role: Role::Customer };
     let key = format!("restore-{}", Uuid::new_v4());
     let kind = OperationKind::Start { vm: id };
-    let wanted = Wanted { principal: &principal, kind, key: &key, vm, is_new: false };
+    let wanted = Wanted { principal: &principal, kind, key: &key, vm, is_new: false, relocation: None };
     let operation = begin(shared, collector, wanted).await?;
     tracing::info!(vm = %id, %operation, "a VM that ran is started again");
     driver.spawn(operation);

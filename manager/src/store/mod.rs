@@ -11,9 +11,10 @@ use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationState, StepState};
+use grid::relocation::{Relocation, RelocationState};
 use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
+use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
     AuditRow, Claim, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait, RoomCheck,
     SessionRow, UserRow,
@@ -171,6 +172,31 @@ pub trait OperationStore: Send + Sync {
     ) -> Result<(), StoreError>;
 }
 
+/// Work that is made of moves, each an operation that knows what it belongs to ([`NewOperation::relocation`]).
+#[async_trait]
+pub trait RelocationStore: Send + Sync {
+    /// Writes it, sets its node draining, and writes this row of the audit, in one transaction. The same id again does
+    /// nothing. [`StoreError::Conflict`] where the node is being emptied already.
+    async fn relocation_begin(&self, new: &Relocation, audit: &AuditRow) -> Result<(), StoreError>;
+    async fn relocation_get(&self, id: RelocationId) -> Result<Option<Relocation>, StoreError>;
+    /// The newest of this node.
+    async fn relocation_newest(&self, node: NodeId) -> Result<Option<Relocation>, StoreError>;
+    /// Those that aren't over, oldest first.
+    async fn relocation_unfinished(&self) -> Result<Vec<Relocation>, StoreError>;
+    /// Its moves, oldest first.
+    async fn relocation_operations(&self, id: RelocationId) -> Result<Vec<Operation>, StoreError>;
+    /// No move is begun any more. [`StoreError::Conflict`] where it is over or was cancelled before.
+    async fn relocation_cancel(&self, id: RelocationId, by: UserId, audit: &AuditRow) -> Result<(), StoreError>;
+    /// Ends it; does nothing where it is over.
+    async fn relocation_end(
+        &self,
+        id: RelocationId,
+        state: RelocationState,
+        reason: Option<&str>,
+        audit: &AuditRow,
+    ) -> Result<(), StoreError>;
+}
+
 /// What [`OperationStore::operation_begin`] answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
@@ -216,9 +242,15 @@ pub trait HistoryStore: Send + Sync {
 }
 
 /// Everything that a database does for Hostgrid.
-pub trait Store: AccountStore + NodeStore + VmStore + OperationStore + HistoryStore + std::fmt::Debug {}
+pub trait Store:
+    AccountStore + NodeStore + VmStore + OperationStore + RelocationStore + HistoryStore + std::fmt::Debug
+{
+}
 
-impl<T: AccountStore + NodeStore + VmStore + OperationStore + HistoryStore + std::fmt::Debug> Store for T {}
+impl<T: AccountStore + NodeStore + VmStore + OperationStore + RelocationStore + HistoryStore + std::fmt::Debug> Store
+    for T
+{
+}
 
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use crate::accounts::Role;
 use grid::operation::{OperationKind, OperationState};
 use grid::vm::Vm;
-use grid::{NodeId, OperationId, Resources, TenantId, UnixMillis, UserId, VmId};
+use grid::{NodeId, OperationId, RelocationId, Resources, TenantId, UnixMillis, UserId, VmId};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -71,6 +71,8 @@ pub struct NewOperation {
     pub quota_delta: Resources,
     /// Names of its steps, in order.
     pub steps: Vec<&'static str>,
+    /// What it is a move of.
+    pub relocation: Option<RelocationId>,
     pub now: UnixMillis,
 }
 

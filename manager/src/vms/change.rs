@@ -57,7 +57,9 @@ impl Manager {
         if let Err(error) = self.may_now(&vm, &kind).await {
             return self.refused(principal, &action, &target, error).await;
         }
-        let id = begin(&self.shared, &self.collector, Wanted { principal, kind, key, vm, is_new: false }).await?;
+        let id =
+            begin(&self.shared, &self.collector, Wanted { principal, kind, key, vm, is_new: false, relocation: None })
+                .await?;
         self.driver.spawn(id);
         Ok(id)
     }

@@ -59,7 +59,7 @@ impl Manager {
         };
         let vm = self.new_vm(principal, &request, id, (node, kind, size), (name, keys));
         let kind = OperationKind::Deploy { vm: id, node, size };
-        let wanted = Wanted { principal, kind, key: &request.idempotency_key, vm, is_new: true };
+        let wanted = Wanted { principal, kind, key: &request.idempotency_key, vm, is_new: true, relocation: None };
         let operation = begin(&self.shared, &self.collector, wanted).await?;
         drop(turn);
         self.driver.spawn(operation);

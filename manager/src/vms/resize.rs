@@ -85,7 +85,7 @@ impl Manager {
             Err(error) => return self.refused(principal, "vm_resize", &target, error).await,
         };
         let kind = OperationKind::Resize { plan, force_off: agreement.force_off };
-        let wanted = Wanted { principal, kind, key: &agreement.idempotency_key, vm, is_new: false };
+        let wanted = Wanted { principal, kind, key: &agreement.idempotency_key, vm, is_new: false, relocation: None };
         let operation = begin(&self.shared, &self.collector, wanted).await?;
         drop(turn);
         self.driver.spawn(operation);

@@ -6,15 +6,18 @@ use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationState, StepState};
+use grid::relocation::{Relocation, RelocationState};
 use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
+use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
     AuditRow, Claim, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter, OperationWait,
     RoomCheck, SessionRow, UserRow,
 };
 use manager::store::sqlite::SqliteStore;
-use manager::store::{AccountStore, Begun, HistoryStore, NodeStore, OperationStore, StoreError, VmStore};
+use manager::store::{
+    AccountStore, Begun, HistoryStore, NodeStore, OperationStore, RelocationStore, StoreError, VmStore,
+};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -123,6 +126,16 @@ forward!(VmStore {
     commit vm_state_set(vm: VmId, state: VmState, by: Option<Claim>) -> ();
     commit vm_settle(vm: VmId, node: NodeId, size: Size, maxima: Maxima, by: Option<Claim>) -> ();
     commit vm_remove(vm: VmId, by: Option<Claim>) -> ();
+});
+
+forward!(RelocationStore {
+    commit relocation_begin(new: &Relocation, audit: &AuditRow) -> ();
+    read relocation_get(id: RelocationId) -> Option<Relocation>;
+    read relocation_newest(node: NodeId) -> Option<Relocation>;
+    read relocation_unfinished() -> Vec<Relocation>;
+    read relocation_operations(id: RelocationId) -> Vec<Operation>;
+    commit relocation_cancel(id: RelocationId, by: UserId, audit: &AuditRow) -> ();
+    commit relocation_end(id: RelocationId, state: RelocationState, reason: Option<&str>, audit: &AuditRow) -> ();
 });
 
 forward!(OperationStore {

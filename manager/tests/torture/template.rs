@@ -182,6 +182,7 @@ async fn deployed(
         reservations: vec![(node.id, grid::vm::commitment(node.kind, TINY))],
         quota_delta: TINY.into(),
         steps: vec!["settle"],
+        relocation: None,
         now,
     };
     store.operation_begin(&new, &[]).await.unwrap();

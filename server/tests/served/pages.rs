@@ -116,3 +116,16 @@ fn a_setting_beyond_all_measure_comes_back_with_its_limit() {
         assert!(page.contains(part), "{part}: {page}");
     }
 }
+
+#[test]
+fn an_admin_sees_how_a_node_would_be_drained_and_is_told_when_a_form_is_nonsense() {
+    let server = shared();
+    let mut admin = server.signed_in("admin");
+    assert!(admin.page("/admin/nodes/lxc-b").body.contains("/admin/nodes/lxc-b/drain"));
+    let page = admin.page("/admin/nodes/lxc-b/drain").body;
+    for part in ["data-drain-plan", "Drain lxc-b", "name=\"id\""] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    assert_eq!(admin.form("node_drain", &[("name", "lxc-b"), ("id", "nonsense")]).status, 400);
+    assert_eq!(admin.page("/admin/nodes/no-such-node/drain").status, 404);
+}

@@ -13,6 +13,7 @@ use grid::map::{Condition, Holder, MapNode};
 use grid::node::Node;
 
 mod change;
+pub mod drain;
 mod facts;
 mod sizes;
 

@@ -55,7 +55,8 @@ pub async fn lines(door: &Door, filter: OperationFilter) -> Result<Vec<Operation
     Ok(views.iter().map(line_of_view).collect())
 }
 
-fn line_of_view(view: &OperationView) -> OperationLine {
+/// An operation in one line, with where it happens if the reader may know.
+pub fn line_of_view(view: &OperationView) -> OperationLine {
     let way = match (&view.source_name, &view.destination_name) {
         (Some(source), Some(destination)) => Some(format!("{source} → {destination}")),
         (None, Some(node)) | (Some(node), None) => Some(format!("on {node}")),
@@ -87,6 +88,7 @@ fn title(kind: &OperationKind) -> String {
         OperationKind::Stop { force: false, .. } => "Stop".to_owned(),
         OperationKind::Stop { force: true, .. } => "Stop, forced if need be".to_owned(),
         OperationKind::Delete { .. } => "Delete".to_owned(),
+        OperationKind::Resize { plan, .. } if plan.to == plan.from => "Move".to_owned(),
         OperationKind::Resize { plan, .. } => format!("Resize to {}", amounts::size(plan.to)),
     }
 }

@@ -7,7 +7,7 @@ mod good;
 mod promises;
 mod reconciler;
 mod restart;
-mod rig;
+pub(crate) mod rig;
 mod rights;
 mod turns;
 mod waiting;

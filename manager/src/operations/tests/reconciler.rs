@@ -134,6 +134,7 @@ async fn an_accepted_operation_that_nobody_carries_out_is_taken_up() {
         reservations: vec![],
         quota_delta: Resources::ZERO,
         steps: vec!["start", "settle"],
+        relocation: None,
         now: clock::now(),
     };
     rig.store.operation_begin(&lost, &[]).await.unwrap();

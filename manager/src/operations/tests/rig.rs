@@ -25,23 +25,23 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-pub(super) const TINY: Size = Size { vcpus: Vcpus(1), memory: Mib(128), disk: Gib(1) };
+pub(crate) const TINY: Size = Size { vcpus: Vcpus(1), memory: Mib(128), disk: Gib(1) };
 
-pub(super) struct Rig {
-    pub(super) grid: SimulatedGrid,
-    pub(super) hub: Arc<UtilityHub>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) nodes: BTreeMap<&'static str, Node>,
-    pub(super) hypervisors: BTreeMap<&'static str, Arc<dyn Hypervisor>>,
-    pub(super) modules: BTreeMap<&'static str, Arc<SimulatedUtility>>,
-    pub(super) manager: Manager,
-    pub(super) customer: Principal,
-    pub(super) stranger: Principal,
-    pub(super) admin: Principal,
+pub(crate) struct Rig {
+    pub(crate) grid: SimulatedGrid,
+    pub(crate) hub: Arc<UtilityHub>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) nodes: BTreeMap<&'static str, Node>,
+    pub(crate) hypervisors: BTreeMap<&'static str, Arc<dyn Hypervisor>>,
+    pub(crate) modules: BTreeMap<&'static str, Arc<SimulatedUtility>>,
+    pub(crate) manager: Manager,
+    pub(crate) customer: Principal,
+    pub(crate) stranger: Principal,
+    pub(crate) admin: Principal,
     images: tempfile::TempDir,
 }
 
-pub(super) fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
+pub(crate) fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
     Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
 }
 
@@ -71,7 +71,7 @@ fn hardware(name: &str) -> Hardware {
 }
 
 impl Rig {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open_temporary().await.unwrap());
         let grid = SimulatedGrid::new();
         let hub = UtilityHub::new(Arc::new(MemoryKeys::default()));
@@ -105,17 +105,17 @@ impl Rig {
     }
 
     /// Stops the manager where it stands and opens another over the same store and grid.
-    pub(super) async fn reopen(&mut self) {
+    pub(crate) async fn reopen(&mut self) {
         self.manager.stop().await;
         self.manager = open(&self.store, &self.hub, &self.hypervisors, &self.images).await;
         self.manager.start();
     }
 
-    pub(super) fn order(&self, orders: Orders) {
+    pub(crate) fn order(&self, orders: Orders) {
         self.manager.shared.trial.order(orders);
     }
 
-    pub(super) fn id(&self, node: &str) -> NodeId {
+    pub(crate) fn id(&self, node: &str) -> NodeId {
         self.nodes[node].id
     }
 
@@ -127,7 +127,7 @@ impl Rig {
         .await;
     }
 
-    pub(super) async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+    pub(crate) async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         for _ in 0..1_500 {
             if is_so() {
                 return;
@@ -137,7 +137,7 @@ impl Rig {
         panic!("not so: {what}");
     }
 
-    pub(super) fn request(name: &str, image: &str) -> DeployRequest {
+    pub(crate) fn request(name: &str, image: &str) -> DeployRequest {
         DeployRequest {
             name: name.into(),
             image: image.into(),
@@ -149,7 +149,7 @@ impl Rig {
     }
 
     /// Waits until the operation is over.
-    pub(super) async fn ended(&self, id: OperationId) -> Operation {
+    pub(crate) async fn ended(&self, id: OperationId) -> Operation {
         for _ in 0..1000 {
             let operation = self.store.operation_get(id).await.unwrap().unwrap();
             if operation.state.is_over() {
@@ -161,7 +161,7 @@ impl Rig {
     }
 
     /// Waits until the step at this position has been begun; with `undoing`, until its undo has.
-    pub(super) async fn reached(&self, id: OperationId, position: u32, undoing: bool) {
+    pub(crate) async fn reached(&self, id: OperationId, position: u32, undoing: bool) {
         use grid::operation::StepState::{Started, UndoStarted};
         let wanted = if undoing { UndoStarted } else { Started };
         for _ in 0..1000 {
@@ -175,14 +175,14 @@ impl Rig {
         panic!("step {position} was not reached: {:#?}", self.store.operation_get(id).await);
     }
 
-    pub(super) async fn succeeded(&self, id: OperationId) -> Operation {
+    pub(crate) async fn succeeded(&self, id: OperationId) -> Operation {
         let operation = self.ended(id).await;
         assert_eq!(operation.state, OperationState::Succeeded, "{operation:#?}");
         operation
     }
 
     /// A running tiny VM of this image's kind on this node.
-    pub(super) async fn vm_on(&self, node: &str) -> VmId {
+    pub(crate) async fn vm_on(&self, node: &str) -> VmId {
         let others: Vec<&str> = self.nodes.keys().copied().filter(|name| *name != node).collect();
         for other in &others {
             self.manager.node_administration_set(&self.admin, other, Administration::Cordoned).await.unwrap();
@@ -199,7 +199,7 @@ impl Rig {
     }
 
     /// Leaves no room for growth on a node, by keeping its memory back for the host.
-    pub(super) async fn fill(&self, node: &str, free_mib: u64) {
+    pub(crate) async fn fill(&self, node: &str, free_mib: u64) {
         let entry = self.manager.node_get(&self.admin, node).await.unwrap();
         let reserve_mib = entry.physical.memory_mib - entry.committed.memory_mib - free_mib;
         let reserve = Resources { memory_mib: reserve_mib, ..Resources::ZERO };
@@ -207,32 +207,32 @@ impl Rig {
         self.manager.node_settings_set(&self.admin, node, settings).await.unwrap();
     }
 
-    pub(super) async fn vm(&self, vm: VmId) -> Vm {
+    pub(crate) async fn vm(&self, vm: VmId) -> Vm {
         self.store.vm_get(vm).await.unwrap().unwrap()
     }
 
-    pub(super) async fn plan(&self, vm: VmId, to: Size) -> Plan {
+    pub(crate) async fn plan(&self, vm: VmId, to: Size) -> Plan {
         self.plan_as(&self.customer, vm, to).await
     }
 
-    pub(super) async fn plan_as(&self, principal: &Principal, vm: VmId, to: Size) -> Plan {
+    pub(crate) async fn plan_as(&self, principal: &Principal, vm: VmId, to: Size) -> Plan {
         match self.manager.vm_resize_preview(principal, vm, to).await.unwrap() {
             PlanAnswer::Planned { plan } => plan,
             other => panic!("no plan: {other:#?}"),
         }
     }
 
-    pub(super) fn agree(plan: &Plan) -> Agreement {
+    pub(crate) fn agree(plan: &Plan) -> Agreement {
         Agreement { plan: plan.clone(), force_off: false, idempotency_key: Uuid::new_v4().to_string() }
     }
 
-    pub(super) async fn resize(&self, vm: VmId, to: Size) -> OperationId {
+    pub(crate) async fn resize(&self, vm: VmId, to: Size) -> OperationId {
         let plan = self.plan(vm, to).await;
         self.manager.vm_resize(&self.customer, vm, Self::agree(&plan)).await.unwrap()
     }
 
     /// What must be true whenever no operation runs.
-    pub(super) async fn check(&self) {
+    pub(crate) async fn check(&self) {
         assert_eq!(self.store.reservation_list().await.unwrap(), [], "reservations leak");
         let vms = self.store.vm_list(None).await.unwrap();
         for vm in &vms {

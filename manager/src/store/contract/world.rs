@@ -112,6 +112,7 @@ impl World {
             reservations: Vec::new(),
             quota_delta: Resources::ZERO,
             steps: vec!["prepare", "work", "verify"],
+            relocation: None,
             now: NOW,
         }
     }

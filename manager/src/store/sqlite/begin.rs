@@ -238,8 +238,8 @@ async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -
     let [vcpus, memory, disk] = stored_resources(charged)?;
     sqlx::query(
         "INSERT INTO operation (id, kind, body, vm, tenant, actor, idempotency_key, source, destination, state, epoch,
-                                created_ms, called_ms, quota_vcpus, quota_memory_mib, quota_disk_mib)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?)",
+                                created_ms, called_ms, quota_vcpus, quota_memory_mib, quota_disk_mib, relocation)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?)",
     )
     .bind(&id)
     .bind(new.kind.as_str())
@@ -255,6 +255,7 @@ async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -
     .bind(vcpus)
     .bind(memory)
     .bind(disk)
+    .bind(new.relocation.map(|relocation| relocation.to_string()))
     .execute(&mut *tx)
     .await
     .map_err(constraint("the operation's id is taken, or its tenant, actor or a node is not there"))?;

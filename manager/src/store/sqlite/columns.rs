@@ -4,6 +4,7 @@ use crate::accounts::Role;
 use crate::store::StoreError;
 use grid::node::Administration;
 use grid::operation::{OperationState, StepState};
+use grid::relocation::RelocationState;
 use grid::vm::VmState;
 use grid::{Gib, Mib, Resources, Size, UnixMillis, Vcpus};
 use sqlx::Row;
@@ -98,6 +99,10 @@ impl Columns<'_> {
 
     pub(super) fn operation_state(&self, column: &str) -> Result<OperationState, StoreError> {
         self.word(column, &OperationState::ALL, OperationState::as_str)
+    }
+
+    pub(super) fn relocation_state(&self, column: &str) -> Result<RelocationState, StoreError> {
+        self.word(column, &RelocationState::ALL, RelocationState::as_str)
     }
 
     pub(super) fn step_state(&self, column: &str) -> Result<StepState, StoreError> {

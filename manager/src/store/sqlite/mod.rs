@@ -15,6 +15,7 @@ mod nodes;
 mod open;
 mod operation_rows;
 mod operations;
+mod relocations;
 mod vms;
 mod waiting;
 

@@ -137,6 +137,9 @@ async fn operations_of_the_version_before_are_kept() {
         "ALTER TABLE node DROP COLUMN granted_vcpus",
         "ALTER TABLE node DROP COLUMN granted_memory_mib",
         "ALTER TABLE node DROP COLUMN granted_disk_mib",
+        "DROP INDEX operation_of_relocation",
+        "ALTER TABLE operation DROP COLUMN relocation",
+        "DROP TABLE relocation",
     ] {
         change(&file, added).await;
     }

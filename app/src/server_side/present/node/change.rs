@@ -57,7 +57,7 @@ pub async fn administration_set(door: &Door, name: &str, to: &str) -> Result<For
 }
 
 /// The node's page; a name that can't stand in an address names nothing.
-fn address(name: &str) -> Result<String, AppError> {
+pub(super) fn address(name: &str) -> Result<String, AppError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     if name.is_empty() || !name.bytes().all(is_plain) {
         return Err(refuse(AppError::NotFound));

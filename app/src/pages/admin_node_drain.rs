@@ -1,0 +1,148 @@
+//! `/admin/nodes/{name}/drain`: how a node would be emptied, agreed to by a press, and how it goes.
+
+use super::session::flash_take;
+use crate::AppError;
+use crate::components::as_of::AsOf;
+use crate::components::field::{FormProblems, problems};
+use crate::components::loaded::loaded;
+use crate::components::operation_table::OperationTable;
+use crate::form::FormReply;
+use crate::live::Live;
+use crate::view::drain::{DrainPageView, DrainRun};
+use leptos::form::ActionForm;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+#[server(endpoint = "node_drain_get")]
+pub async fn node_drain_get(name: String) -> Result<DrainPageView, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::node::drain::page(&door, &name).await
+}
+
+#[server(endpoint = "node_drain")]
+pub async fn node_drain(#[server(default)] name: String, #[server(default)] id: String) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::node::drain::begin(&door, &name, &id).await
+}
+
+#[server(endpoint = "node_drain_cancel")]
+pub async fn node_drain_cancel(#[server(default)] name: String) -> Result<FormReply, AppError> {
+    let door = crate::server_side::door::Door::open().await?;
+    crate::server_side::present::node::drain::cancel(&door, &name).await
+}
+
+#[component]
+pub fn AdminNodeDrainPage() -> impl IntoView {
+    let params = use_params_map();
+    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let (begin, cancel) = (ServerAction::<NodeDrain>::new(), ServerAction::<NodeDrainCancel>::new());
+    let version = expect_context::<Live>().version(|_| true);
+    let drain = Resource::new(
+        move || (name.get(), version.get(), begin.version().get(), cancel.version().get()),
+        |(name, ..)| node_drain_get(name),
+    );
+    let flash = Resource::new(|| (), |()| flash_take("drain".to_owned()));
+    let reply = move || begin.value().get().or_else(|| cancel.value().get());
+    view! {
+        <Title text=move || format!("Drain {}", name.get())/>
+        {loaded(flash, move |flash| {
+            let problems = problems(reply, flash.problems);
+            view! { <FormProblems problems fields=&[]/> }
+        })}
+        {loaded(drain, move |view| view! { <DrainView view begin cancel/> })}
+    }
+    .into_any()
+}
+
+#[component]
+fn DrainView(
+    view: DrainPageView,
+    begin: ServerAction<NodeDrain>,
+    cancel: ServerAction<NodeDrainCancel>,
+) -> impl IntoView {
+    let name = view.node.clone();
+    let runs = view.newest.as_ref().is_some_and(|newest| !newest.state.is_over());
+    let newest = view.newest.clone().map(|newest| view! { <Run newest name=name.clone() cancel/> });
+    view! {
+        <div class="page-head">
+            <div>
+                <p class="crumbs">
+                    <a href="/admin/nodes">"Nodes"</a>
+                    <a href=format!("/admin/nodes/{name}")>{name.clone()}</a>
+                </p>
+                <h1>{format!("Drain {name}")}</h1>
+                <AsOf at=view.as_of.clone()/>
+            </div>
+        </div>
+        {newest}
+        {(!runs).then(|| view! { <Plan view begin/> })}
+    }
+    .into_any()
+}
+
+/// What would be done now.
+#[component]
+fn Plan(view: DrainPageView, begin: ServerAction<NodeDrain>) -> impl IntoView {
+    let is_empty = view.plan.is_empty();
+    let moves = view
+        .plan
+        .into_iter()
+        .map(|each| {
+            view! {
+                <tr data-move=each.vm.clone()>
+                    <td>{each.vm.clone()}</td>
+                    <td>{each.way}</td>
+                    <td>{each.manner}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let stay = view.stay.into_iter().map(|(vm, why)| view! { <li data-stays=vm.clone()>{format!("{vm}: {why}")}</li> });
+    let stay = stay.collect_view();
+    view! {
+        <section class="card" data-drain-plan="">
+            <h2>"The plan"</h2>
+            <p>
+                "The node takes no new VM from now on. Its VMs are moved one after the other, running ones live; before "
+                "each move the plan is made anew. A VM that would have to be shut down for it stays."
+            </p>
+            {is_empty.then(|| view! { <p>"There is nothing to move."</p> })}
+            <table hidden=is_empty>
+                <thead><tr><th>"VM"</th><th>"Nodes"</th><th>"How"</th></tr></thead>
+                <tbody>{moves}</tbody>
+            </table>
+            <ul>{stay}</ul>
+            <ActionForm action=begin>
+                <input type="hidden" name="name" value=view.node/>
+                <input type="hidden" name="id" value=view.form_id/>
+                <button type="submit" class="button button-main" disabled=move || begin.pending().get()>"Drain"</button>
+            </ActionForm>
+        </section>
+    }
+    .into_any()
+}
+
+/// The newest drain, with its moves.
+#[component]
+fn Run(newest: DrainRun, name: String, cancel: ServerAction<NodeDrainCancel>) -> impl IntoView {
+    let state = newest.state;
+    let can_cancel = !state.is_over() && !newest.is_cancelled;
+    let cancelled = !state.is_over() && newest.is_cancelled;
+    view! {
+        <section class="card" data-drain=newest.id data-state=state.as_str()>
+            <h2>{if state.is_over() { "The last drain" } else { "Being drained" }}</h2>
+            <p role="status">{state.as_str()}{newest.reason.map(|why| format!(": {why}"))}</p>
+            {cancelled.then(|| view! { <p>"It ends after the move at hand."</p> })}
+            {can_cancel.then(|| view! {
+                <ActionForm action=cancel>
+                    <input type="hidden" name="name" value=name/>
+                    <button type="submit" class="button" disabled=move || cancel.pending().get()>"Cancel"</button>
+                    <span class="field-hint">"It ends after the move at hand; what has moved stays where it is."</span>
+                </ActionForm>
+            })}
+            <OperationTable operations=newest.moves with_vm=true/>
+        </section>
+    }
+    .into_any()
+}

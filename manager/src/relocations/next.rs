@@ -1,0 +1,86 @@
+//! What is moved next: the plan drawn anew over the map as it is now.
+
+use super::DrainMove;
+use crate::ManagerError;
+use grid::map::ResourceMap;
+use grid::moves::{Budget, DrainPlan, Layout, Manner, Move, drain};
+use grid::vm::Vm;
+use grid::{NodeId, VmId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use tokio::task::spawn_blocking;
+
+/// How far the search for room goes for each VM.
+const BUDGET: Budget = Budget { moves: 3, work: 200_000 };
+const NEEDS_CONSENT: &str = "it would have to be shut down for its move, which waits for its owner's consent";
+const HAS_FAILED: &str = "its move failed";
+
+/// A plan, with what it was drawn over.
+pub(super) struct Drawn {
+    map: Arc<ResourceMap>,
+    pub(super) vms: BTreeMap<VmId, Vm>,
+    pub(super) plan: DrainPlan,
+    left_out: BTreeSet<VmId>,
+    cold: BTreeSet<VmId>,
+}
+
+impl Drawn {
+    pub(super) fn moves(&self) -> Vec<DrainMove> {
+        let told = |each: &Move| DrainMove {
+            vm: self.vm_name(each.vm),
+            from: self.node_name(each.from),
+            to: self.node_name(each.to),
+            manner: each.manner,
+        };
+        self.plan.moves.iter().map(told).collect()
+    }
+
+    pub(super) fn stay(&self) -> Vec<(String, String)> {
+        let why = |(vm, stuck): &(VmId, grid::moves::Stuck)| {
+            let why = match () {
+                () if self.cold.contains(vm) => NEEDS_CONSENT.to_owned(),
+                () if self.left_out.contains(vm) => HAS_FAILED.to_owned(),
+                () => stuck.to_string(),
+            };
+            (self.vm_name(*vm), why)
+        };
+        self.plan.stuck.iter().map(why).collect()
+    }
+
+    fn vm_name(&self, vm: VmId) -> String {
+        self.vms.get(&vm).map_or_else(|| vm.to_string(), |vm| vm.name.clone())
+    }
+
+    fn node_name(&self, node: NodeId) -> String {
+        self.map.get(node).map_or_else(|| node.to_string(), |node| node.node.name.clone())
+    }
+}
+
+/// Plans to empty a node with live and stopped moves alone, and without moving `left_out`. A VM that could only be moved
+/// cold stays, and so the plan is drawn again without it, until all of it can be carried out.
+pub(super) async fn draw(
+    map: Arc<ResourceMap>,
+    vms: Vec<Vm>,
+    node: NodeId,
+    left_out: Vec<VmId>,
+) -> Result<Drawn, ManagerError> {
+    let drawing = spawn_blocking(move || {
+        let left_out: BTreeSet<VmId> = left_out.into_iter().collect();
+        let mut cold: BTreeSet<VmId> = BTreeSet::new();
+        loop {
+            let stays = |vm: VmId| left_out.contains(&vm) || cold.contains(&vm);
+            let plan = drain(&Layout::of(&map, &vms, &stays), node, BUDGET).unwrap_or_default();
+            let interrupted: Vec<VmId> =
+                plan.moves.iter().filter(|each| each.manner == Manner::Cold).map(|each| each.vm).collect();
+            if interrupted.is_empty() {
+                let vms = vms.into_iter().map(|vm| (vm.id, vm)).collect();
+                return Drawn { map, vms, plan, left_out, cold };
+            }
+            cold.extend(interrupted);
+        }
+    });
+    drawing.await.map_err(|error| {
+        tracing::error!(%error, "a drain could not be planned");
+        ManagerError::Internal
+    })
+}

@@ -1,0 +1,210 @@
+//! Carries relocations out: plans anew, begins the next move as an operation, waits for its end; and again.
+//!
+//! All that is to be known is in the rows: the relocation, and its operations. So a restart, or another server, goes on
+//! by looking. A move's idempotency key has its number, so that it is begun once whoever looks.
+
+use super::next::{Drawn, draw};
+use crate::accounts::Principal;
+use crate::collector::Collector;
+use crate::operations::{Chooser, Driver, Wanted, begin};
+use crate::shared::{Change, Shared};
+use crate::store::rows::AuditRow;
+use crate::{ManagerError, clock};
+use grid::moves::Move;
+use grid::node::Administration;
+use grid::operation::{Operation, OperationKind, OperationState};
+use grid::plan::relocate;
+use grid::relocation::{Relocation, RelocationState};
+use grid::{RelocationId, VmId};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Between two looks, where nothing tells of a change.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const TAKE_UP: Duration = Duration::from_secs(5);
+
+/// Runs relocations in tasks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Relocator {
+    shared: Arc<Shared>,
+    collector: Arc<Collector>,
+    driver: Driver,
+    chooser: Arc<Chooser>,
+    running: Arc<Mutex<BTreeSet<RelocationId>>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// What a look found.
+enum Look {
+    Over,
+    /// A move is under way, or was begun.
+    Moving,
+    /// Nothing can be moved now: it ends so where that stays so.
+    Stuck(String),
+}
+
+impl Relocator {
+    pub(crate) fn new(shared: Arc<Shared>, collector: Arc<Collector>, driver: Driver, chooser: Arc<Chooser>) -> Self {
+        let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+        Self { shared, collector, driver, chooser, running: Arc::default(), stop, tasks }
+    }
+
+    /// Takes up, on a clock, what nobody carries out: left by an earlier run, or begun with an answer that was lost.
+    pub(crate) fn start(&self) {
+        let relocator = self.clone();
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            loop {
+                match relocator.shared.store.relocation_unfinished().await {
+                    Ok(left) => left.iter().for_each(|each| relocator.spawn(each.id)),
+                    Err(error) => tracing::error!(%error, "unfinished relocations can't be read"),
+                }
+                tokio::time::sleep(TAKE_UP).await;
+            }
+        }));
+    }
+
+    /// Stops where each stands; they go on at the next start.
+    pub(crate) async fn stop(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    pub(crate) fn spawn(&self, id: RelocationId) {
+        if !self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id) {
+            return;
+        }
+        let relocator = self.clone();
+        self.tasks.spawn(async move {
+            relocator.stop.clone().run_until_cancelled(relocator.carry_out(id)).await;
+            relocator.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        });
+    }
+
+    /// A map may be as old as a sample may be: only what stays so for that long is believed.
+    async fn carry_out(&self, id: RelocationId) {
+        let patience = Duration::from_millis(self.shared.pace.freshness.stale_after_ms);
+        let mut stuck_since: Option<Instant> = None;
+        loop {
+            match self.look(id).await {
+                Ok(Look::Over) => return,
+                Ok(Look::Moving) => stuck_since = None,
+                Ok(Look::Stuck(why)) => {
+                    let since = *stuck_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= patience
+                        && let Err(error) = self.end(id, RelocationState::Failed, Some(&why)).await
+                    {
+                        tracing::error!(relocation = %id, %error, "its end is recorded later");
+                    }
+                }
+                Err(error) => tracing::error!(relocation = %id, %error, "looked at again soon"),
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    async fn look(&self, id: RelocationId) -> Result<Look, ManagerError> {
+        let store = &self.shared.store;
+        let Some(relocation) = store.relocation_get(id).await?.filter(|found| !found.state.is_over()) else {
+            return Ok(Look::Over);
+        };
+        let moves = store.relocation_operations(id).await?;
+        if moves.iter().any(|each| !each.state.is_over()) {
+            return Ok(Look::Moving);
+        }
+        if relocation.cancelled_by.is_some() {
+            self.end(id, RelocationState::Cancelled, Some("cancelled")).await?;
+            return Ok(Look::Over);
+        }
+        if !self.is_draining(&relocation).await? {
+            self.end(id, RelocationState::Cancelled, Some("the node is no longer draining")).await?;
+            return Ok(Look::Over);
+        }
+        let vms = store.vm_list(None).await?;
+        if !vms.iter().any(|vm| vm.node == relocation.node) {
+            self.end(id, RelocationState::Succeeded, None).await?;
+            return Ok(Look::Over);
+        }
+        let busy: Vec<VmId> = store.operation_unfinished().await?.iter().map(|each| each.kind.vm()).collect();
+        let waits = vms.iter().any(|vm| vm.node == relocation.node && busy.contains(&vm.id));
+        let left_out = failed(&moves).chain(busy).collect();
+        let drawn = draw(self.collector.map(), vms, relocation.node, left_out).await?;
+        match drawn.plan.moves.first() {
+            Some(first) => self.begin(&relocation, &drawn, first, moves.len()).await,
+            // What works on them now ends first.
+            None if waits => Ok(Look::Moving),
+            None => Ok(Look::Stuck(reason(&drawn))),
+        }
+    }
+
+    async fn is_draining(&self, relocation: &Relocation) -> Result<bool, ManagerError> {
+        let nodes = self.shared.store.node_list().await?;
+        let drains = |node: &grid::node::Node| node.administration == Administration::Draining;
+        Ok(nodes.iter().any(|node| node.id == relocation.node && drains(node)))
+    }
+
+    /// Begins a move as an operation of the VM's own. Where it can't be begun now, the next look plans anew.
+    async fn begin(
+        &self,
+        relocation: &Relocation,
+        drawn: &Drawn,
+        first: &Move,
+        number: usize,
+    ) -> Result<Look, ManagerError> {
+        let planned = drawn.vms.get(&first.vm).and_then(|vm| {
+            let plan = relocate(&self.collector.map(), vm, first, &self.shared.pace.plans)?;
+            Some((vm.clone(), plan))
+        });
+        let Some((vm, plan)) = planned else { return Ok(Look::Stuck("what is to be moved has changed".to_owned())) };
+        let Some(user) = self.shared.store.user_get(relocation.actor).await? else {
+            return Ok(Look::Stuck("who began it is not there any more".to_owned()));
+        };
+        let principal = Principal { user: user.id, tenant: user.tenant, email: user.email, role: user.role };
+        let key = format!("relocation {} move {number}", relocation.id);
+        let kind = OperationKind::Resize { plan, force_off: false };
+        let relocation = Some(relocation.id);
+        let wanted = Wanted { principal: &principal, kind, key: &key, vm, is_new: false, relocation };
+        let turn = self.chooser.turn().await;
+        let begun = begin(&self.shared, &self.collector, wanted).await;
+        drop(turn);
+        match begun {
+            Ok(operation) => {
+                self.driver.spawn(operation);
+                self.shared.tell(Change::Map);
+                Ok(Look::Moving)
+            }
+            Err(error @ ManagerError::Internal) => Err(error),
+            Err(refused) => Ok(Look::Stuck(refused.to_string())),
+        }
+    }
+
+    async fn end(&self, id: RelocationId, state: RelocationState, reason: Option<&str>) -> Result<(), ManagerError> {
+        let outcome = reason.map_or_else(|| state.as_str().to_owned(), |why| format!("{}: {why}", state.as_str()));
+        let actor = self.shared.store.relocation_get(id).await?.map(|found| found.actor);
+        let row = AuditRow {
+            at: clock::now(),
+            actor,
+            tenant: None,
+            action: "node_drain".to_owned(),
+            target: id.to_string(),
+            outcome,
+        };
+        self.shared.store.relocation_end(id, state, reason, &row).await?;
+        self.shared.tell(Change::Map);
+        Ok(())
+    }
+}
+
+/// VMs that a move of this relocation did not bring away.
+fn failed(moves: &[Operation]) -> impl Iterator<Item = VmId> + '_ {
+    moves.iter().filter(|each| each.state != OperationState::Succeeded).map(|each| each.kind.vm())
+}
+
+fn reason(drawn: &Drawn) -> String {
+    let each: Vec<String> = drawn.stay().into_iter().map(|(vm, why)| format!("{vm}: {why}")).collect();
+    if each.is_empty() { "what is left there can't be moved now".to_owned() } else { each.join("; ") }
+}
