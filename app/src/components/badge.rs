@@ -3,6 +3,7 @@
 use crate::view::node::Tone;
 use crate::view::operation;
 use grid::operation::OperationState;
+use grid::relocation::RelocationState;
 use grid::vm::VmState;
 use leptos::prelude::*;
 
@@ -33,4 +34,15 @@ pub fn OperationBadge(state: OperationState) -> impl IntoView {
         OperationState::Pending | OperationState::Running => Tone::Neutral,
     };
     view! { <Badge tone text=operation::state_word(state)/> }
+}
+
+#[component]
+pub fn RelocationBadge(state: RelocationState) -> impl IntoView {
+    let (tone, text) = match state {
+        RelocationState::Running => (Tone::Neutral, "Running"),
+        RelocationState::Succeeded => (Tone::Good, "Succeeded"),
+        RelocationState::Failed => (Tone::Bad, "Failed"),
+        RelocationState::Cancelled => (Tone::Warning, "Cancelled"),
+    };
+    view! { <Badge tone text/> }
 }

@@ -1,10 +1,12 @@
 //! `/admin/nodes/{name}/drain`: how a node would be emptied, agreed to by a press, and how it goes.
 
+use super::address;
 use super::session::flash_take;
 use crate::AppError;
 use crate::components::as_of::AsOf;
+use crate::components::badge::RelocationBadge;
 use crate::components::field::{FormProblems, problems};
-use crate::components::loaded::loaded;
+use crate::components::loaded::{kept, loaded};
 use crate::components::operation_table::OperationTable;
 use crate::form::FormReply;
 use crate::live::Live;
@@ -12,7 +14,6 @@ use crate::view::drain::{DrainPageView, DrainRun};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
 
 #[server(endpoint = "node_drain_get")]
 pub async fn node_drain_get(name: String) -> Result<DrainPageView, AppError> {
@@ -34,8 +35,7 @@ pub async fn node_drain_cancel(#[server(default)] name: String) -> Result<FormRe
 
 #[component]
 pub fn AdminNodeDrainPage() -> impl IntoView {
-    let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let name = address::part("name");
     let (begin, cancel) = (ServerAction::<NodeDrain>::new(), ServerAction::<NodeDrainCancel>::new());
     let version = expect_context::<Live>().version(|_| true);
     let drain = Resource::new(
@@ -50,7 +50,7 @@ pub fn AdminNodeDrainPage() -> impl IntoView {
             let problems = problems(reply, flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {loaded(drain, move |view| view! { <DrainView view begin cancel/> })}
+        {kept(drain, move |view| view! { <DrainView view begin cancel/> })}
     }
     .into_any()
 }
@@ -91,13 +91,14 @@ fn Plan(view: DrainPageView, begin: ServerAction<NodeDrain>) -> impl IntoView {
         .map(|each| {
             view! {
                 <tr data-move=each.vm.clone()>
-                    <td>{each.vm.clone()}</td>
-                    <td>{each.way}</td>
-                    <td>{each.manner}</td>
+                    <td data-label="VM">{each.vm.clone()}</td>
+                    <td data-label="Nodes">{each.way}</td>
+                    <td data-label="How">{each.manner}</td>
                 </tr>
             }
         })
         .collect_view();
+    let stays = view.stay.clone();
     let stay = view.stay.into_iter().map(|(vm, why)| view! { <li data-stays=vm.clone()>{format!("{vm}: {why}")}</li> });
     let stay = stay.collect_view();
     view! {
@@ -107,11 +108,16 @@ fn Plan(view: DrainPageView, begin: ServerAction<NodeDrain>) -> impl IntoView {
                 "The node takes no new VM from now on. Its VMs are moved one after the other, running ones live; before "
                 "each move the plan is made anew. A VM that would have to be shut down for it stays."
             </p>
-            {is_empty.then(|| view! { <p>"There is nothing to move."</p> })}
-            <table hidden=is_empty>
-                <thead><tr><th>"VM"</th><th>"Nodes"</th><th>"How"</th></tr></thead>
-                <tbody>{moves}</tbody>
-            </table>
+            {is_empty.then(|| view! { <p class="empty">"There is nothing to move."</p> })}
+            <div class="table-scroll" hidden=is_empty>
+                <table class="stacking">
+                    <thead>
+                        <tr><th scope="col">"VM"</th><th scope="col">"Nodes"</th><th scope="col">"How"</th></tr>
+                    </thead>
+                    <tbody>{moves}</tbody>
+                </table>
+            </div>
+            {(!stays.is_empty()).then(|| view! { <h3>"These stay"</h3> })}
             <ul>{stay}</ul>
             <ActionForm action=begin>
                 <input type="hidden" name="name" value=view.node/>
@@ -132,7 +138,7 @@ fn Run(newest: DrainRun, name: String, cancel: ServerAction<NodeDrainCancel>) ->
     view! {
         <section class="card" data-drain=newest.id data-state=state.as_str()>
             <h2>{if state.is_over() { "The last drain" } else { "Being drained" }}</h2>
-            <p role="status">{state.as_str()}{newest.reason.map(|why| format!(": {why}"))}</p>
+            <p role="status"><RelocationBadge state/> {newest.reason}</p>
             {cancelled.then(|| view! { <p>"It ends after the move at hand."</p> })}
             {can_cancel.then(|| view! {
                 <ActionForm action=cancel>
@@ -141,7 +147,7 @@ fn Run(newest: DrainRun, name: String, cancel: ServerAction<NodeDrainCancel>) ->
                     <span class="field-hint">"It ends after the move at hand; what has moved stays where it is."</span>
                 </ActionForm>
             })}
-            <OperationTable operations=newest.moves with_vm=true/>
+            <div class="card-table"><OperationTable operations=newest.moves with_vm=true/></div>
         </section>
     }
     .into_any()

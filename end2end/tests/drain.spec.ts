@@ -1,0 +1,37 @@
+import { heard, heartbeat } from '../story/guest';
+import { expect, needsRealNodes, test } from '../story/test';
+
+test('an admin drains a node, and its VMs run on elsewhere without a restart', async ({ admin, lab }) => {
+  needsRealNodes(lab);
+  const { id } = lab.vm('shop');
+  const source = lab.home(id);
+  const before = heartbeat(lab, id);
+  const there = lab.vms.filter((vm) => lab.whereabouts(vm.id).includes(source));
+  await admin.open(`/admin/nodes/${source}`);
+  await admin.page.getByRole('link', { name: /^Drain/ }).click();
+  await expect(admin.page).toHaveURL(/\/drain$/);
+  await admin.alive();
+  for (const vm of there) await expect(admin.page.locator(`tr[data-move="${vm.name}"]`)).toContainText('live');
+  try {
+    await admin.button('Drain').click();
+    await expect(admin.page.getByRole('status')).toContainText('Succeeded', { timeout: 180_000 });
+    for (const vm of there) {
+      expect(lab.home(vm.id)).not.toBe(source);
+      await expect(admin.page.getByRole('link', { name: vm.name, exact: true })).toBeVisible();
+    }
+    expect(heard(lab, id)).toMatchObject({ boot_id: before.boot_id, data: before.data, mac: before.mac });
+    for (const vm of there) expect(lab.poolFiles(source).filter((file) => file.includes(vm.id))).toEqual([]);
+  } finally {
+    await admin.open(`/admin/nodes/${source}`);
+    await admin.button('Stop draining').click();
+    await expect(admin.button('Cordon')).toBeVisible();
+  }
+});
+
+test('a drain says which VMs it leaves, and why', async ({ admin, lab }) => {
+  needsRealNodes(lab);
+  const { id, name } = lab.vm('catalogue');
+  const source = lab.home(id);
+  await admin.open(`/admin/nodes/${source}/drain`);
+  await expect(admin.page.locator(`li[data-stays="${name}"]`)).toContainText(/shut down|consent/);
+});
