@@ -59,10 +59,16 @@ fn DriftList(list: DriftListView, record: ServerAction<DriftRecord>) -> impl Int
             "removed by itself; the rest is left alone until you decide."
         </p>
         {is_empty.then(|| view! { <p>"Everything is as it is recorded."</p> })}
-        <div class="card card-table">
-            <table hidden=is_empty>
+        <div class="card card-table" hidden=is_empty>
+            <table class="stacking">
                 <thead>
-                    <tr><th>"Node"</th><th>"VM"</th><th>"What"</th><th>"Since (UTC)"</th><th></th></tr>
+                    <tr>
+                        <th scope="col">"Node"</th>
+                        <th scope="col">"VM"</th>
+                        <th scope="col">"What"</th>
+                        <th scope="col">"Since (UTC)"</th>
+                        <td></td>
+                    </tr>
                 </thead>
                 <tbody>{lines}</tbody>
             </table>
@@ -87,10 +93,10 @@ fn Line(line: DriftLine, record: ServerAction<DriftRecord>) -> impl IntoView {
     });
     view! {
         <tr data-drift=line.kind>
-            <td><a href=format!("/admin/nodes/{}", line.node)>{line.node.clone()}</a></td>
-            <td>{vm}</td>
-            <td>{line.what}</td>
-            <td><time>{line.since}</time></td>
+            <td data-label="Node"><a href=format!("/admin/nodes/{}", line.node)>{line.node.clone()}</a></td>
+            <td data-label="VM">{vm}</td>
+            <td data-label="What">{line.what}</td>
+            <td data-label="Since"><time>{line.since}</time></td>
             <td>{decide}</td>
         </tr>
     }
