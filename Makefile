@@ -88,6 +88,7 @@ test-lab:
 
 test-end2end:
 	@end2end/run
+	@end2end/run --alone
 
 bench: bench-resize bench-placement bench-packing bench-room
 

@@ -1,4 +1,5 @@
-// What runs where: `browser`, `no-script` and `failures` are the tests, `bench` and `pictures` are asked for by name.
+// What runs where: `browser`, `no-script` and `failures` are the tests; `alone`, on a freshly seeded grid of its own, is
+// the tests that leave it another than the others expect; `bench` and `pictures` are asked for by name.
 //
 // `end2end/run` starts the server and sets HOSTGRID_LAB_JSON; this file reads the server's address from there.
 
@@ -15,6 +16,7 @@ const tests: Project[] = [
 ];
 const asked: Record<string, Project[]> = {
   tests,
+  alone: [{ name: 'alone', testDir: 'alone' }],
   bench: [{ name: 'bench', testDir: 'bench', testMatch: /\.ts$/, timeout: 30 * 60_000 }],
   pictures: [{ name: 'pictures', testDir: 'pictures', testMatch: /\.ts$/, timeout: 10 * 60_000 }],
 };
