@@ -3,6 +3,7 @@
 mod check;
 mod configuration;
 mod observe;
+mod people;
 mod seed;
 mod seed_file;
 mod serve;
@@ -31,6 +32,15 @@ enum Command {
         #[arg(long, default_value = "hostgrid.toml")]
         config: PathBuf,
     },
+    /// Customers' organisations and what they may hold.
+    #[command(subcommand)]
+    Tenant(people::TenantCommand),
+    /// Who may sign in.
+    #[command(subcommand)]
+    User(people::UserCommand),
+    /// The sizes for sale.
+    #[command(subcommand)]
+    Offer(people::OfferCommand),
     /// Print the annotated example configuration, or check the given one.
     Config {
         #[arg(long)]
@@ -51,6 +61,9 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Serve(arguments) => serve::serve(arguments).await,
         Command::Check { config } => check::check(&config).await.map_err(Into::into),
+        Command::Tenant(command) => people::tenant(command).await.map_err(Into::into),
+        Command::User(command) => people::user(command).await.map_err(Into::into),
+        Command::Offer(command) => people::offer(command).await.map_err(Into::into),
         Command::Config { check: None } => {
             print!("{}", configuration::EXAMPLE);
             Ok(())

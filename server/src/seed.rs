@@ -1,17 +1,21 @@
 //! Seeding a grid: tenants, people, offers and VMs from a file, and the lab file that says what came of it.
 //!
-//! Everything is looked for before it is made, so that a second start seeds nothing twice. VMs are deployed as a
-//! customer would, one after the other. Passwords are random, made once, and kept in the lab file only.
+//! A seed is planted once. A start that was cut short is gone on with: everything is looked for before it is made. When
+//! all of it is there the store knows, and later starts leave to people what is theirs: a VM that its owner deleted
+//! stays deleted. VMs are deployed as a customer would, one after the other. Passwords are random, made once, and kept
+//! beside the lab file only.
 
 use crate::configuration::Configuration;
-use crate::seed_file::{SeedFile, SizeEntry, VmEntry};
+use crate::people::random_password;
+use crate::seed_file::{SeedFile, SizeEntry, UserEntry, VmEntry};
+use grid::OperationId;
+use grid::map::Condition;
 use grid::node::Node;
-use grid::offer::Offer;
 use grid::operation::OperationState;
 use grid::vm::VmState;
-use grid::{OperationId, TenantId};
 use manager::Manager;
 use manager::accounts::{NewAccount, Principal, Role};
+use manager::catalogue::offer_set;
 use manager::store::Store;
 use manager::vms::DeployRequest;
 use serde::{Deserialize, Serialize};
@@ -93,15 +97,15 @@ pub(crate) async fn seed(
         .and_then(config::Config::try_deserialize)
         .map_err(|error| in_file(seed_path)(error.to_string()))?;
     // Beside the lab file, which is written when all is there: a seed that was cut short must not lose a password.
-    let sign_ins = lab_path.with_file_name("sign-ins.json");
-    let people = seed_people(manager, store, &file, &sign_ins).await?;
-    for offer in &file.offers {
-        store.offer_put(&Offer { name: offer.name.clone(), size: offer.size.into() }).await?;
-    }
-    wait_for_nodes(manager, nodes).await?;
-    for vm in &file.vms {
-        let (principal, _) = people.get(&vm.owner).ok_or_else(|| SeedError::UnknownOwner(vm.name.clone()))?;
-        seed_vm(manager, principal, vm).await?;
+    let mut sign_ins = SignIns::read(lab_path.with_file_name("sign-ins.json"));
+    if store.seeded().await? {
+        // It is as people left it: a node that doesn't answer, or is cordoned, keeps nobody from the others.
+        if let Err(waiting) = wait_for_nodes(manager, nodes).await {
+            tracing::warn!("not heard of yet: {waiting}");
+        }
+    } else {
+        plant(manager, store, nodes, &file, &mut sign_ins).await?;
+        store.seeded_set(manager::clock::now()).await?;
     }
 
     let lab = LabFile {
@@ -111,7 +115,7 @@ pub(crate) async fn seed(
             .iter()
             .map(|node| LabNode { name: node.name.clone(), kind: node.kind.to_string(), uri: node.uri.clone() })
             .collect(),
-        users: file.users.iter().filter_map(|user| people.get(&user.email)).map(|(_, user)| user.clone()).collect(),
+        users: file.users.iter().map(|user| sign_ins.of(user)).collect(),
         vms: lab_vms(store, nodes).await?,
     };
     write_private(lab_path, &lab)?;
@@ -119,47 +123,80 @@ pub(crate) async fn seed(
     Ok(())
 }
 
-type People = BTreeMap<String, (Principal, LabUser)>;
+async fn plant(
+    manager: &Manager,
+    store: &Arc<dyn Store>,
+    nodes: &[Node],
+    file: &SeedFile,
+    sign_ins: &mut SignIns,
+) -> Result<(), SeedError> {
+    let people = seed_people(manager, store, file, sign_ins).await?;
+    for offer in &file.offers {
+        let failed = |error| SeedError::Manager { what: offer.name.clone(), error };
+        offer_set(store.as_ref(), &offer.name, offer.size.into()).await.map_err(failed)?;
+    }
+    let waited = wait_for_nodes(manager, nodes).await;
+    waited.map_err(|waiting| SeedError::NotReady(PATIENCE.as_secs(), waiting))?;
+    for vm in &file.vms {
+        let principal = people.get(&vm.owner).ok_or_else(|| SeedError::UnknownOwner(vm.name.clone()))?;
+        seed_vm(manager, principal, vm).await?;
+    }
+    Ok(())
+}
+
+/// Passwords by email. Only their hashes are in the store; without this file nobody knows them any more.
+struct SignIns {
+    path: PathBuf,
+    passwords: BTreeMap<String, String>,
+}
+
+impl SignIns {
+    fn read(path: PathBuf) -> Self {
+        let text = std::fs::read_to_string(&path).ok();
+        let passwords = text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        Self { path, passwords }
+    }
+
+    /// A new password, kept before anybody can be told.
+    fn make(&mut self, email: &str) -> Result<String, SeedError> {
+        let password = random_password();
+        self.passwords.insert(email.to_owned(), password.clone());
+        write_private(&self.path, &self.passwords)?;
+        Ok(password)
+    }
+
+    fn of(&self, user: &UserEntry) -> LabUser {
+        let password = self.passwords.get(&user.email).cloned().unwrap_or_default();
+        LabUser { email: user.email.clone(), password, role: user.role }
+    }
+}
 
 async fn seed_people(
     manager: &Manager,
     store: &Arc<dyn Store>,
     file: &SeedFile,
-    sign_ins: &Path,
-) -> Result<People, SeedError> {
-    let before = std::fs::read_to_string(sign_ins).ok();
-    let mut kept: BTreeMap<String, String> =
-        before.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let mut people = People::new();
+    sign_ins: &mut SignIns,
+) -> Result<BTreeMap<String, Principal>, SeedError> {
+    let mut people = BTreeMap::new();
     for user in &file.users {
-        let tenant = tenant_id(&user.tenant);
+        let failed = |error| SeedError::Manager { what: user.email.clone(), error };
         let quota = file.tenants.iter().find(|entry| entry.name == user.tenant).map(|entry| &entry.quota);
         let quota = quota.ok_or_else(|| SeedError::UnknownOwner(user.email.clone()))?;
-        store.tenant_put(tenant, &user.tenant, quota.into()).await?;
-        let known = store.user_by_email(&user.email).await?;
-        let (id, password) = if let Some(row) = known {
-            // Only its hash is in the store; without the file nobody knows it any more.
-            (row.id, kept.get(&user.email).cloned().unwrap_or_default())
+        let tenant = manager.accounts().tenant_set(&user.tenant, quota.into()).await.map_err(failed)?;
+        let (email, role) = (user.email.clone(), user.role);
+        let id = if let Some(row) = store.user_by_email(&email).await? {
+            row.id
         } else {
-            let password = random_password();
-            kept.insert(user.email.clone(), password.clone());
-            write_private(sign_ins, &kept)?;
-            let account = NewAccount { email: user.email.clone(), password: password.clone(), tenant, role: user.role };
-            let id = manager
-                .accounts()
-                .user_create(account)
-                .await
-                .map_err(|error| SeedError::Manager { what: user.email.clone(), error })?;
-            (id, password)
+            let account = NewAccount { email: email.clone(), password: sign_ins.make(&email)?, tenant, role };
+            manager.accounts().user_create(account).await.map_err(failed)?
         };
-        let principal = Principal { user: id, tenant, email: user.email.clone(), role: user.role };
-        people
-            .insert(user.email.clone(), (principal, LabUser { email: user.email.clone(), password, role: user.role }));
+        people.insert(email.clone(), Principal { user: id, tenant, email, role });
     }
     Ok(people)
 }
 
-async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), SeedError> {
+/// Until both sets of statistics of every node are there; or those that are still waited for.
+async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), String> {
     let begun = Instant::now();
     let mut told = String::new();
     loop {
@@ -168,10 +205,11 @@ async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), SeedErr
             .iter()
             .filter_map(|node| {
                 let condition = map.get(node.id).map(|entry| entry.condition);
-                (condition != Some(grid::map::Condition::Ready)).then(|| match condition {
-                    Some(condition) => format!("{} ({condition})", node.name),
-                    None => node.name.clone(),
-                })
+                match condition {
+                    Some(Condition::Ready | Condition::Cordoned | Condition::Draining) => None,
+                    Some(condition) => Some(format!("{} ({condition})", node.name)),
+                    None => Some(node.name.clone()),
+                }
             })
             .collect();
         if waiting.is_empty() {
@@ -179,7 +217,7 @@ async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), SeedErr
         }
         let waiting = waiting.join(", ");
         if begun.elapsed() > PATIENCE {
-            return Err(SeedError::NotReady(PATIENCE.as_secs(), waiting));
+            return Err(waiting);
         }
         if waiting != told {
             println!("hostgrid: waiting for both sets of statistics: {waiting}");
@@ -273,21 +311,10 @@ fn announce(lab: &LabFile) {
     println!();
     for user in &lab.users {
         let role = if user.role == Role::Admin { "admin" } else { "customer" };
-        let password = if user.password.is_empty() { "(its password is lost; make clean)" } else { &user.password };
+        let password = if user.password.is_empty() { "(its password is lost)" } else { &user.password };
         println!("    {role:<9} {:<24} {password}", user.email);
     }
     println!();
-}
-
-/// The same name is the same tenant at every start.
-fn tenant_id(name: &str) -> TenantId {
-    TenantId(uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, name.as_bytes()))
-}
-
-/// 120 bits, in the letters of base 32 that can't be mistaken for each other.
-fn random_password() -> String {
-    const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
-    rand::random::<[u8; 24]>().iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect()
 }
 
 #[cfg(test)]
@@ -307,11 +334,5 @@ mod tests {
             assert!(file.users.iter().any(|user| user.email == vm.owner), "{}", vm.owner);
             assert!(file.offers.iter().any(|offer| offer.name == vm.offer), "{}", vm.offer);
         }
-    }
-
-    #[test]
-    fn passwords_differ() {
-        assert_ne!(random_password(), random_password());
-        assert_eq!(random_password().len(), 24);
     }
 }

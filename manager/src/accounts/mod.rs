@@ -94,10 +94,19 @@ impl Accounts {
         }
     }
 
-    /// A new customer's organisation.
-    pub async fn tenant_create(&self, name: &str, quota: Quota) -> Result<TenantId, ManagerError> {
-        let tenant = TenantId(Uuid::new_v4());
-        self.store.tenant_put(tenant, name, quota).await?;
+    /// Makes a customer's organisation where it isn't there, and sets its quota; the same name is the same tenant.
+    /// [`ManagerError::Invalid`] where the name is none or the quota beyond any.
+    pub async fn tenant_set(&self, name: &str, quota: Quota) -> Result<TenantId, ManagerError> {
+        let name = crate::catalogue::shown_name("tenant", name)?;
+        let tenant = tenant_id(name);
+        match self.store.tenant_put(tenant, name, quota).await {
+            Ok(()) => {}
+            Err(StoreError::TooLarge(number)) => {
+                return Err(ManagerError::Invalid { field: "quota", message: format!("{number} is too much") });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.audit("tenant_set", None, Some(tenant), tenant.to_string(), "succeeded").await?;
         Ok(tenant)
     }
 
@@ -149,6 +158,11 @@ impl Accounts {
         // Counters stay usable whatever happened to who held them.
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The id of the tenant of this name.
+pub fn tenant_id(name: &str) -> TenantId {
+    TenantId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
 }
 
 fn principal(user: UserRow) -> Principal {

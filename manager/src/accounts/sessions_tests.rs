@@ -16,7 +16,7 @@ struct World {
 async fn world() -> World {
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open_temporary().await.unwrap());
     let accounts = Accounts::new(Arc::clone(&store));
-    let tenant = accounts.tenant_create("Acme", Quota { limit: Resources::ZERO, vms: 0 }).await.unwrap();
+    let tenant = accounts.tenant_set("Acme", Quota { limit: Resources::ZERO, vms: 0 }).await.unwrap();
     let (email, password) = ("ada@example.org".to_owned(), "correct horse battery".to_owned());
     let user = accounts.user_create(NewAccount { tenant, email, password, role: Role::Customer }).await.unwrap();
     let ada = accounts.principal(user).await.unwrap();

@@ -9,7 +9,7 @@ const PASSWORD: &str = "correct horse battery";
 
 async fn accounts() -> (Accounts, TenantId) {
     let accounts = Accounts::new(Arc::new(SqliteStore::open_temporary().await.unwrap()));
-    let tenant = accounts.tenant_create("Acme", Quota { limit: Resources::ZERO, vms: 0 }).await.unwrap();
+    let tenant = accounts.tenant_set("Acme", Quota { limit: Resources::ZERO, vms: 0 }).await.unwrap();
     (accounts, tenant)
 }
 

@@ -34,6 +34,10 @@ pub trait AccountStore: Send + Sync {
     async fn user_by_email(&self, email: &str) -> Result<Option<UserRow>, StoreError>;
     async fn user_get(&self, user: UserId) -> Result<Option<UserRow>, StoreError>;
 
+    /// A seed has been planted here, as a whole.
+    async fn seeded_set(&self, now: UnixMillis) -> Result<(), StoreError>;
+    async fn seeded(&self) -> Result<bool, StoreError>;
+
     async fn session_put(&self, session: &SessionRow) -> Result<(), StoreError>;
     /// Changes a session that is there; answers whether it is, so that one that was ended stays so.
     async fn session_update(&self, session: &SessionRow) -> Result<bool, StoreError>;

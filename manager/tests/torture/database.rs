@@ -93,6 +93,8 @@ forward!(AccountStore {
     read user_create(user: &NewUser) -> ();
     read user_by_email(email: &str) -> Option<UserRow>;
     read user_get(user: UserId) -> Option<UserRow>;
+    read seeded_set(now: UnixMillis) -> ();
+    read seeded() -> bool;
     read session_put(session: &SessionRow) -> ();
     read session_update(session: &SessionRow) -> bool;
     read session_get(id: &str) -> Option<SessionRow>;

@@ -6,6 +6,8 @@ mod browser;
 mod log;
 mod metrics;
 mod pages;
+mod people;
+mod restart;
 mod rights;
 mod server;
 mod stop;

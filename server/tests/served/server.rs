@@ -3,9 +3,10 @@
 use crate::browser::{Answer, Browser};
 use serde::Deserialize;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -30,9 +31,9 @@ vm = [
 ]
 "#;
 
-/// Ends the server when its standard input ends: with this process at the latest.
-const KEEPER: &str =
-    r#"exec 3<&0; "$@" </dev/null & cat <&3 >/dev/null; kill -TERM $!; wait $!; code=$?; rm -rf "$FOLDER"; exit $code"#;
+/// Ends the server when its standard input ends, with this process at the latest, and removes its folder; or when it is
+/// told anything, and keeps it.
+const KEEPER: &str = r#"exec 3<&0; "$@" </dev/null & read -r last <&3; kill -TERM $!; wait $!; code=$?; [ "$last" ] || rm -rf "$FOLDER"; exit $code"#;
 
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -45,20 +46,20 @@ pub(crate) struct Server {
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Lab {
-    users: Vec<User>,
-    vms: Vec<Vm>,
+    pub(crate) users: Vec<User>,
+    pub(crate) vms: Vec<Vm>,
 }
 
-#[derive(Debug, Deserialize)]
-struct User {
-    email: String,
-    password: String,
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct User {
+    pub(crate) email: String,
+    pub(crate) password: String,
 }
 
-#[derive(Debug, Deserialize)]
-struct Vm {
-    id: String,
-    name: String,
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub(crate) struct Vm {
+    pub(crate) id: String,
+    pub(crate) name: String,
 }
 
 /// The one that all tests share which leave it as it is.
@@ -108,8 +109,25 @@ pub(crate) fn configure(folder: &Path, (web, utility): (u16, u16), uri: impl Fn(
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::begin().seeded()
+    }
+
+    /// One that is not seeded yet.
+    pub(crate) fn begin() -> Self {
         let (folder, web, utility) = (folder(), free_port(), free_port());
         configure(&folder, (web, utility), |name| format!("simulated:///{name}"));
+        Self::spawn(folder, web, utility)
+    }
+
+    /// Stops it, and starts it once more with all that it kept.
+    pub(crate) fn again(mut self) -> Self {
+        self.keeper.stdin.take().unwrap().write_all(b"keep\n").unwrap();
+        assert!(self.keeper.wait().unwrap().success(), "{}", self.log());
+        drop(std::fs::remove_file(self.folder.join("lab.json")));
+        Self::spawn(self.folder.clone(), self.web, self.utility).seeded()
+    }
+
+    fn spawn(folder: PathBuf, web: u16, utility: u16) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_hostgrid"), "serve", "--config", "hostgrid.toml"])
@@ -123,13 +141,20 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        let mut server = Self { keeper, folder, web, utility, lab: Lab { users: Vec::new(), vms: Vec::new() } };
-        let text = server.until("it is seeded", |server| std::fs::read_to_string(server.folder.join("lab.json")).ok());
-        server.lab = serde_json::from_str(&text).unwrap();
-        server
+        Self { keeper, folder, web, utility, lab: Lab { users: Vec::new(), vms: Vec::new() } }
     }
 
-    fn until<T>(&mut self, what: &str, is_so: impl Fn(&Self) -> Option<T>) -> T {
+    fn seeded(mut self) -> Self {
+        let text = self.until("it is seeded", |server| server.file("lab.json"));
+        self.lab = serde_json::from_str(&text).unwrap();
+        self
+    }
+
+    pub(crate) fn file(&self, name: &str) -> Option<String> {
+        std::fs::read_to_string(self.folder.join(name)).ok()
+    }
+
+    pub(crate) fn until<T>(&mut self, what: &str, is_so: impl Fn(&Self) -> Option<T>) -> T {
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_secs(90) {
             if let Some(found) = is_so(self) {
@@ -139,6 +164,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("not so: {what}:\n{}", self.log())
+    }
+
+    /// What the program answers to these words, beside the server.
+    pub(crate) fn command(&self, words: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_hostgrid")).args(words).current_dir(&self.folder).output().unwrap()
     }
 
     /// All that it logged so far.
@@ -172,9 +202,12 @@ impl Server {
     /// A browser in which this person is signed in, by the beginning of the email.
     pub(crate) fn signed_in(&self, name: &str) -> Browser {
         let user = self.lab.users.iter().find(|user| user.email.starts_with(name)).unwrap();
+        self.signed_in_as(&user.email, &user.password)
+    }
+
+    pub(crate) fn signed_in_as(&self, email: &str, password: &str) -> Browser {
         let mut browser = self.visitor();
-        let answer: Answer =
-            browser.script("session_open", &[("email", &user.email), ("password", &user.password), ("next", "")]);
+        let answer: Answer = browser.script("session_open", &[("email", email), ("password", password), ("next", "")]);
         assert_eq!(answer.status, 200, "{answer:?}");
         browser
     }

@@ -107,3 +107,11 @@ async fn the_audit_is_kept_newest_first() {
     assert_eq!(world.store.audit_list(2).await.unwrap(), [second.clone(), first]);
     assert_eq!(world.store.audit_list(1).await.unwrap(), [second]);
 }
+
+#[tokio::test]
+async fn a_store_knows_that_it_was_seeded() {
+    let world = World::new().await;
+    assert!(!world.store.seeded().await.unwrap());
+    world.store.seeded_set(NOW).await.unwrap();
+    assert!(world.store.seeded().await.unwrap());
+}

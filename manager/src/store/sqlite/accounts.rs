@@ -128,6 +128,19 @@ impl AccountStore for SqliteStore {
         row.as_ref().map(user).transpose()
     }
 
+    async fn seeded_set(&self, now: UnixMillis) -> Result<(), StoreError> {
+        sqlx::query("INSERT INTO seeded (at_ms) VALUES (?)")
+            .bind(now.0)
+            .execute(&mut *self.writer.lock().await)
+            .await
+            .map_err(database)?;
+        Ok(())
+    }
+
+    async fn seeded(&self) -> Result<bool, StoreError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM seeded)").fetch_one(&self.readers).await.map_err(database)
+    }
+
     async fn session_put(&self, session: &SessionRow) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO session (id, user_account, data, expires_ms) VALUES (?, ?, ?, ?)
