@@ -1,0 +1,94 @@
+// The whole story ended and begun again, as by Ctrl-C and a second `make run`: a lab and a server of its own, whose state
+// is kept. Asked of the hypervisors: what ran runs again, what was stopped stays so, nothing is there twice.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Lab } from '../story/lab';
+import { Panel } from '../story/panel';
+import { expect, needsRealNodes, test } from '../story/test';
+
+const index = Number(process.env.LAB_INDEX ?? 252) + 1;
+const port = Number(process.env.PORT ?? 3252) + 1;
+
+class Story {
+  private constructor(
+    readonly lab: Lab,
+    private readonly child: ChildProcess,
+    private readonly log: string,
+  ) {}
+
+  /** Until it has announced itself; and the seconds that it took. */
+  static async begin(state: string): Promise<{ story: Story; seconds: number }> {
+    const log = join(state, `log-${Date.now()}`);
+    const out = openSync(log, 'w');
+    const begun = Date.now();
+    const options = ['--name', 'hgr', '--index', String(index), '--dir', join(state, 'lab')];
+    const child = spawn(resolve(__dirname, '../../lab/run'), options, {
+      env: { ...process.env, LAB: 'real', PORT: String(port), STATE: state },
+      stdio: ['ignore', out, out],
+    });
+    const file = join(state, 'lab.json');
+    const told = () => {
+      if (child.exitCode !== null) throw new Error(`it ended:\n${readFileSync(log, 'utf8')}`);
+      return existsSync(file) && statSync(file).mtimeMs > begun && readFileSync(log, 'utf8').includes('Hostgrid is ready');
+    };
+    await expect.poll(told, { timeout: 120_000, intervals: [250] }).toBe(true);
+    return { story: new Story(new Lab(file), child, log), seconds: (Date.now() - begun) / 1000 };
+  }
+
+  /** Ends it as Ctrl-C would. */
+  async end(): Promise<void> {
+    const ended = new Promise<number | null>((done) => this.child.once('exit', done));
+    this.child.kill('SIGINT');
+    expect(await ended, readFileSync(this.log, 'utf8')).toBe(130);
+  }
+
+  /** The VMs that run, by id, and where. */
+  running(): Record<string, string> {
+    const ids = new Set(this.lab.vms.map((vm) => vm.id));
+    const on = (node: string) => this.lab.virsh(node, 'list', '--uuid').split('\n').filter((id) => ids.has(id));
+    return Object.fromEntries(this.lab.nodes.flatMap(({ name }) => on(name).map((id) => [id, name])));
+  }
+}
+
+test('a second start has the same people, and the same VMs run again', async ({ lab, browser }) => {
+  needsRealNodes(lab);
+  test.setTimeout(360_000);
+  const state = mkdtempSync('/var/tmp/hostgrid-restart.');
+  let going: Story | undefined;
+  try {
+    const first = await Story.begin(state);
+    going = first.story;
+    const { users, vms } = going.lab;
+    const [shop, catalogue] = [going.lab.vm('shop'), going.lab.vm('catalogue')];
+    const window = await browser.newContext({ baseURL: going.lab.url });
+    const ada = new Panel(await window.newPage(), true);
+    await ada.signIn(going.lab.user(shop.owner));
+    // By its owner's will: it must not run again.
+    await ada.order(shop.id, 'Stop');
+    const before = going.running();
+    expect(Object.keys(before)).toHaveLength(vms.length - 1);
+    await going.end();
+
+    const second = await Story.begin(state);
+    going = second.story;
+    console.log(`ready after ${first.seconds.toFixed(1)} s, the second time after ${second.seconds.toFixed(1)} s`);
+    expect(going.lab.users, 'the same people, with the same passwords').toEqual(users);
+    expect(going.lab.vms.map((vm) => vm.id).sort(), 'nothing is seeded twice').toEqual(vms.map((vm) => vm.id).sort());
+    await expect.poll(() => going?.running(), { timeout: 60_000 }).toEqual(before);
+    for (const { name } of going.lab.nodes) {
+      const all = going.lab.virsh(name, 'list', '--all', '--name').split('\n').filter(Boolean);
+      expect(new Set(all).size, `${name} has nothing twice: ${all}`).toBe(all.length);
+    }
+    // The session is kept as well.
+    await ada.open(`/vms/${shop.id}`);
+    await expect(ada.button('Start')).toBeVisible();
+    await ada.open(`/vms/${catalogue.id}`);
+    await expect(ada.button('Stop')).toBeVisible();
+    await window.close();
+  } finally {
+    await going?.end();
+    rmSync(state, { recursive: true, force: true });
+  }
+});
