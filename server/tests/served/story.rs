@@ -12,6 +12,29 @@ fn script(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// Where there can be no nodes (3) the story is told on the simulated grid, and says why; where something else is wrong
+/// it is not told at all.
+#[test]
+fn without_nodes_the_grid_is_simulated_and_a_lab_that_fails_is_a_failure() {
+    for (code, expected, simulated) in [(3, 7, true), (1, 1, false)] {
+        let folder = folder();
+        let run = folder.join("lab/run");
+        script(&run, &std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../lab/run")).unwrap());
+        script(&folder.join("lab/lab"), &format!("#!/bin/sh\necho lab $1\n[ $1 = up ] && exit {code}\nexit 0\n"));
+        script(&folder.join("lab/configuration"), "#!/bin/sh\necho \"$@\" >asked\n");
+        script(&folder.join("debug/hostgrid"), "#!/bin/sh\necho served \"$@\"\nexit 7\n");
+        let ended =
+            Command::new("bash").arg(&run).current_dir(&folder).env("CARGO_TARGET_DIR", &folder).output().unwrap();
+        let said = String::from_utf8_lossy(&[ended.stdout, ended.stderr].concat()).into_owned();
+        assert_eq!(ended.status.code(), Some(expected), "{said}");
+        assert_eq!(said.contains("can have no real libvirt nodes"), simulated, "{said}");
+        assert_eq!(said.contains("served serve"), simulated, "{said}");
+        let asked = std::fs::read_to_string(folder.join("asked")).unwrap_or_default();
+        assert_eq!(asked.contains("--simulated"), simulated, "{asked}");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}
+
 /// A shell reads a script as it goes: edited in place, the rest would be read from the middle of another line.
 #[test]
 fn the_story_ends_as_it_should_when_its_script_was_edited_meanwhile() {
