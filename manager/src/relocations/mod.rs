@@ -102,16 +102,16 @@ impl Manager {
         if let Err(error) = &cancelled {
             audit_refused(&self.shared, principal, "node_drain_cancel", name, &error.to_string()).await;
         }
-        cancelled?;
-        self.shared.tell(Change::Map);
+        self.shared.tell(Change::Relocation(cancelled?));
         Ok(())
     }
 
-    async fn node_drain_stop(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
+    async fn node_drain_stop(&self, principal: &Principal, name: &str) -> Result<RelocationId, ManagerError> {
         let node = self.node_get(principal, name).await?.node.id;
         let newest = self.shared.store.relocation_newest(node).await?.ok_or(ManagerError::NotFound)?;
         let row = accepted(principal, "node_drain_cancel", name);
-        self.shared.store.relocation_cancel(newest.id, principal.user, &row).await.map_err(conflict)
+        self.shared.store.relocation_cancel(newest.id, principal.user, &row).await.map_err(conflict)?;
+        Ok(newest.id)
     }
 }
 

@@ -15,15 +15,19 @@ use grid::node::Administration;
 use grid::operation::{Operation, OperationKind, OperationState};
 use grid::plan::relocate;
 use grid::relocation::{Relocation, RelocationState};
-use grid::{RelocationId, VmId};
-use std::collections::BTreeSet;
+use grid::{OperationId, RelocationId, VmId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Between two looks, where nothing tells of a change.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Between two looks at a move that is under way, where nothing tells of a change: another server may carry it out.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// How many times it is looked whether what can't be moved can be, before that is believed.
+const LOOKS_WHILE_STUCK: u32 = 4;
 const TAKE_UP: Duration = Duration::from_secs(5);
 
 /// Runs relocations in tasks. Cheap to clone.
@@ -36,13 +40,15 @@ pub(crate) struct Relocator {
     running: Arc<Mutex<BTreeSet<RelocationId>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    #[cfg(test)]
+    pub(super) looks: Arc<std::sync::atomic::AtomicU32>,
 }
 
 /// What a look found.
 enum Look {
     Over,
-    /// A move is under way, or was begun.
-    Moving,
+    /// These operations are under way, or were begun.
+    Moving(Vec<OperationId>),
     /// Nothing can be moved now: it ends so where that stays so.
     Stuck(String),
 }
@@ -50,7 +56,17 @@ enum Look {
 impl Relocator {
     pub(crate) fn new(shared: Arc<Shared>, collector: Arc<Collector>, driver: Driver, chooser: Arc<Chooser>) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { shared, collector, driver, chooser, running: Arc::default(), stop, tasks }
+        Self {
+            shared,
+            collector,
+            driver,
+            chooser,
+            running: Arc::default(),
+            stop,
+            tasks,
+            #[cfg(test)]
+            looks: Arc::default(),
+        }
     }
 
     /// Takes up, on a clock, what nobody carries out: left by an earlier run, or begun with an answer that was lost.
@@ -89,10 +105,17 @@ impl Relocator {
     async fn carry_out(&self, id: RelocationId) {
         let patience = Duration::from_millis(self.shared.pace.freshness.stale_after_ms);
         let mut stuck_since: Option<Instant> = None;
+        // From before the look on, so that no change falls between it and the wait.
+        let mut changes = self.shared.changes.subscribe();
         loop {
+            let mut awaited = Vec::new();
+            let mut at_most = patience / LOOKS_WHILE_STUCK;
             match self.look(id).await {
                 Ok(Look::Over) => return,
-                Ok(Look::Moving) => stuck_since = None,
+                Ok(Look::Moving(operations)) => {
+                    stuck_since = None;
+                    (awaited, at_most) = (operations, LOOK_AGAIN);
+                }
                 Ok(Look::Stuck(why)) => {
                     let since = *stuck_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= patience
@@ -103,18 +126,29 @@ impl Relocator {
                 }
                 Err(error) => tracing::error!(relocation = %id, %error, "looked at again soon"),
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            let woken = until(&mut changes, |change| match change {
+                Change::Ended(operation) => awaited.is_empty() || awaited.contains(operation),
+                Change::Relocation(relocation) => *relocation == id,
+                Change::Vm(_) => awaited.is_empty(),
+                // It changes with every sample: the clock is enough.
+                Change::Map | Change::Operation(_) => false,
+            });
+            // Where nothing tells, the clock ends the wait.
+            let _ = tokio::time::timeout(at_most, woken).await;
         }
     }
 
     async fn look(&self, id: RelocationId) -> Result<Look, ManagerError> {
+        #[cfg(test)]
+        self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let store = &self.shared.store;
         let Some(relocation) = store.relocation_get(id).await?.filter(|found| !found.state.is_over()) else {
             return Ok(Look::Over);
         };
         let moves = store.relocation_operations(id).await?;
-        if moves.iter().any(|each| !each.state.is_over()) {
-            return Ok(Look::Moving);
+        let under_way: Vec<OperationId> = moves.iter().filter(|it| !it.state.is_over()).map(|it| it.id).collect();
+        if !under_way.is_empty() {
+            return Ok(Look::Moving(under_way));
         }
         if relocation.cancelled_by.is_some() {
             self.end(id, RelocationState::Cancelled, Some("cancelled")).await?;
@@ -129,14 +163,16 @@ impl Relocator {
             self.end(id, RelocationState::Succeeded, None).await?;
             return Ok(Look::Over);
         }
-        let busy: Vec<VmId> = store.operation_unfinished().await?.iter().map(|each| each.kind.vm()).collect();
-        let waits = vms.iter().any(|vm| vm.node == relocation.node && busy.contains(&vm.id));
-        let left_out = failed(&moves).chain(busy).collect();
+        let busy: BTreeMap<VmId, OperationId> =
+            store.operation_unfinished().await?.iter().map(|each| (each.kind.vm(), each.id)).collect();
+        let waits_for: Vec<OperationId> =
+            vms.iter().filter(|vm| vm.node == relocation.node).filter_map(|vm| busy.get(&vm.id).copied()).collect();
+        let left_out = failed(&moves).chain(busy.into_keys()).collect();
         let drawn = draw(self.collector.map(), vms, relocation.node, left_out).await?;
         match drawn.plan.moves.first() {
             Some(first) => self.begin(&relocation, &drawn, first, moves.len()).await,
             // What works on them now ends first.
-            None if waits => Ok(Look::Moving),
+            None if !waits_for.is_empty() => Ok(Look::Moving(waits_for)),
             None => Ok(Look::Stuck(reason(&drawn))),
         }
     }
@@ -175,7 +211,7 @@ impl Relocator {
             Ok(operation) => {
                 self.driver.spawn(operation);
                 self.shared.tell(Change::Map);
-                Ok(Look::Moving)
+                Ok(Look::Moving(vec![operation]))
             }
             Err(error @ ManagerError::Internal) => Err(error),
             Err(refused) => Ok(Look::Stuck(refused.to_string())),
@@ -194,8 +230,19 @@ impl Relocator {
             outcome,
         };
         self.shared.store.relocation_end(id, state, reason, &row).await?;
-        self.shared.tell(Change::Map);
+        self.shared.tell(Change::Relocation(id));
         Ok(())
+    }
+}
+
+/// Until something changes that matters; at once where changes were missed.
+async fn until(changes: &mut Receiver<Change>, matters: impl Fn(&Change) -> bool) {
+    loop {
+        match changes.recv().await {
+            Ok(change) if !matters(&change) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+        }
     }
 }
 
