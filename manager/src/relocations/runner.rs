@@ -3,24 +3,27 @@
 //! All that is to be known is in the rows: the relocation, and its operations. So a restart, or another server, goes on
 //! by looking. A move's idempotency key has its number, so that it is begun once whoever looks.
 
-use super::next::{Drawn, draw};
+use super::next::{draw, reason};
 use crate::accounts::Principal;
 use crate::collector::Collector;
 use crate::operations::{Chooser, Driver, Wanted, begin};
 use crate::shared::{Change, Shared};
+use crate::store::StoreError;
 use crate::store::rows::AuditRow;
 use crate::{ManagerError, clock};
 use grid::moves::Move;
 use grid::node::Administration;
 use grid::operation::{Operation, OperationKind, OperationState};
 use grid::plan::relocate;
-use grid::relocation::{Relocation, RelocationState};
-use grid::{OperationId, RelocationId, VmId};
+use grid::relocation::{Relocation, RelocationKind, RelocationState};
+use grid::vm::Vm;
+use grid::{NodeId, OperationId, RelocationId, VmId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -33,10 +36,10 @@ const TAKE_UP: Duration = Duration::from_secs(5);
 /// Runs relocations in tasks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Relocator {
-    shared: Arc<Shared>,
-    collector: Arc<Collector>,
-    driver: Driver,
-    chooser: Arc<Chooser>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) collector: Arc<Collector>,
+    pub(super) driver: Driver,
+    pub(super) chooser: Arc<Chooser>,
     running: Arc<Mutex<BTreeSet<RelocationId>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -45,7 +48,7 @@ pub(crate) struct Relocator {
 }
 
 /// What a look found.
-enum Look {
+pub(super) enum Look {
     Over,
     /// These operations are under way, or were begun.
     Moving(Vec<OperationId>),
@@ -119,7 +122,7 @@ impl Relocator {
                 Ok(Look::Stuck(why)) => {
                     let since = *stuck_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= patience
-                        && let Err(error) = self.end(id, RelocationState::Failed, Some(&why)).await
+                        && let Err(error) = self.give_up(id, &why).await
                     {
                         tracing::error!(relocation = %id, %error, "its end is recorded later");
                     }
@@ -127,7 +130,8 @@ impl Relocator {
                 Err(error) => tracing::error!(relocation = %id, %error, "looked at again soon"),
             }
             let woken = until(&mut changes, |change| match change {
-                Change::Ended(operation) => awaited.is_empty() || awaited.contains(operation),
+                // Also when the operation ends that room is made for: it was cancelled.
+                Change::Ended(operation) => awaited.is_empty() || awaited.contains(operation) || operation.0 == id.0,
                 Change::Relocation(relocation) => *relocation == id,
                 Change::Vm(_) => awaited.is_empty(),
                 // It changes with every sample: the clock is enough.
@@ -135,6 +139,13 @@ impl Relocator {
             });
             // Where nothing tells, the clock ends the wait.
             let _ = tokio::time::timeout(at_most, woken).await;
+        }
+    }
+
+    async fn give_up(&self, id: RelocationId, why: &str) -> Result<(), ManagerError> {
+        match self.shared.store.relocation_get(id).await? {
+            Some(relocation) => self.end(&relocation, RelocationState::Failed, Some(why)).await,
+            None => Ok(()),
         }
     }
 
@@ -151,51 +162,63 @@ impl Relocator {
             return Ok(Look::Moving(under_way));
         }
         if relocation.cancelled_by.is_some() {
-            self.end(id, RelocationState::Cancelled, Some("cancelled")).await?;
-            return Ok(Look::Over);
+            return self.over(&relocation, RelocationState::Cancelled, Some("cancelled")).await;
         }
-        if !self.is_draining(&relocation).await? {
-            self.end(id, RelocationState::Cancelled, Some("the node is no longer draining")).await?;
-            return Ok(Look::Over);
+        match &relocation.kind {
+            RelocationKind::Drain { node } => self.look_at_drain(&relocation, *node, &moves).await,
+            RelocationKind::MakeRoom { vm } => self.look_at_room(&relocation, *vm, &moves).await,
+            RelocationKind::Rebalance { moves: reviewed } => {
+                self.look_at_rebalance(&relocation, reviewed, &moves).await
+            }
+        }
+    }
+
+    async fn look_at_drain(
+        &self,
+        relocation: &Relocation,
+        node: NodeId,
+        moves: &[Operation],
+    ) -> Result<Look, ManagerError> {
+        let store = &self.shared.store;
+        if !self.is_draining(node).await? {
+            return self.over(relocation, RelocationState::Cancelled, Some("the node is no longer draining")).await;
         }
         let vms = store.vm_list(None).await?;
-        if !vms.iter().any(|vm| vm.node == relocation.node) {
-            self.end(id, RelocationState::Succeeded, None).await?;
-            return Ok(Look::Over);
+        if !vms.iter().any(|vm| vm.node == node) {
+            return self.over(relocation, RelocationState::Succeeded, None).await;
         }
-        let busy: BTreeMap<VmId, OperationId> =
-            store.operation_unfinished().await?.iter().map(|each| (each.kind.vm(), each.id)).collect();
+        let busy = busy(&self.shared).await?;
         let waits_for: Vec<OperationId> =
-            vms.iter().filter(|vm| vm.node == relocation.node).filter_map(|vm| busy.get(&vm.id).copied()).collect();
-        let left_out = failed(&moves).chain(busy.into_keys()).collect();
-        let drawn = draw(self.collector.map(), vms, relocation.node, left_out).await?;
-        match drawn.plan.moves.first() {
-            Some(first) => self.begin(&relocation, &drawn, first, moves.len()).await,
+            vms.iter().filter(|vm| vm.node == node).filter_map(|vm| busy.get(&vm.id).copied()).collect();
+        let left_out = failed(moves).chain(busy.into_keys()).collect();
+        let drawn = draw(self.collector.map(), vms, node, left_out).await?;
+        match drawn.plan.moves.first().and_then(|first| Some((first, drawn.vms.get(&first.vm)?))) {
+            Some((first, vm)) => self.begin(relocation, vm, first, moves.len()).await,
             // What works on them now ends first.
             None if !waits_for.is_empty() => Ok(Look::Moving(waits_for)),
             None => Ok(Look::Stuck(reason(&drawn))),
         }
     }
 
-    async fn is_draining(&self, relocation: &Relocation) -> Result<bool, ManagerError> {
+    async fn is_draining(&self, node: NodeId) -> Result<bool, ManagerError> {
         let nodes = self.shared.store.node_list().await?;
         let drains = |node: &grid::node::Node| node.administration == Administration::Draining;
-        Ok(nodes.iter().any(|node| node.id == relocation.node && drains(node)))
+        Ok(nodes.iter().any(|each| each.id == node && drains(each)))
     }
 
-    /// Begins a move as an operation of the VM's own. Where it can't be begun now, the next look plans anew.
-    async fn begin(
+    /// Begins a move as an operation of the VM's own; `number` is its own among the moves of the relocation. Where it
+    /// can't be begun now, the next look plans anew.
+    pub(super) async fn begin(
         &self,
         relocation: &Relocation,
-        drawn: &Drawn,
+        vm: &Vm,
         first: &Move,
         number: usize,
     ) -> Result<Look, ManagerError> {
-        let planned = drawn.vms.get(&first.vm).and_then(|vm| {
-            let plan = relocate(&self.collector.map(), vm, first, &self.shared.pace.plans)?;
-            Some((vm.clone(), plan))
-        });
-        let Some((vm, plan)) = planned else { return Ok(Look::Stuck("what is to be moved has changed".to_owned())) };
+        let vm = vm.clone();
+        let Some(plan) = relocate(&self.collector.map(), &vm, first, &self.shared.pace.plans) else {
+            return Ok(Look::Stuck("what is to be moved has changed".to_owned()));
+        };
         let Some(user) = self.shared.store.user_get(relocation.actor).await? else {
             return Ok(Look::Stuck("who began it is not there any more".to_owned()));
         };
@@ -218,21 +241,42 @@ impl Relocator {
         }
     }
 
-    async fn end(&self, id: RelocationId, state: RelocationState, reason: Option<&str>) -> Result<(), ManagerError> {
-        let outcome = reason.map_or_else(|| state.as_str().to_owned(), |why| format!("{}: {why}", state.as_str()));
-        let actor = self.shared.store.relocation_get(id).await?.map(|found| found.actor);
+    pub(super) async fn over(
+        &self,
+        relocation: &Relocation,
+        state: RelocationState,
+        reason: Option<&str>,
+    ) -> Result<Look, ManagerError> {
+        self.end(relocation, state, reason).await?;
+        Ok(Look::Over)
+    }
+
+    async fn end(
+        &self,
+        relocation: &Relocation,
+        state: RelocationState,
+        reason: Option<&str>,
+    ) -> Result<(), ManagerError> {
         let row = AuditRow {
             at: clock::now(),
-            actor,
+            actor: Some(relocation.actor),
             tenant: None,
-            action: "node_drain".to_owned(),
-            target: id.to_string(),
-            outcome,
+            action: super::action(&relocation.kind).to_owned(),
+            target: relocation.id.to_string(),
+            outcome: reason.map_or_else(|| state.as_str().to_owned(), |why| format!("{}: {why}", state.as_str())),
         };
-        self.shared.store.relocation_end(id, state, reason, &row).await?;
-        self.shared.tell(Change::Relocation(id));
+        self.shared.store.relocation_end(relocation.id, state, reason, &row).await?;
+        self.shared.tell(Change::Relocation(relocation.id));
+        if let Some(operation) = relocation.makes_room_for() {
+            self.driver.spawn(operation);
+        }
         Ok(())
     }
+}
+
+/// The VMs that operations work on.
+pub(super) async fn busy(shared: &Shared) -> Result<BTreeMap<VmId, OperationId>, StoreError> {
+    Ok(shared.store.operation_unfinished().await?.iter().map(|each| (each.kind.vm(), each.id)).collect())
 }
 
 /// Until something changes that matters; at once where changes were missed.
@@ -249,9 +293,4 @@ async fn until(changes: &mut Receiver<Change>, matters: impl Fn(&Change) -> bool
 /// VMs that a move of this relocation did not bring away.
 fn failed(moves: &[Operation]) -> impl Iterator<Item = VmId> + '_ {
     moves.iter().filter(|each| each.state != OperationState::Succeeded).map(|each| each.kind.vm())
-}
-
-fn reason(drawn: &Drawn) -> String {
-    let each: Vec<String> = drawn.stay().into_iter().map(|(vm, why)| format!("{vm}: {why}")).collect();
-    if each.is_empty() { "what is left there can't be moved now".to_owned() } else { each.join("; ") }
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 use uuid::Uuid;
 
-async fn with_vms(number: usize) -> (Rig, Vec<VmId>) {
+pub(super) async fn with_vms(number: usize) -> (Rig, Vec<VmId>) {
     let rig = Rig::new().await;
     let mut vms = Vec::new();
     for _ in 0..number {
@@ -25,7 +25,7 @@ async fn drain(rig: &Rig) -> RelocationId {
     rig.manager.node_drain(&rig.admin, "qemu-a", Uuid::new_v4()).await.unwrap()
 }
 
-async fn over(rig: &Rig, id: RelocationId) -> Relocation {
+pub(super) async fn over(rig: &Rig, id: RelocationId) -> Relocation {
     for _ in 0..6_000 {
         let found = rig.store.relocation_get(id).await.unwrap().unwrap();
         if found.state.is_over() {
@@ -36,12 +36,12 @@ async fn over(rig: &Rig, id: RelocationId) -> Relocation {
     panic!("not over: {:#?}", moves(rig, id).await);
 }
 
-async fn moves(rig: &Rig, id: RelocationId) -> Vec<Operation> {
+pub(super) async fn moves(rig: &Rig, id: RelocationId) -> Vec<Operation> {
     rig.store.relocation_operations(id).await.unwrap()
 }
 
 /// The first move, once it was begun.
-async fn first_move(rig: &Rig, id: RelocationId) -> Operation {
+pub(super) async fn first_move(rig: &Rig, id: RelocationId) -> Operation {
     for _ in 0..1_500 {
         if let Some(first) = moves(rig, id).await.into_iter().next() {
             return first;
