@@ -60,6 +60,11 @@ pub fn App() -> impl IntoView {
                         ssr=SsrMode::Async
                     />
                     <Route
+                        path=path!("admin/rebalance")
+                        view=pages::admin_rebalance::AdminRebalancePage
+                        ssr=SsrMode::Async
+                    />
+                    <Route
                         path=path!("admin/what-if")
                         view=pages::admin_what_if::AdminWhatIfPage
                         ssr=SsrMode::Async

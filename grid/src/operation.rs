@@ -13,7 +13,7 @@
 //!
 //! What waits for the operator is not over: it holds what it holds, and nothing else works on its VM.
 
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanKind};
 use crate::{NodeId, OperationId, Size, TenantId, UnixMillis, UserId, VmId};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,11 @@ impl OperationKind {
             Self::Delete { .. } => "delete",
             Self::Resize { .. } => "resize",
         }
+    }
+
+    /// Whether other VMs move away before it has a plan that can be carried out.
+    pub const fn waits_for_room(&self) -> bool {
+        matches!(self, Self::Resize { plan: Plan { kind: PlanKind::MakeRoom, .. }, .. })
     }
 
     pub const fn vm(&self) -> VmId {

@@ -7,9 +7,11 @@
 //!      └─ plan anew, begin the next move, wait for its end; and again
 //! ```
 //!
-//! Moves that are done stay, however it ends.
+//! Moves that are done stay, however it ends. One that makes room ends as succeeded when the operation that waits for
+//! it has its room.
 
-use crate::{NodeId, RelocationId, UnixMillis, UserId};
+use crate::moves::Move;
+use crate::{NodeId, OperationId, RelocationId, UnixMillis, UserId, VmId};
 use serde::{Deserialize, Serialize};
 
 /// See the module's picture.
@@ -39,11 +41,42 @@ impl RelocationState {
     }
 }
 
-/// A node that is emptied.
+/// What VMs are moved for; frozen when it begins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum RelocationKind {
+    /// A node is emptied.
+    Drain { node: NodeId },
+    /// There shall be room for this VM, for which [`Relocation::makes_room_for`] waits.
+    MakeRoom { vm: VmId },
+    /// These moves, as an admin has reviewed them, in their order. What can't be carried out when its turn comes is
+    /// left out.
+    Rebalance { moves: Vec<Move> },
+}
+
+impl RelocationKind {
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Drain { .. } => "drain",
+            Self::MakeRoom { .. } => "make-room",
+            Self::Rebalance { .. } => "rebalance",
+        }
+    }
+
+    /// The node that is emptied.
+    pub const fn node(&self) -> Option<NodeId> {
+        match self {
+            Self::Drain { node } => Some(*node),
+            Self::MakeRoom { .. } | Self::Rebalance { .. } => None,
+        }
+    }
+}
+
+/// Work that is made of moves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relocation {
     pub id: RelocationId,
-    pub node: NodeId,
+    pub kind: RelocationKind,
     pub actor: UserId,
     pub state: RelocationState,
     /// Why it failed or was cancelled, for admins.
@@ -52,4 +85,14 @@ pub struct Relocation {
     pub cancelled_by: Option<UserId>,
     pub created_at: UnixMillis,
     pub ended_at: Option<UnixMillis>,
+}
+
+impl Relocation {
+    /// The operation that waits for the room, if room is made: the two have the same id.
+    pub const fn makes_room_for(&self) -> Option<OperationId> {
+        match self.kind {
+            RelocationKind::MakeRoom { .. } => Some(OperationId(self.id.0)),
+            RelocationKind::Drain { .. } | RelocationKind::Rebalance { .. } => None,
+        }
+    }
 }

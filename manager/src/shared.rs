@@ -5,7 +5,7 @@ use crate::options::{NetworkOptions, Pace, UtilityOptions};
 use crate::reconciler::Mending;
 use crate::store::Store;
 use crate::utility::{ImageLibrary, UtilityHub};
-use grid::{NodeId, OperationId, VmId};
+use grid::{NodeId, OperationId, RelocationId, VmId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -16,6 +16,10 @@ pub enum Change {
     /// A new version of the map.
     Map,
     Operation(OperationId),
+    /// The operation is over, or waits for the operator; told besides [`Change::Operation`].
+    Ended(OperationId),
+    /// It was cancelled or has ended.
+    Relocation(RelocationId),
     Vm(VmId),
 }
 

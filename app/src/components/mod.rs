@@ -16,5 +16,6 @@ pub mod node_settings;
 pub mod node_table;
 pub mod operation_table;
 pub mod quota;
+pub mod relocation;
 pub mod resize_form;
 pub mod resize_preview;

@@ -3,6 +3,7 @@
 use crate::components::as_of::AsOf;
 use crate::components::choice::Choice;
 use crate::components::field::TickField;
+use crate::components::relocation::PlannedMoves;
 use crate::pages::vm_resize::VmResize;
 use crate::view::amounts;
 use crate::view::plan::{PlanView, PreviewView, RefusalView, Typed};
@@ -39,6 +40,12 @@ fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_of
         view! { <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/> }
     });
     let choice = plan.choice.map(|choice| view! { <Choice choice/> });
+    let first = (!plan.first.is_empty()).then(|| {
+        view! {
+            <h3>"These move away first"</h3>
+            <PlannedMoves moves=plan.first/>
+        }
+    });
     let way = plan.way.map(|(source, destination)| {
         view! { <dt>"Nodes"</dt><dd>{format!("{source} → {destination}")}</dd> }
     });
@@ -54,6 +61,7 @@ fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_of
                 <dd>{plan.downtime}</dd>
                 {way}
             </dl>
+            {first}
             <ActionForm action=agree>
                 <input type="hidden" name="id" value=id/>
                 <input type="hidden" name="plan" value=plan.json/>

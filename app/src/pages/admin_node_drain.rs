@@ -4,13 +4,12 @@ use super::address;
 use super::session::flash_take;
 use crate::AppError;
 use crate::components::as_of::AsOf;
-use crate::components::badge::RelocationBadge;
 use crate::components::field::{FormProblems, problems};
 use crate::components::loaded::{kept, loaded};
-use crate::components::operation_table::OperationTable;
+use crate::components::relocation::{CANCEL_HINT, PlannedMoves, Run};
 use crate::form::FormReply;
 use crate::live::Live;
-use crate::view::drain::{DrainPageView, DrainRun};
+use crate::view::relocation::DrainPageView;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -63,7 +62,18 @@ fn DrainView(
 ) -> impl IntoView {
     let name = view.node.clone();
     let runs = view.newest.as_ref().is_some_and(|newest| !newest.state.is_over());
-    let newest = view.newest.clone().map(|newest| view! { <Run newest name=name.clone() cancel/> });
+    let newest = view.newest.clone().map(|newest| {
+        let name = name.clone();
+        view! {
+            <Run newest titles=("Being drained", "The last drain")>
+                <ActionForm action=cancel>
+                    <input type="hidden" name="name" value=name/>
+                    <button type="submit" class="button" disabled=move || cancel.pending().get()>"Cancel"</button>
+                    <span class="field-hint">{CANCEL_HINT}</span>
+                </ActionForm>
+            </Run>
+        }
+    });
     view! {
         <div class="page-head">
             <div>
@@ -84,20 +94,6 @@ fn DrainView(
 /// What would be done now.
 #[component]
 fn Plan(view: DrainPageView, begin: ServerAction<NodeDrain>) -> impl IntoView {
-    let is_empty = view.plan.is_empty();
-    let moves = view
-        .plan
-        .into_iter()
-        .map(|each| {
-            view! {
-                <tr data-move=each.vm.clone()>
-                    <td data-label="VM">{each.vm.clone()}</td>
-                    <td data-label="Nodes">{each.way}</td>
-                    <td data-label="How">{each.manner}</td>
-                </tr>
-            }
-        })
-        .collect_view();
     let stays = view.stay.clone();
     let stay = view.stay.into_iter().map(|(vm, why)| view! { <li data-stays=vm.clone()>{format!("{vm}: {why}")}</li> });
     let stay = stay.collect_view();
@@ -108,15 +104,7 @@ fn Plan(view: DrainPageView, begin: ServerAction<NodeDrain>) -> impl IntoView {
                 "The node takes no new VM from now on. Its VMs are moved one after the other, running ones live; before "
                 "each move the plan is made anew. A VM that would have to be shut down for it stays."
             </p>
-            {is_empty.then(|| view! { <p class="empty">"There is nothing to move."</p> })}
-            <div class="table-scroll" hidden=is_empty>
-                <table class="stacking">
-                    <thead>
-                        <tr><th scope="col">"VM"</th><th scope="col">"Nodes"</th><th scope="col">"How"</th></tr>
-                    </thead>
-                    <tbody>{moves}</tbody>
-                </table>
-            </div>
+            <PlannedMoves moves=view.plan/>
             {(!stays.is_empty()).then(|| view! { <h3>"These stay"</h3> })}
             <ul>{stay}</ul>
             <ActionForm action=begin>
@@ -124,30 +112,6 @@ fn Plan(view: DrainPageView, begin: ServerAction<NodeDrain>) -> impl IntoView {
                 <input type="hidden" name="id" value=view.form_id/>
                 <button type="submit" class="button button-main" disabled=move || begin.pending().get()>"Drain"</button>
             </ActionForm>
-        </section>
-    }
-    .into_any()
-}
-
-/// The newest drain, with its moves.
-#[component]
-fn Run(newest: DrainRun, name: String, cancel: ServerAction<NodeDrainCancel>) -> impl IntoView {
-    let state = newest.state;
-    let can_cancel = !state.is_over() && !newest.is_cancelled;
-    let cancelled = !state.is_over() && newest.is_cancelled;
-    view! {
-        <section class="card" data-drain=newest.id data-state=state.as_str()>
-            <h2>{if state.is_over() { "The last drain" } else { "Being drained" }}</h2>
-            <p role="status"><RelocationBadge state/> {newest.reason}</p>
-            {cancelled.then(|| view! { <p>"It ends after the move at hand."</p> })}
-            {can_cancel.then(|| view! {
-                <ActionForm action=cancel>
-                    <input type="hidden" name="name" value=name/>
-                    <button type="submit" class="button" disabled=move || cancel.pending().get()>"Cancel"</button>
-                    <span class="field-hint">"It ends after the move at hand; what has moved stays where it is."</span>
-                </ActionForm>
-            })}
-            <div class="card-table"><OperationTable operations=newest.moves with_vm=true/></div>
         </section>
     }
     .into_any()

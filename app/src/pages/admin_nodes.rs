@@ -32,6 +32,7 @@ pub fn AdminNodesPage() -> impl IntoView {
                         <h1>"Nodes"</h1>
                         <AsOf at=list.as_of/>
                     </div>
+                    <a class="button" href="/admin/rebalance">"Even nodes out…"</a>
                     <BarLegend/>
                 </div>
                 <div class="card card-table"><NodeTable nodes=list.nodes/></div>

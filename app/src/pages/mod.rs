@@ -7,6 +7,7 @@ pub mod admin_node;
 pub mod admin_node_drain;
 pub mod admin_nodes;
 pub mod admin_operations;
+pub mod admin_rebalance;
 pub mod admin_what_if;
 pub mod home;
 pub mod login;

@@ -11,6 +11,7 @@ use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
 use crate::view::operation::{OperationPageView, StepView, state_word, step_word};
 use grid::operation::{OperationState, StepState};
+use grid::plan::PlanKind;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -135,6 +136,9 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
         OperationState::Failed => "It could not be finished.",
         OperationState::Undoing => "It is being taken back.",
         OperationState::Waiting => "Nothing goes on until an operator has looked at it.",
+        OperationState::Pending if view.plan.as_deref() == Some(PlanKind::MakeRoom.as_str()) => {
+            "Room is being made: other VMs move away first. It goes on even if you close this page."
+        }
         OperationState::Pending | OperationState::Running => "It goes on even if you close this page.",
     };
     let class = format!("outcome outcome-{}", state.as_str());

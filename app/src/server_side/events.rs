@@ -90,10 +90,11 @@ impl Feed {
     async fn event(&mut self, change: Change) -> Option<Event> {
         let is_admin = self.principal.role == Role::Admin;
         match change {
-            Change::Map => {
+            Change::Map | Change::Relocation(_) => {
                 self.map_waits = true;
                 None
             }
+            Change::Ended(_) => None,
             Change::Operation(id) => {
                 let may_see = is_admin || self.manager.operation_get(&self.principal, id).await.is_ok();
                 may_see.then(|| Event::default().event("operation").data(id.to_string()))

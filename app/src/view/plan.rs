@@ -1,5 +1,6 @@
 //! The resize form and what it answers: a plan, or why there is none.
 
+use super::relocation::MoveLine;
 use super::vm::VmCard;
 use crate::form::Problem;
 use grid::Size;
@@ -70,6 +71,8 @@ pub struct PlanView {
     pub downtime: String,
     /// Whether the guest is asked to shut down on the way.
     pub restarts: bool,
+    /// The moves of other VMs that make room first, for admins.
+    pub first: Vec<MoveLine>,
     /// From and to, for admins.
     pub way: Option<(String, String)>,
     /// Why there, for admins.

@@ -23,7 +23,7 @@ pub struct PlanWords {
 /// What will happen; how long it takes stands in the plan's estimate.
 pub fn explain_plan(plan: &Plan) -> PlanWords {
     let mut sentences = happens(plan);
-    if plan.kind.moves() {
+    if plan.room.as_ref().map_or(plan.kind, |room| room.then).moves() {
         sentences.push("Its data, its address and its MAC stay the same.");
     }
     PlanWords { title: title(plan).to_owned(), sentences: sentences.into_iter().map(ToOwned::to_owned).collect() }
@@ -73,7 +73,31 @@ fn happens(plan: &Plan) -> Vec<&'static str> {
             ]
         }
         (PlanKind::MoveCold, false) => vec![NO_ROOM, "Its disk is carried over.", "It is off and stays off."],
-        (PlanKind::MakeRoom, _) => vec!["Other VMs move away first, then this one gets its new size."],
+        (PlanKind::MakeRoom, running) => {
+            let first =
+                "No server has room for this size yet: other VMs move away first, and none of them is interrupted.";
+            vec![first, plan.room.as_ref().map_or("Then this one gets its new size.", |room| then(room.then, running))]
+        }
+    }
+}
+
+/// What happens to the VM itself once there is room for it.
+const fn then(kind: PlanKind, running: bool) -> &'static str {
+    match (kind, running) {
+        (PlanKind::InPlaceLive, _) => "Then it grows where it is and keeps running.",
+        (PlanKind::InPlaceRestart, true) => {
+            "Then the guest is asked to shut down, is given its new size where it is, and is started again."
+        }
+        (PlanKind::MoveLive, _) => "Then it moves to another server while it runs, and grows there.",
+        (PlanKind::MoveLiveRestart, _) => {
+            "Then it moves to another server while it runs; there the guest is asked to shut down and starts at its new size."
+        }
+        (PlanKind::MoveCold, true) => {
+            "Then the guest is asked to shut down, its disk is carried to another server, and it starts there at its new              size."
+        }
+        (PlanKind::MoveCold, false) => "Then its disk is carried to another server. It is off and stays off.",
+        (PlanKind::InPlaceRestart, false) => "Then it gets its new size. It is off and stays off.",
+        (PlanKind::MakeRoom, _) => "Then this one gets its new size.",
     }
 }
 

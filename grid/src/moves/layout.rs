@@ -129,6 +129,15 @@ impl Layout {
         })
     }
 
+    /// How a move can be carried out as things are: none where its VM is elsewhere or may not be moved, or there is no
+    /// room for it. Leaves groups to whoever planned it.
+    pub fn can(&self, each: &Move) -> Option<Manner> {
+        let (guest, to) = self.guest(self.find_guest(each.vm)?).zip(self.find_site(each.to))?;
+        let (home, there) = self.site(guest.home).zip(self.site(to))?;
+        let fits = guest.movable && home.id == each.from && there.free().covers(&guest.takes);
+        self.way(guest, to).filter(|_| fits).map(|(manner, _)| manner)
+    }
+
     /// The move as a plan lists it.
     pub(super) fn describe(&self, guest: &Guest, to: u32) -> Option<Move> {
         let (manner, bytes) = self.way(guest, to)?;

@@ -3,6 +3,7 @@
 
 use super::{Estimate, PlanKind};
 use crate::map::MapNode;
+use crate::moves::{Manner, Move};
 use crate::vm::Vm;
 use crate::{HypervisorKind, Size};
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,18 @@ pub(super) fn estimate(kind: PlanKind, vm: &Vm, running: bool, to: Size, home: &
     };
     let parts = [pace.prepare_ms, restart_ms, carry_ms, plug_ms];
     Estimate { duration_ms: parts.into_iter().fold(0, u64::saturating_add), downtime_ms }
+}
+
+/// What moves of other VMs are expected to take, one after the other.
+pub(super) fn moves_ms(moves: &[Move], pace: &Pace) -> u64 {
+    let each = |it: &Move| {
+        let (bytes_per_s, switch_ms) = match it.manner {
+            Manner::Live => (pace.migrate_bytes_per_s, pace.switch_ms),
+            Manner::Stopped | Manner::Cold => (pace.copy_bytes_per_s, 0),
+        };
+        milliseconds(it.bytes, bytes_per_s).saturating_add(switch_ms).saturating_add(pace.prepare_ms)
+    };
+    moves.iter().map(each).fold(0, u64::saturating_add)
 }
 
 /// What the VM's disk really takes, where its home's utility module has said it; else its whole size.

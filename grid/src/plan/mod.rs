@@ -3,6 +3,7 @@
 mod choice;
 mod deploy;
 mod estimate;
+mod make_room;
 mod planner;
 mod refusal;
 mod relocate;
@@ -11,10 +12,12 @@ mod room;
 pub use choice::{Choice, choice};
 pub use deploy::place_new;
 pub use estimate::Pace;
+pub use make_room::plan_with_room;
 pub use planner::plan;
 pub use refusal::{Refusal, RefusalReason};
 pub use relocate::relocate;
 
+use crate::moves::Move;
 use crate::{NodeId, Size, VmId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -30,6 +33,7 @@ pub enum PlanKind {
     MoveLiveRestart,
     /// Also how a stopped VM moves; it stays stopped.
     MoveCold,
+    /// Other VMs move away first; [`Plan::room`] says which, and how it goes on.
     MakeRoom,
 }
 
@@ -71,6 +75,18 @@ pub struct Plan {
     pub estimate: Estimate,
     /// The VM's generation that the plan was made for.
     pub generation: u64,
+    /// Of a plan that makes room: what comes first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room: Option<RoomFirst>,
+}
+
+/// How room is made for a VM, and how it gets its size when there is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomFirst {
+    /// One of the other kinds. What is found when the room is there disturbs no more than this.
+    pub then: PlanKind,
+    /// The moves of other VMs, in their order, for admins; drawn anew whenever one of them has ended.
+    pub moves: Vec<Move>,
 }
 
 impl Plan {
@@ -78,12 +94,17 @@ impl Plan {
     #[must_use]
     pub fn for_customer(self) -> Self {
         let nowhere = NodeId(Uuid::nil());
-        Self { source: nowhere, destination: self.destination.map(|_| nowhere), ..self }
+        let room = self.room.map(|room| RoomFirst { moves: Vec::new(), ..room });
+        Self { source: nowhere, destination: self.destination.map(|_| nowhere), room, ..self }
     }
 
     /// Whether the guest's work is cut off on the way.
     pub const fn interrupts(&self) -> bool {
-        self.running && self.kind.restarts()
+        let then = match &self.room {
+            Some(room) => room.then,
+            None => self.kind,
+        };
+        self.running && then.restarts()
     }
 
     /// Whether who agreed to `agreed` has agreed to this too: the same change of the same VM, by a plan that stands no

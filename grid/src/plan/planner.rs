@@ -110,14 +110,14 @@ impl Question<'_> {
 
     /// Whether the running VM can be given the size without a restart, its disk aside: within its maxima, no fewer
     /// vCPUs where the kind can't unplug them, no memory below what a machine started with.
-    fn within_reach(&self, to: Size) -> bool {
+    pub(super) fn within_reach(&self, to: Size) -> bool {
         let (vm, from) = (self.vm, self.vm.size);
         vm.maxima.admit(&to)
             && (to.vcpus >= from.vcpus || vm.kind.unplugs_vcpus())
             && (to.memory >= from.memory || to.memory >= vm.maxima.floor_memory() || vm.kind.is_container())
     }
 
-    fn kind_in_place(&self, to: Size) -> PlanKind {
+    pub(super) fn kind_in_place(&self, to: Size) -> PlanKind {
         let disk_needs_restart = self.vm.kind.is_container() && to.disk > self.vm.size.disk;
         if self.running() && self.within_reach(to) && !disk_needs_restart {
             PlanKind::InPlaceLive
@@ -142,7 +142,7 @@ impl Question<'_> {
         }
     }
 
-    fn make(&self, kind: PlanKind, home: &MapNode, to: Size, destination: Option<NodeId>) -> Plan {
+    pub(super) fn make(&self, kind: PlanKind, home: &MapNode, to: Size, destination: Option<NodeId>) -> Plan {
         let vm = self.vm;
         Plan {
             vm: vm.id,
@@ -154,6 +154,7 @@ impl Question<'_> {
             running: self.running(),
             estimate: estimate(kind, vm, self.running(), to, home, self.pace),
             generation: vm.generation,
+            room: None,
         }
     }
 }

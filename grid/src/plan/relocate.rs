@@ -21,5 +21,6 @@ pub fn relocate(map: &ResourceMap, vm: &Vm, carried: &Move, pace: &Pace) -> Opti
         running,
         estimate: estimate(kind, vm, running, vm.size, home, pace),
         generation: vm.generation,
+        room: None,
     })
 }

@@ -6,7 +6,7 @@ use grid::explain::{
 };
 use grid::map::{Condition, MapNode, ResourceMap, losses_not_absorbed, nodes_that_cannot_be_drained};
 use grid::placement::{Group, Request, Rule, summarise};
-use grid::plan::{Estimate, Pace, Plan, PlanAnswer, PlanKind, Refusal, RefusalReason, plan};
+use grid::plan::{Estimate, Pace, Plan, PlanAnswer, PlanKind, Refusal, RefusalReason, RoomFirst, plan};
 use grid::sample::Source;
 use grid::vm::{Vm, VmState};
 use grid::{HypervisorKind, Resource, Size};
@@ -94,7 +94,7 @@ fn every_reason_of_a_refusal_reads_well() {
 #[test]
 fn every_plan_reads_well() {
     let vm = vm(1, 1, HypervisorKind::Qemu, size(2, 1024, 10));
-    let text = |kind: PlanKind, running: bool, to: Size| {
+    let text_of = |kind: PlanKind, then: Option<PlanKind>, running: bool, to: Size| {
         let plan = Plan {
             vm: vm.id,
             kind,
@@ -105,6 +105,7 @@ fn every_plan_reads_well() {
             running,
             estimate: Estimate { duration_ms: 154_000, downtime_ms: 300 },
             generation: 1,
+            room: then.map(|then| RoomFirst { then, moves: Vec::new() }),
         };
         let PlanWords { title, sentences } = explain_plan(&plan);
         format!(
@@ -115,6 +116,8 @@ fn every_plan_reads_well() {
         )
     };
     let (grown, shrunk) = (size(4, 2048, 10), size(1, 512, 10));
+    let text = |kind, running, to| text_of(kind, None, running, to);
+    let after_room = |then, running| text_of(PlanKind::MakeRoom, Some(then), running, grown);
     let texts = [
         text(PlanKind::InPlaceLive, true, grown),
         text(PlanKind::InPlaceLive, true, shrunk),
@@ -126,7 +129,13 @@ fn every_plan_reads_well() {
         text(PlanKind::MoveLiveRestart, true, grown),
         text(PlanKind::MoveCold, true, grown),
         text(PlanKind::MoveCold, false, grown),
-        text(PlanKind::MakeRoom, true, grown),
+        after_room(PlanKind::InPlaceLive, true),
+        after_room(PlanKind::InPlaceRestart, true),
+        after_room(PlanKind::InPlaceRestart, false),
+        after_room(PlanKind::MoveLive, true),
+        after_room(PlanKind::MoveLiveRestart, true),
+        after_room(PlanKind::MoveCold, true),
+        after_room(PlanKind::MoveCold, false),
     ];
     insta::assert_snapshot!(texts.join("\n"));
 }

@@ -72,7 +72,7 @@ pub(crate) fn can_cancel(operation: &Operation) -> Result<(), &'static str> {
         OperationKind::Start { .. } | OperationKind::Stop { .. } => return Err("it is over in a moment"),
         OperationKind::Deploy { .. } | OperationKind::Resize { .. } => {}
     }
-    let steps = steps_of(&operation.kind).ok_or("this version of Hostgrid does not know its steps")?;
+    let steps = steps_of(&operation.kind);
     let begun = operation.steps.iter().filter(|step| step.state != StepState::Waiting);
     let mut begun = begun.filter_map(|step| steps.get(usize::try_from(step.position).ok()?).map(|it| (it, step.state)));
     if begun.any(|(step, state)| !can_turn_back(step.as_ref(), state)) {

@@ -47,6 +47,7 @@ impl Wanted<'_> {
         let (vm, kind) = (&self.vm, self.vm.kind);
         match &self.kind {
             OperationKind::Deploy { node, size, .. } => vec![(*node, commitment(kind, *size))],
+            kind if kind.waits_for_room() => Vec::new(),
             OperationKind::Resize { plan, .. } => vec![held_by(plan, vm)],
             _ => Vec::new(),
         }
@@ -82,8 +83,7 @@ pub(crate) async fn begin(
     collector: &Collector,
     wanted: Wanted<'_>,
 ) -> Result<OperationId, ManagerError> {
-    let steps = super::steps_of(&wanted.kind)
-        .ok_or_else(|| ManagerError::Unavailable { reason: "this kind of plan can't be carried out yet".into() })?;
+    let steps = super::steps_of(&wanted.kind);
     let reservations = wanted.reservations();
     let room =
         reservations.iter().map(|(node, asked)| room_check(collector, *node, *asked)).collect::<Result<Vec<_>, _>>()?;
@@ -108,6 +108,26 @@ pub(crate) async fn begin(
         collector.records_changed().await?;
     }
     answer(begun, &new)
+}
+
+/// Has an operation that waited for room go on by this plan, with the room that it holds. To be called in one's turn.
+/// Whether it does: not where the room was taken a moment ago, or the VM has just changed.
+pub(crate) async fn go_on_with(
+    shared: &Shared,
+    collector: &Collector,
+    (id, kind): (OperationId, &OperationKind),
+    vm: &Vm,
+) -> Result<bool, ManagerError> {
+    let OperationKind::Resize { plan, .. } = kind else { return Ok(false) };
+    let (node, asked) = held_by(plan, vm);
+    let room = room_check(collector, node, asked)?;
+    let steps: Vec<&'static str> = super::steps_of(kind).iter().map(|step| step.name()).collect();
+    let begun = shared.store.operation_room_made(id, kind, &steps, &room).await?;
+    if matches!(begun, Begun::Started(_)) {
+        // Before the next one looks.
+        collector.records_changed().await?;
+    }
+    Ok(matches!(begun, Begun::Started(_)))
 }
 
 /// The room that must still be there: what the store does not know is told to it.

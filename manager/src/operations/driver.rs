@@ -18,6 +18,9 @@
 //!                          that the reason says
 //! ```
 //!
+//! A pending operation whose plan makes room is nobody's here: what makes the room (`relocations/make_room.rs`) gives it
+//! another plan and then has it carried out; where no room could be made, or it was cancelled, it is undone.
+//!
 //! An undo that fails and leaves no more behind than a copy that does not run keeps no operation waiting.
 //!
 //! The rows say all that is needed to go on after a crash: a step that was `started` is carried out again, one whose
@@ -26,6 +29,7 @@
 
 use super::kinds::steps_of;
 use super::restore::restore;
+use super::room;
 use super::run::Run;
 use super::step::Step;
 use super::turns::{Move, Turn, Turns, has_begun};
@@ -144,9 +148,12 @@ impl Driver {
         });
     }
 
-    /// Has an operation that this process carries out turn back where it can: the store knows already.
+    /// Has an operation turn back where it can: the store knows already. One that nobody carries out, for it waits for
+    /// room, is ended.
     pub(crate) fn cancel(&self, id: OperationId) {
-        self.with_running(|running| running.get(&id).map(|it| it.cancelled.cancel()));
+        if self.with_running(|running| running.get(&id).map(|it| it.cancelled.cancel())).is_none() {
+            self.spawn(id);
+        }
     }
 
     fn with_running<T>(&self, change: impl FnOnce(&mut BTreeMap<OperationId, Running>) -> T) -> T {
@@ -166,6 +173,9 @@ impl Driver {
 
     async fn carry_out(&self, id: OperationId) -> Result<(), StoreError> {
         let store = &self.shared.store;
+        if room::is_being_made(store.as_ref(), id).await? {
+            return Ok(());
+        }
         let epoch = store.operation_claim(id).await?;
         let operation = store.operation_get(id).await?.ok_or(StoreError::NotFound)?;
         let began = Instant::now();
@@ -177,6 +187,7 @@ impl Driver {
             run.cancelled = cancelled;
         }
         let outcome = match known_steps(&run.operation) {
+            _ if kind.waits_for_room() => room::none_was_made(&run).await?,
             Some(steps) => self.walk(&run, &steps).await?,
             None => Outcome::not_understood(),
         };
@@ -216,7 +227,7 @@ impl Driver {
 
 /// The steps of the operation, where they are the ones that were written down when it was accepted.
 fn known_steps(operation: &Operation) -> Option<Vec<Box<dyn Step>>> {
-    let steps = steps_of(&operation.kind)?;
+    let steps = steps_of(&operation.kind);
     let recorded = operation.steps.iter().map(|step| step.name.as_str());
     steps.iter().map(|step| step.name()).eq(recorded).then_some(steps)
 }

@@ -73,6 +73,7 @@ async fn tell(run: &Run) {
     }
     run.shared.tell(Change::Vm(run.vm_id()));
     run.shared.tell(Change::Operation(run.operation.id));
+    run.shared.tell(Change::Ended(run.operation.id));
 }
 
 /// What became of the VM can't be seen now, and would never be recorded: a disk that has grown does not shrink again.

@@ -6,9 +6,9 @@ use super::{delete, deploy, power, resize_in_place, resize_move};
 use grid::operation::OperationKind;
 use grid::plan::PlanKind;
 
-/// None where this program does not know how.
-pub(crate) fn steps_of(kind: &OperationKind) -> Option<Vec<Box<dyn Step>>> {
-    let steps = match kind {
+/// None for one that waits for room: it gets another plan when there is some.
+pub(crate) fn steps_of(kind: &OperationKind) -> Vec<Box<dyn Step>> {
+    match kind {
         OperationKind::Deploy { .. } => deploy::steps(),
         OperationKind::Start { .. } => power::start_steps(),
         OperationKind::Stop { force, .. } => power::stop_steps(*force),
@@ -19,8 +19,7 @@ pub(crate) fn steps_of(kind: &OperationKind) -> Option<Vec<Box<dyn Step>>> {
             PlanKind::MoveLive => resize_move::live(plan),
             PlanKind::MoveLiveRestart => resize_move::live_restart(plan),
             PlanKind::MoveCold => resize_move::cold(plan),
-            PlanKind::MakeRoom => return None,
+            PlanKind::MakeRoom => Vec::new(),
         },
-    };
-    Some(steps)
+    }
 }

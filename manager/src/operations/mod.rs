@@ -13,6 +13,7 @@ mod power;
 mod resize_in_place;
 mod resize_move;
 mod restore;
+mod room;
 mod run;
 mod step;
 mod steps;
@@ -25,7 +26,7 @@ pub(crate) mod trial;
 mod turns;
 mod work;
 
-pub(crate) use choose::{Chooser, Wanted, audit_refused, begin, quota_left, recorded};
+pub(crate) use choose::{Chooser, Wanted, audit_refused, begin, go_on_with, quota_left, recorded};
 pub(crate) use driver::Driver;
 pub(crate) use kinds::steps_of;
 

@@ -172,6 +172,6 @@ fn is_same(told: Size, recorded: Size) -> bool {
     told.vcpus == recorded.vcpus && told.disk == recorded.disk && apart < Size::MEMORY_STEP.0
 }
 
-fn say(broken: &mut Vec<Broken>, promise: Promise, what: String) {
+pub(super) fn say(broken: &mut Vec<Broken>, promise: Promise, what: String) {
     broken.push(Broken { promise, what });
 }

@@ -7,6 +7,7 @@ use crate::hypervisor::{Hypervisor, Observation};
 use crate::store::rows::{AuditRow, OperationFilter};
 use crate::store::{Store, StoreError};
 use grid::operation::Operation;
+use grid::relocation::Relocation;
 use grid::sample::{DiskSample, DomainSample};
 use grid::vm::Vm;
 use grid::{NodeId, OperationId, Resources, UnixMillis, VmId};
@@ -39,6 +40,8 @@ pub struct Facts {
     pub homes: BTreeMap<VmId, Option<Observation>>,
     /// All that ever were, oldest last.
     pub operations: Vec<Operation>,
+    /// Work that is made of moves, with its moves, oldest first.
+    pub relocations: Vec<(Relocation, Vec<Operation>)>,
     pub reservations: Vec<(NodeId, OperationId, Resources)>,
     /// What was usable on each node when room was given there last.
     pub grants: BTreeMap<NodeId, Resources>,
@@ -70,13 +73,18 @@ impl Facts {
         let grants = store.grant_list().await?.into_iter().collect();
         let every = OperationFilter { limit: u32::MAX, ..OperationFilter::default() };
         let operations = store.operation_list(&every).await?;
+        let mut relocations = Vec::new();
+        for relocation in store.relocation_list().await? {
+            let moves = store.relocation_operations(relocation.id).await?;
+            relocations.push((relocation, moves));
+        }
         let reservations = store.reservation_list().await?;
         let audit = store.audit_list(u32::MAX).await?;
         let after: BTreeMap<VmId, u64> =
             store.vm_list(None).await?.into_iter().map(|vm| (vm.id, vm.generation)).collect();
         worked_on.extend(operations.iter().filter(|it| !it.state.is_over()).map(|operation| operation.kind.vm()));
         let vms = before.into_iter().filter(|vm| after.get(&vm.id) == Some(&vm.generation)).collect();
-        Ok(Self { began, nodes, vms, homes, operations, reservations, grants, audit, worked_on })
+        Ok(Self { began, nodes, vms, homes, operations, relocations, reservations, grants, audit, worked_on })
     }
 
     /// What could not be looked at, in words.

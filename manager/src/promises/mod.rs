@@ -6,6 +6,7 @@
 
 mod checks;
 mod facts;
+mod moves;
 
 pub use facts::{Facts, SeenNode};
 
@@ -32,16 +33,19 @@ pub enum Promise {
     AuditIsWhole,
     /// I6: the recorded size and home are what the hypervisor says.
     RecordIsTrue,
+    /// I7: no work that is made of moves is lost, and no move of it is made twice.
+    MovesAreMade,
 }
 
 impl Promise {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::OneExecutes,
         Self::RoomIsThere,
         Self::NoneIsLost,
         Self::DataIsKept,
         Self::AuditIsWhole,
         Self::RecordIsTrue,
+        Self::MovesAreMade,
     ];
 
     pub const fn as_str(self) -> &'static str {
@@ -52,6 +56,7 @@ impl Promise {
             Self::DataIsKept => "I4",
             Self::AuditIsWhole => "I5",
             Self::RecordIsTrue => "I6",
+            Self::MovesAreMade => "I7",
         }
     }
 }
@@ -95,6 +100,7 @@ pub async fn check(
         checks::data_is_kept,
         checks::audit_is_whole,
         checks::record_is_true,
+        moves::moves_are_made,
     ] {
         check(&facts, &mut report.broken);
     }

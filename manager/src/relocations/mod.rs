@@ -1,11 +1,21 @@
-//! Emptying a node: for admins the plan, its start, how it goes, and its end. The moves are ordinary operations with
-//! all their promises; [`runner`] begins one after the other.
+//! Work that is made of moves: a node is emptied, room is made for an operation that waits for it, VMs are evened out.
+//! The moves are ordinary operations with all their promises; [`runner`] begins one after the other.
+//!
+//! Here is what admins ask for: the plan, its start, how it goes, and its end.
 
+mod make_room;
 mod next;
+mod rebalance;
+#[cfg(test)]
+mod rebalance_tests;
+#[cfg(test)]
+mod room_tests;
 mod runner;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use make_room::plan_with_room;
+pub use rebalance::RebalanceView;
 pub(crate) use runner::Relocator;
 
 use crate::accounts::Principal;
@@ -13,15 +23,15 @@ use crate::operations::{OperationView, audit_refused};
 use crate::store::StoreError;
 use crate::store::rows::AuditRow;
 use crate::{Change, Manager, ManagerError, clock};
-use grid::RelocationId;
 use grid::moves::Manner;
-use grid::relocation::{Relocation, RelocationState};
+use grid::relocation::{Relocation, RelocationKind, RelocationState};
+use grid::{NodeId, RelocationId};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// A move as the plan lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainMove {
+pub struct PlannedMove {
     pub vm: String,
     pub from: String,
     pub to: String,
@@ -31,7 +41,7 @@ pub struct DrainMove {
 /// How a node would be emptied now, and how it is being or was emptied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainView {
-    pub moves: Vec<DrainMove>,
+    pub moves: Vec<PlannedMove>,
     /// VMs that stay, by name, and why.
     pub stay: Vec<(String, String)>,
     /// The newest, running or over, with its moves.
@@ -42,16 +52,7 @@ impl Manager {
     /// What the admin agrees to before a node is emptied, and what became of it.
     pub async fn node_drain_get(&self, principal: &Principal, name: &str) -> Result<DrainView, ManagerError> {
         let node = self.node_get(principal, name).await?.node.id;
-        let newest = match self.shared.store.relocation_newest(node).await? {
-            None => None,
-            Some(found) => {
-                let mut views = Vec::new();
-                for operation in self.shared.store.relocation_operations(found.id).await? {
-                    views.push(self.operation_view(principal, operation).await?);
-                }
-                Some((found, views))
-            }
-        };
+        let newest = self.relocation_newest(principal, Some(node)).await?;
         let vms = self.shared.store.vm_list(None).await?;
         let drawn = next::draw(self.map(), vms, node, Vec::new()).await?;
         Ok(DrainView { moves: drawn.moves(), stay: drawn.stay(), newest })
@@ -60,27 +61,51 @@ impl Manager {
     /// Sets the node draining, and moves its VMs away one after the other. `id` is the form's own: the same id is the
     /// same drain.
     pub async fn node_drain(&self, principal: &Principal, name: &str, id: Uuid) -> Result<RelocationId, ManagerError> {
-        let begun = self.node_drain_begin(principal, name, RelocationId(id)).await;
-        if let Err(error) = &begun {
-            audit_refused(&self.shared, principal, "node_drain", name, &error.to_string()).await;
-        }
-        let id = begun?;
-        self.collector.records_changed().await?;
-        self.shared.tell(Change::Map);
-        self.relocator.spawn(id);
-        Ok(id)
+        let begun = match self.node_get(principal, name).await {
+            Ok(node) => {
+                let kind = RelocationKind::Drain { node: node.node.id };
+                self.relocation_begin(principal, RelocationId(id), kind, name).await
+            }
+            Err(error) => Err(error),
+        };
+        self.told_of(principal, "node_drain", name, begun).await
     }
 
-    async fn node_drain_begin(
+    /// No move is begun any more; the one at hand goes on. The node stays draining.
+    pub async fn node_drain_cancel(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
+        let cancelled = match self.node_get(principal, name).await {
+            Ok(node) => self.relocation_cancel(principal, Some(node.node.id), "node_drain_cancel", name).await,
+            Err(error) => Err(error),
+        };
+        self.told_of(principal, "node_drain_cancel", name, cancelled).await
+    }
+
+    /// The newest of its sort, with its moves.
+    async fn relocation_newest(
         &self,
         principal: &Principal,
-        name: &str,
+        node: Option<NodeId>,
+    ) -> Result<Option<(Relocation, Vec<OperationView>)>, ManagerError> {
+        let Some(found) = self.shared.store.relocation_newest(node).await? else { return Ok(None) };
+        let mut views = Vec::new();
+        for operation in self.shared.store.relocation_operations(found.id).await? {
+            views.push(self.operation_view(principal, operation).await?);
+        }
+        Ok(Some((found, views)))
+    }
+
+    /// Begins it and has it carried out; `target` is its word in the audit.
+    async fn relocation_begin(
+        &self,
+        principal: &Principal,
         id: RelocationId,
+        kind: RelocationKind,
+        target: &str,
     ) -> Result<RelocationId, ManagerError> {
-        let node = self.node_get(principal, name).await?.node.id;
+        let row = accepted(principal, action(&kind), target);
         let new = Relocation {
             id,
-            node,
+            kind,
             actor: principal.user,
             state: RelocationState::Running,
             reason: None,
@@ -88,30 +113,52 @@ impl Manager {
             created_at: clock::now(),
             ended_at: None,
         };
-        let row = accepted(principal, "node_drain", name);
         self.shared.store.relocation_begin(&new, &row).await.map_err(conflict)?;
         match self.shared.store.relocation_get(id).await? {
-            Some(known) if known.node == node && known.actor == principal.user => Ok(id),
-            _ => Err(ManagerError::Unavailable { reason: "this form was used before; load the page again".into() }),
+            Some(known) if known.kind == new.kind && known.actor == principal.user => {}
+            _ => return Err(unavailable("this form was used before; load the page again")),
         }
+        self.collector.records_changed().await?;
+        self.shared.tell(Change::Map);
+        self.relocator.spawn(id);
+        Ok(id)
     }
 
-    /// No move is begun any more; the one at hand goes on. The node stays draining.
-    pub async fn node_drain_cancel(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
-        let cancelled = self.node_drain_stop(principal, name).await;
-        if let Err(error) = &cancelled {
-            audit_refused(&self.shared, principal, "node_drain_cancel", name, &error.to_string()).await;
-        }
-        cancelled?;
-        self.shared.tell(Change::Map);
+    async fn relocation_cancel(
+        &self,
+        principal: &Principal,
+        node: Option<NodeId>,
+        action: &str,
+        target: &str,
+    ) -> Result<(), ManagerError> {
+        let newest = self.shared.store.relocation_newest(node).await?.ok_or(ManagerError::NotFound)?;
+        let row = accepted(principal, action, target);
+        self.shared.store.relocation_cancel(newest.id, principal.user, &row).await.map_err(conflict)?;
+        self.shared.tell(Change::Relocation(newest.id));
         Ok(())
     }
 
-    async fn node_drain_stop(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
-        let node = self.node_get(principal, name).await?.node.id;
-        let newest = self.shared.store.relocation_newest(node).await?.ok_or(ManagerError::NotFound)?;
-        let row = accepted(principal, "node_drain_cancel", name);
-        self.shared.store.relocation_cancel(newest.id, principal.user, &row).await.map_err(conflict)
+    /// What was refused is in the audit.
+    async fn told_of<T>(
+        &self,
+        principal: &Principal,
+        action: &str,
+        target: &str,
+        done: Result<T, ManagerError>,
+    ) -> Result<T, ManagerError> {
+        if let Err(error) = &done {
+            audit_refused(&self.shared, principal, action, target, &error.to_string()).await;
+        }
+        done
+    }
+}
+
+/// The audit's word for a kind.
+const fn action(kind: &RelocationKind) -> &'static str {
+    match kind {
+        RelocationKind::Drain { .. } => "node_drain",
+        RelocationKind::MakeRoom { .. } => "make_room",
+        RelocationKind::Rebalance { .. } => "rebalance",
     }
 }
 
@@ -128,7 +175,11 @@ fn accepted(principal: &Principal, action: &str, name: &str) -> AuditRow {
 
 fn conflict(error: StoreError) -> ManagerError {
     match error {
-        StoreError::Conflict(reason) => ManagerError::Unavailable { reason: reason.to_owned() },
+        StoreError::Conflict(reason) => unavailable(reason),
         other => other.into(),
     }
+}
+
+fn unavailable(reason: &str) -> ManagerError {
+    ManagerError::Unavailable { reason: reason.to_owned() }
 }

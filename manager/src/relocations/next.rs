@@ -1,6 +1,6 @@
-//! What is moved next: the plan drawn anew over the map as it is now.
+//! What a drain moves next: the plan drawn anew over the map as it is now.
 
-use super::DrainMove;
+use super::PlannedMove;
 use crate::ManagerError;
 use grid::map::ResourceMap;
 use grid::moves::{Budget, DrainPlan, Layout, Manner, Move, drain};
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 /// How far the search for room goes for each VM.
-const BUDGET: Budget = Budget { moves: 3, work: 200_000 };
+pub(super) const BUDGET: Budget = Budget { moves: 3, work: 200_000 };
 const NEEDS_CONSENT: &str = "it would have to be shut down for its move, which waits for its owner's consent";
 const HAS_FAILED: &str = "its move failed";
 
@@ -25,14 +25,8 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
-    pub(super) fn moves(&self) -> Vec<DrainMove> {
-        let told = |each: &Move| DrainMove {
-            vm: self.vm_name(each.vm),
-            from: self.node_name(each.from),
-            to: self.node_name(each.to),
-            manner: each.manner,
-        };
-        self.plan.moves.iter().map(told).collect()
+    pub(super) fn moves(&self) -> Vec<PlannedMove> {
+        named(&self.map, &self.vms, &self.plan.moves)
     }
 
     pub(super) fn stay(&self) -> Vec<(String, String)> {
@@ -42,18 +36,26 @@ impl Drawn {
                 () if self.left_out.contains(vm) => HAS_FAILED.to_owned(),
                 () => stuck.to_string(),
             };
-            (self.vm_name(*vm), why)
+            (vm_name(&self.vms, *vm), why)
         };
         self.plan.stuck.iter().map(why).collect()
     }
+}
 
-    fn vm_name(&self, vm: VmId) -> String {
-        self.vms.get(&vm).map_or_else(|| vm.to_string(), |vm| vm.name.clone())
-    }
+/// Moves by the names of what they move, and from where to where.
+pub(super) fn named(map: &ResourceMap, vms: &BTreeMap<VmId, Vm>, moves: &[Move]) -> Vec<PlannedMove> {
+    let node = |id: NodeId| map.get(id).map_or_else(|| id.to_string(), |node| node.node.name.clone());
+    let told = |each: &Move| PlannedMove {
+        vm: vm_name(vms, each.vm),
+        from: node(each.from),
+        to: node(each.to),
+        manner: each.manner,
+    };
+    moves.iter().map(told).collect()
+}
 
-    fn node_name(&self, node: NodeId) -> String {
-        self.map.get(node).map_or_else(|| node.to_string(), |node| node.node.name.clone())
-    }
+fn vm_name(vms: &BTreeMap<VmId, Vm>, vm: VmId) -> String {
+    vms.get(&vm).map_or_else(|| vm.to_string(), |vm| vm.name.clone())
 }
 
 /// Plans to empty a node with live and stopped moves alone, and without moving `left_out`. A VM that could only be moved
@@ -83,4 +85,10 @@ pub(super) async fn draw(
         tracing::error!(%error, "a drain could not be planned");
         ManagerError::Internal
     })
+}
+
+/// Why what is left stays, VM by VM.
+pub(super) fn reason(drawn: &Drawn) -> String {
+    let each: Vec<String> = drawn.stay().into_iter().map(|(vm, why)| format!("{vm}: {why}")).collect();
+    if each.is_empty() { "what is left there can't be moved now".to_owned() } else { each.join("; ") }
 }

@@ -3,46 +3,55 @@
 //! All that is to be known is in the rows: the relocation, and its operations. So a restart, or another server, goes on
 //! by looking. A move's idempotency key has its number, so that it is begun once whoever looks.
 
-use super::next::{Drawn, draw};
+use super::next::{draw, reason};
 use crate::accounts::Principal;
 use crate::collector::Collector;
 use crate::operations::{Chooser, Driver, Wanted, begin};
 use crate::shared::{Change, Shared};
+use crate::store::StoreError;
 use crate::store::rows::AuditRow;
 use crate::{ManagerError, clock};
 use grid::moves::Move;
 use grid::node::Administration;
 use grid::operation::{Operation, OperationKind, OperationState};
 use grid::plan::relocate;
-use grid::relocation::{Relocation, RelocationState};
-use grid::{RelocationId, VmId};
-use std::collections::BTreeSet;
+use grid::relocation::{Relocation, RelocationKind, RelocationState};
+use grid::vm::Vm;
+use grid::{NodeId, OperationId, RelocationId, VmId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Between two looks, where nothing tells of a change.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// Between two looks at a move that is under way, where nothing tells of a change: another server may carry it out.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+/// How many times it is looked whether what can't be moved can be, before that is believed.
+const LOOKS_WHILE_STUCK: u32 = 4;
 const TAKE_UP: Duration = Duration::from_secs(5);
 
 /// Runs relocations in tasks. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Relocator {
-    shared: Arc<Shared>,
-    collector: Arc<Collector>,
-    driver: Driver,
-    chooser: Arc<Chooser>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) collector: Arc<Collector>,
+    pub(super) driver: Driver,
+    pub(super) chooser: Arc<Chooser>,
     running: Arc<Mutex<BTreeSet<RelocationId>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    #[cfg(test)]
+    pub(super) looks: Arc<std::sync::atomic::AtomicU32>,
 }
 
 /// What a look found.
-enum Look {
+pub(super) enum Look {
     Over,
-    /// A move is under way, or was begun.
-    Moving,
+    /// These operations are under way, or were begun.
+    Moving(Vec<OperationId>),
     /// Nothing can be moved now: it ends so where that stays so.
     Stuck(String),
 }
@@ -50,7 +59,17 @@ enum Look {
 impl Relocator {
     pub(crate) fn new(shared: Arc<Shared>, collector: Arc<Collector>, driver: Driver, chooser: Arc<Chooser>) -> Self {
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-        Self { shared, collector, driver, chooser, running: Arc::default(), stop, tasks }
+        Self {
+            shared,
+            collector,
+            driver,
+            chooser,
+            running: Arc::default(),
+            stop,
+            tasks,
+            #[cfg(test)]
+            looks: Arc::default(),
+        }
     }
 
     /// Takes up, on a clock, what nobody carries out: left by an earlier run, or begun with an answer that was lost.
@@ -89,77 +108,117 @@ impl Relocator {
     async fn carry_out(&self, id: RelocationId) {
         let patience = Duration::from_millis(self.shared.pace.freshness.stale_after_ms);
         let mut stuck_since: Option<Instant> = None;
+        // From before the look on, so that no change falls between it and the wait.
+        let mut changes = self.shared.changes.subscribe();
         loop {
+            let mut awaited = Vec::new();
+            let mut at_most = patience / LOOKS_WHILE_STUCK;
             match self.look(id).await {
                 Ok(Look::Over) => return,
-                Ok(Look::Moving) => stuck_since = None,
+                Ok(Look::Moving(operations)) => {
+                    stuck_since = None;
+                    (awaited, at_most) = (operations, LOOK_AGAIN);
+                }
                 Ok(Look::Stuck(why)) => {
                     let since = *stuck_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= patience
-                        && let Err(error) = self.end(id, RelocationState::Failed, Some(&why)).await
+                        && let Err(error) = self.give_up(id, &why).await
                     {
                         tracing::error!(relocation = %id, %error, "its end is recorded later");
                     }
                 }
                 Err(error) => tracing::error!(relocation = %id, %error, "looked at again soon"),
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            let woken = until(&mut changes, |change| match change {
+                // Also when the operation ends that room is made for: it was cancelled.
+                Change::Ended(operation) => awaited.is_empty() || awaited.contains(operation) || operation.0 == id.0,
+                Change::Relocation(relocation) => *relocation == id,
+                Change::Vm(_) => awaited.is_empty(),
+                // It changes with every sample: the clock is enough.
+                Change::Map | Change::Operation(_) => false,
+            });
+            // Where nothing tells, the clock ends the wait.
+            let _ = tokio::time::timeout(at_most, woken).await;
+        }
+    }
+
+    async fn give_up(&self, id: RelocationId, why: &str) -> Result<(), ManagerError> {
+        match self.shared.store.relocation_get(id).await? {
+            Some(relocation) => self.end(&relocation, RelocationState::Failed, Some(why)).await,
+            None => Ok(()),
         }
     }
 
     async fn look(&self, id: RelocationId) -> Result<Look, ManagerError> {
+        #[cfg(test)]
+        self.looks.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let store = &self.shared.store;
         let Some(relocation) = store.relocation_get(id).await?.filter(|found| !found.state.is_over()) else {
             return Ok(Look::Over);
         };
         let moves = store.relocation_operations(id).await?;
-        if moves.iter().any(|each| !each.state.is_over()) {
-            return Ok(Look::Moving);
+        let under_way: Vec<OperationId> = moves.iter().filter(|it| !it.state.is_over()).map(|it| it.id).collect();
+        if !under_way.is_empty() {
+            return Ok(Look::Moving(under_way));
         }
         if relocation.cancelled_by.is_some() {
-            self.end(id, RelocationState::Cancelled, Some("cancelled")).await?;
-            return Ok(Look::Over);
+            return self.over(&relocation, RelocationState::Cancelled, Some("cancelled")).await;
         }
-        if !self.is_draining(&relocation).await? {
-            self.end(id, RelocationState::Cancelled, Some("the node is no longer draining")).await?;
-            return Ok(Look::Over);
+        match &relocation.kind {
+            RelocationKind::Drain { node } => self.look_at_drain(&relocation, *node, &moves).await,
+            RelocationKind::MakeRoom { vm } => self.look_at_room(&relocation, *vm, &moves).await,
+            RelocationKind::Rebalance { moves: reviewed } => {
+                self.look_at_rebalance(&relocation, reviewed, &moves).await
+            }
+        }
+    }
+
+    async fn look_at_drain(
+        &self,
+        relocation: &Relocation,
+        node: NodeId,
+        moves: &[Operation],
+    ) -> Result<Look, ManagerError> {
+        let store = &self.shared.store;
+        if !self.is_draining(node).await? {
+            return self.over(relocation, RelocationState::Cancelled, Some("the node is no longer draining")).await;
         }
         let vms = store.vm_list(None).await?;
-        if !vms.iter().any(|vm| vm.node == relocation.node) {
-            self.end(id, RelocationState::Succeeded, None).await?;
-            return Ok(Look::Over);
+        if !vms.iter().any(|vm| vm.node == node) {
+            return self.over(relocation, RelocationState::Succeeded, None).await;
         }
-        let busy: Vec<VmId> = store.operation_unfinished().await?.iter().map(|each| each.kind.vm()).collect();
-        let waits = vms.iter().any(|vm| vm.node == relocation.node && busy.contains(&vm.id));
-        let left_out = failed(&moves).chain(busy).collect();
-        let drawn = draw(self.collector.map(), vms, relocation.node, left_out).await?;
-        match drawn.plan.moves.first() {
-            Some(first) => self.begin(&relocation, &drawn, first, moves.len()).await,
+        let busy = busy(&self.shared).await?;
+        let waits_for: Vec<OperationId> =
+            vms.iter().filter(|vm| vm.node == node).filter_map(|vm| busy.get(&vm.id).copied()).collect();
+        let left_out = failed(moves).chain(busy.into_keys()).collect();
+        let drawn = draw(self.collector.map(), vms, node, left_out).await?;
+        match drawn.plan.moves.first().and_then(|first| Some((first, drawn.vms.get(&first.vm)?))) {
+            Some((first, vm)) => self.begin(relocation, vm, first, moves.len()).await,
             // What works on them now ends first.
-            None if waits => Ok(Look::Moving),
+            None if !waits_for.is_empty() => Ok(Look::Moving(waits_for)),
             None => Ok(Look::Stuck(reason(&drawn))),
         }
     }
 
-    async fn is_draining(&self, relocation: &Relocation) -> Result<bool, ManagerError> {
+    async fn is_draining(&self, node: NodeId) -> Result<bool, ManagerError> {
         let nodes = self.shared.store.node_list().await?;
         let drains = |node: &grid::node::Node| node.administration == Administration::Draining;
-        Ok(nodes.iter().any(|node| node.id == relocation.node && drains(node)))
+        Ok(nodes.iter().any(|each| each.id == node && drains(each)))
     }
 
-    /// Begins a move as an operation of the VM's own. Where it can't be begun now, the next look plans anew.
-    async fn begin(
+    /// Begins a move as an operation of the VM's own; `number` is its own among the moves of the relocation. Where it
+    /// can't be begun now, the next look plans anew.
+    pub(super) async fn begin(
         &self,
         relocation: &Relocation,
-        drawn: &Drawn,
+        vm: &Vm,
         first: &Move,
         number: usize,
     ) -> Result<Look, ManagerError> {
-        let planned = drawn.vms.get(&first.vm).and_then(|vm| {
-            let plan = relocate(&self.collector.map(), vm, first, &self.shared.pace.plans)?;
-            Some((vm.clone(), plan))
-        });
-        let Some((vm, plan)) = planned else { return Ok(Look::Stuck("what is to be moved has changed".to_owned())) };
+        let vm = vm.clone();
+        let Some(plan) = relocate(&self.collector.map(), &vm, first, &self.shared.pace.plans) else {
+            return Ok(Look::Stuck("what is to be moved has changed".to_owned()));
+        };
         let Some(user) = self.shared.store.user_get(relocation.actor).await? else {
             return Ok(Look::Stuck("who began it is not there any more".to_owned()));
         };
@@ -175,36 +234,63 @@ impl Relocator {
             Ok(operation) => {
                 self.driver.spawn(operation);
                 self.shared.tell(Change::Map);
-                Ok(Look::Moving)
+                Ok(Look::Moving(vec![operation]))
             }
             Err(error @ ManagerError::Internal) => Err(error),
             Err(refused) => Ok(Look::Stuck(refused.to_string())),
         }
     }
 
-    async fn end(&self, id: RelocationId, state: RelocationState, reason: Option<&str>) -> Result<(), ManagerError> {
-        let outcome = reason.map_or_else(|| state.as_str().to_owned(), |why| format!("{}: {why}", state.as_str()));
-        let actor = self.shared.store.relocation_get(id).await?.map(|found| found.actor);
+    pub(super) async fn over(
+        &self,
+        relocation: &Relocation,
+        state: RelocationState,
+        reason: Option<&str>,
+    ) -> Result<Look, ManagerError> {
+        self.end(relocation, state, reason).await?;
+        Ok(Look::Over)
+    }
+
+    async fn end(
+        &self,
+        relocation: &Relocation,
+        state: RelocationState,
+        reason: Option<&str>,
+    ) -> Result<(), ManagerError> {
         let row = AuditRow {
             at: clock::now(),
-            actor,
+            actor: Some(relocation.actor),
             tenant: None,
-            action: "node_drain".to_owned(),
-            target: id.to_string(),
-            outcome,
+            action: super::action(&relocation.kind).to_owned(),
+            target: relocation.id.to_string(),
+            outcome: reason.map_or_else(|| state.as_str().to_owned(), |why| format!("{}: {why}", state.as_str())),
         };
-        self.shared.store.relocation_end(id, state, reason, &row).await?;
-        self.shared.tell(Change::Map);
+        self.shared.store.relocation_end(relocation.id, state, reason, &row).await?;
+        self.shared.tell(Change::Relocation(relocation.id));
+        if let Some(operation) = relocation.makes_room_for() {
+            self.driver.spawn(operation);
+        }
         Ok(())
+    }
+}
+
+/// The VMs that operations work on.
+pub(super) async fn busy(shared: &Shared) -> Result<BTreeMap<VmId, OperationId>, StoreError> {
+    Ok(shared.store.operation_unfinished().await?.iter().map(|each| (each.kind.vm(), each.id)).collect())
+}
+
+/// Until something changes that matters; at once where changes were missed.
+async fn until(changes: &mut Receiver<Change>, matters: impl Fn(&Change) -> bool) {
+    loop {
+        match changes.recv().await {
+            Ok(change) if !matters(&change) => {}
+            Err(RecvError::Closed) => std::future::pending().await,
+            Ok(_) | Err(RecvError::Lagged(_)) => return,
+        }
     }
 }
 
 /// VMs that a move of this relocation did not bring away.
 fn failed(moves: &[Operation]) -> impl Iterator<Item = VmId> + '_ {
     moves.iter().filter(|each| each.state != OperationState::Succeeded).map(|each| each.kind.vm())
-}
-
-fn reason(drawn: &Drawn) -> String {
-    let each: Vec<String> = drawn.stay().into_iter().map(|(vm, why)| format!("{vm}: {why}")).collect();
-    if each.is_empty() { "what is left there can't be moved now".to_owned() } else { each.join("; ") }
 }

@@ -8,10 +8,11 @@ use grid::operation::{Operation, OperationState};
 use grid::relocation::{Relocation, RelocationState};
 use grid::vm::VmState;
 use grid::{RelocationId, VmId};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use uuid::Uuid;
 
-async fn with_vms(number: usize) -> (Rig, Vec<VmId>) {
+pub(super) async fn with_vms(number: usize) -> (Rig, Vec<VmId>) {
     let rig = Rig::new().await;
     let mut vms = Vec::new();
     for _ in 0..number {
@@ -24,7 +25,7 @@ async fn drain(rig: &Rig) -> RelocationId {
     rig.manager.node_drain(&rig.admin, "qemu-a", Uuid::new_v4()).await.unwrap()
 }
 
-async fn over(rig: &Rig, id: RelocationId) -> Relocation {
+pub(super) async fn over(rig: &Rig, id: RelocationId) -> Relocation {
     for _ in 0..6_000 {
         let found = rig.store.relocation_get(id).await.unwrap().unwrap();
         if found.state.is_over() {
@@ -35,12 +36,12 @@ async fn over(rig: &Rig, id: RelocationId) -> Relocation {
     panic!("not over: {:#?}", moves(rig, id).await);
 }
 
-async fn moves(rig: &Rig, id: RelocationId) -> Vec<Operation> {
+pub(super) async fn moves(rig: &Rig, id: RelocationId) -> Vec<Operation> {
     rig.store.relocation_operations(id).await.unwrap()
 }
 
 /// The first move, once it was begun.
-async fn first_move(rig: &Rig, id: RelocationId) -> Operation {
+pub(super) async fn first_move(rig: &Rig, id: RelocationId) -> Operation {
     for _ in 0..1_500 {
         if let Some(first) = moves(rig, id).await.into_iter().next() {
             return first;
@@ -63,7 +64,8 @@ async fn a_drain_moves_running_and_stopped_vms_away_one_by_one_and_the_node_stay
     }
     let moves = moves(&rig, id).await;
     assert_eq!(moves.len(), 2);
-    assert!(moves[0].ended_at <= Some(moves[1].created_at), "one at a time: {moves:#?}");
+    let between = moves[1].created_at.0 - moves[0].ended_at.unwrap().0;
+    assert!((0..5_000).contains(&between), "one at a time, and none waits for the clock: {moves:#?}");
     let node = rig.manager.node_get(&rig.admin, "qemu-a").await.unwrap();
     assert_eq!(node.node.administration, Administration::Draining);
     rig.check().await;
@@ -150,4 +152,25 @@ async fn only_an_admin_drains_and_a_node_is_drained_once_at_a_time() {
     assert_eq!(rig.manager.node_drain(&rig.admin, name, id).await, Ok(first), "the same form again");
     let second = rig.manager.node_drain(&rig.admin, name, Uuid::new_v4()).await;
     assert!(matches!(second, Err(ManagerError::Unavailable { .. })), "{second:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_is_looked_at_when_something_has_changed_and_not_all_the_time() {
+    let (rig, vms) = with_vms(1).await;
+    let looks = || rig.manager.relocator.looks.swap(0, Ordering::Relaxed);
+    rig.order(Orders { hang: Some((2, Moment::Before)), ..Orders::default() });
+    let id = drain(&rig).await;
+    let first = first_move(&rig, id).await;
+    rig.reached(first.id, 2, false).await;
+    looks();
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert!(looks() <= 1, "a move that goes on needs no look");
+    rig.order(Orders::default());
+    rig.manager.operation_cancel(&rig.admin, first.id).await.unwrap();
+    rig.ended(first.id).await;
+    rig.manager.node_drain_cancel(&rig.admin, "qemu-a").await.unwrap();
+    assert_eq!(over(&rig, id).await.state, RelocationState::Cancelled);
+    assert!(looks() <= 6);
+    assert_eq!(rig.vm(vms[0]).await.node, rig.id("qemu-a"));
+    rig.check().await;
 }

@@ -10,7 +10,7 @@ pub mod sqlite;
 use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
-use grid::operation::{Operation, OperationState, StepState};
+use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::relocation::{Relocation, RelocationState};
 use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
@@ -117,8 +117,20 @@ pub trait OperationStore: Send + Sync {
     /// operations and of the generation that was planned for, the tenant's quota admits it, each node of `room` still
     /// has the room (usable less what is committed, reserved and held outside the store); then writes the VM (for a
     /// deploy, with the next free address), reservations, operation, steps and audit row. A VM that is being
-    /// deployed takes nothing by itself, the operation reserves for it at least what it will take. What is refused leaves an audit row and nothing else. [`StoreError::NotFound`] where the VM or the tenant isn't there.
+    /// deployed takes nothing by itself, the operation reserves for it at least what it will take. With one that waits for
+    /// room the relocation that makes it begins, under the same id. What is refused leaves an audit row and nothing else. [`StoreError::NotFound`] where the VM or the tenant isn't there.
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError>;
+    /// There is room for an operation that waited for it: in one transaction that is checked again and reserved, and
+    /// this plan with these steps takes the place of the one that it was accepted with. [`Begun::Started`],
+    /// [`Begun::NoRoom`], or [`Begun::Changed`] where the VM is not the one that was planned for.
+    /// [`StoreError::Conflict`] where it waits for no room, or was cancelled.
+    async fn operation_room_made(
+        &self,
+        operation: OperationId,
+        kind: &OperationKind,
+        steps: &[&'static str],
+        room: &RoomCheck,
+    ) -> Result<Begun, StoreError>;
     /// The operation that this person's key already stands for.
     async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError>;
     async fn operation_get(&self, operation: OperationId) -> Result<Option<Operation>, StoreError>;
@@ -179,12 +191,15 @@ pub trait OperationStore: Send + Sync {
 /// Work that is made of moves, each an operation that knows what it belongs to ([`NewOperation::relocation`]).
 #[async_trait]
 pub trait RelocationStore: Send + Sync {
-    /// Writes it, sets its node draining, and writes this row of the audit, in one transaction. The same id again does
-    /// nothing. [`StoreError::Conflict`] where the node is being emptied already.
+    /// Writes it, sets the node that it empties draining, and writes this row of the audit, in one transaction. The same
+    /// id again does nothing. [`StoreError::Conflict`] where the node is being emptied already, or VMs are being evened
+    /// out already.
     async fn relocation_begin(&self, new: &Relocation, audit: &AuditRow) -> Result<(), StoreError>;
     async fn relocation_get(&self, id: RelocationId) -> Result<Option<Relocation>, StoreError>;
-    /// The newest of this node.
-    async fn relocation_newest(&self, node: NodeId) -> Result<Option<Relocation>, StoreError>;
+    /// The newest that empties this node; of none, the newest that evens out.
+    async fn relocation_newest(&self, node: Option<NodeId>) -> Result<Option<Relocation>, StoreError>;
+    /// All that ever were, oldest first.
+    async fn relocation_list(&self) -> Result<Vec<Relocation>, StoreError>;
     /// Those that aren't over, oldest first.
     async fn relocation_unfinished(&self) -> Result<Vec<Relocation>, StoreError>;
     /// Its moves, oldest first.

@@ -3,13 +3,14 @@
 use super::deploy::invalid;
 use crate::accounts::{Principal, Role};
 use crate::operations::{Wanted, begin, quota_left};
-use crate::{Manager, ManagerError, admin_only};
+use crate::{Manager, ManagerError, admin_only, relocations};
 use grid::map::ResourceMap;
 use grid::operation::OperationKind;
-use grid::plan::{Choice, Plan, PlanAnswer, PlanKind, choice, plan};
+use grid::plan::{Choice, Plan, PlanAnswer, PlanKind, RefusalReason, choice, plan};
 use grid::vm::Vm;
-use grid::{OperationId, Size, VmId};
+use grid::{OperationId, RelocationId, Size, VmId};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
 /// How many of the next best nodes an admin is shown.
@@ -51,7 +52,7 @@ impl Manager {
         let vm = self.vm_allowed(principal, vm).await?;
         self.not_busy(vm.id).await?;
         let map = self.map();
-        let answer = self.plan_in(&map, &vm, to).await?;
+        let answer = self.plan_in(Arc::clone(&map), &vm, to).await?;
         let pace = self.shared.pace.plans;
         // Counting the reasons looks at every node.
         let counted = spawn_blocking(move || {
@@ -86,9 +87,14 @@ impl Manager {
         };
         let kind = OperationKind::Resize { plan, force_off: agreement.force_off };
         let wanted = Wanted { principal, kind, key: &agreement.idempotency_key, vm, is_new: false, relocation: None };
+        let waits_for_room = wanted.kind.waits_for_room();
         let operation = begin(&self.shared, &self.collector, wanted).await?;
         drop(turn);
-        self.driver.spawn(operation);
+        if waits_for_room {
+            self.relocator.spawn(RelocationId(operation.0));
+        } else {
+            self.driver.spawn(operation);
+        }
         Ok(operation)
     }
 
@@ -122,18 +128,28 @@ impl Manager {
     }
 
     async fn plan_for(&self, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
-        self.plan_in(&self.map(), vm, to).await
+        self.plan_in(self.map(), vm, to).await
     }
 
-    async fn plan_in(&self, map: &ResourceMap, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
+    /// Where no node has room, by moving others away first if that is possible.
+    async fn plan_in(&self, map: Arc<ResourceMap>, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
         let left = quota_left(&self.shared, vm.tenant).await?;
-        Ok(plan(map, vm, to, Some(left), &self.shared.pace.plans))
+        let answer = plan(&map, vm, to, Some(left), &self.shared.pace.plans);
+        match &answer {
+            PlanAnswer::Refused { refusal } if matches!(refusal.reason, RefusalReason::NoRoom { .. }) => {}
+            _ => return Ok(answer),
+        }
+        let with_room = relocations::plan_with_room(&self.shared, map, vm, to, &[]).await?;
+        Ok(with_room.map_or(answer, |plan| PlanAnswer::Planned { plan }))
     }
 }
 
-/// Whether such a plan was ever shown to this person: a customer sees no nodes, and a plan that moves has a second one.
+/// Whether such a plan was ever shown to this person: a customer sees no nodes, and a plan that moves has a second one, and one
+/// that makes room says how it goes on.
 fn was_shown(principal: &Principal, agreed: &Plan) -> bool {
-    let is_whole = agreed.kind == PlanKind::MakeRoom || agreed.destination.is_some() == agreed.kind.moves();
+    let makes_room = agreed.kind == PlanKind::MakeRoom;
+    let moves = agreed.kind.moves() && !makes_room;
+    let is_whole = agreed.destination.is_some() == moves && agreed.room.is_some() == makes_room;
     is_whole && (principal.is_admin() || *agreed == agreed.clone().for_customer())
 }
 

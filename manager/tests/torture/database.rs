@@ -5,7 +5,7 @@ use crate::script::{Fault, Script, Site};
 use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
-use grid::operation::{Operation, OperationState, StepState};
+use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::relocation::{Relocation, RelocationState};
 use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
@@ -133,7 +133,8 @@ forward!(VmStore {
 forward!(RelocationStore {
     commit relocation_begin(new: &Relocation, audit: &AuditRow) -> ();
     read relocation_get(id: RelocationId) -> Option<Relocation>;
-    read relocation_newest(node: NodeId) -> Option<Relocation>;
+    read relocation_newest(node: Option<NodeId>) -> Option<Relocation>;
+    read relocation_list() -> Vec<Relocation>;
     read relocation_unfinished() -> Vec<Relocation>;
     read relocation_operations(id: RelocationId) -> Vec<Operation>;
     commit relocation_cancel(id: RelocationId, by: UserId, audit: &AuditRow) -> ();
@@ -142,6 +143,12 @@ forward!(RelocationStore {
 
 forward!(OperationStore {
     commit operation_begin(new: &NewOperation, room: &[RoomCheck]) -> Begun;
+    commit operation_room_made(
+        operation: OperationId,
+        kind: &OperationKind,
+        steps: &[&'static str],
+        room: &RoomCheck
+    ) -> Begun;
     read operation_by_key(actor: UserId, key: &str) -> Option<OperationId>;
     read operation_get(operation: OperationId) -> Option<Operation>;
     read operation_list(filter: &OperationFilter) -> Vec<Operation>;

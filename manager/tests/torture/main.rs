@@ -55,7 +55,7 @@ impl Workshop {
             std::fs::write(folder.path().join(family).join(format!("{family}-tiny.raw")), family).unwrap();
         }
         let images = Arc::new(backstage.block_on(ImageLibrary::open(folder.path().to_path_buf())).unwrap());
-        let templates = [Full::Nobody, Full::Qemu, Full::Lxc].map(|full| (full, Template::new(&backstage, full)));
+        let templates = Full::ALL.map(|full| (full, Template::new(&backstage, full)));
         Self { templates: templates.into_iter().collect(), backstage, images, _folder: folder }
     }
 
@@ -69,6 +69,7 @@ impl Workshop {
         let asks = [kind.ask(stage.template)];
         let good = run(&stage, &asks, &[]);
         report.count(kind.name, || format!("{} without any fault", kind.name), &good);
+        assert!(!good.ends.is_empty(), "{}: nothing was done", kind.name);
         let mut attempt = |name: &str, faults: &[(u64, script::Fault)]| {
             let tried = run(&stage, &asks, faults);
             report.count(name, || format!("{}: {faults:?}", kind.name), &tried);
@@ -91,7 +92,7 @@ impl Workshop {
     }
 
     fn schedule(&self, seed: u64, report: &mut Report) {
-        let full = [Full::Nobody, Full::Qemu, Full::Lxc][usize::try_from(seed % 3).unwrap()];
+        let full = Full::ALL[usize::try_from(seed % 4).unwrap()];
         let stage = self.stage(full);
         let (asks, faults) = plans::random(seed, stage.template);
         let tried = run(&stage, &asks, &faults);

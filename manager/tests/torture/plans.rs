@@ -2,7 +2,7 @@
 
 use crate::script::{Fault, Site};
 use crate::template::{Full, Template};
-use crate::trial::{Ask, BEYOND, CONTAINER, LIVE, MORE, size};
+use crate::trial::{Ask, BEYOND, CONTAINER, LIVE, MORE, TIGHT, size};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -20,7 +20,7 @@ impl Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 12] = [
+pub(crate) const KINDS: [Kind; 15] = [
     Kind { name: "deploy", full: Full::Nobody, ask: |_| Ask::Deploy },
     Kind { name: "start", full: Full::Nobody, ask: |it| Ask::Start(it.stopped) },
     Kind { name: "stop", full: Full::Nobody, ask: |it| Ask::Stop(it.machine, false) },
@@ -33,6 +33,9 @@ pub(crate) const KINDS: [Kind; 12] = [
     Kind { name: "move-live-restart", full: Full::Qemu, ask: |it| Ask::Resize(it.machine, BEYOND) },
     Kind { name: "move-cold", full: Full::Lxc, ask: |it| Ask::Resize(it.container, CONTAINER) },
     Kind { name: "moved, stopped", full: Full::Qemu, ask: |it| Ask::Resize(it.stopped, BEYOND) },
+    Kind { name: "make-room", full: Full::Tight, ask: |it| Ask::Resize(it.machine, TIGHT) },
+    Kind { name: "drain", full: Full::Nobody, ask: |_| Ask::Drain("qemu-a") },
+    Kind { name: "rebalance", full: Full::Nobody, ask: |_| Ask::Rebalance },
 ];
 
 /// Whether a boundary can fail in this way: a refusal of a hypervisor says something about the VM, one of the database
@@ -70,7 +73,7 @@ pub(crate) fn kills_behind(failure: (u64, Fault), sites: usize, stride: usize, f
 pub(crate) fn random(seed: u64, template: &Template) -> (Vec<Ask>, Vec<(u64, Fault)>) {
     let mut chance = StdRng::seed_from_u64(seed);
     let vms = [template.machine, template.container, template.stopped];
-    let sizes = [LIVE, MORE, BEYOND, CONTAINER, size(1, 256, 1), size(3, 128, 3)];
+    let sizes = [LIVE, MORE, BEYOND, CONTAINER, TIGHT, size(1, 256, 1), size(3, 128, 3)];
     let asks = (0..chance.random_range(1..=4)).map(|_| {
         let vm = vms[chance.random_range(0..vms.len())];
         match chance.random_range(0..20) {
@@ -79,6 +82,8 @@ pub(crate) fn random(seed: u64, template: &Template) -> (Vec<Ask>, Vec<(u64, Fau
             4 => Ask::Stop(vm, false),
             5 => Ask::Stop(vm, true),
             6 => Ask::Delete(vm),
+            7 => Ask::Drain(["qemu-a", "qemu-b", "lxc-a"][chance.random_range(0..3)]),
+            8 => Ask::Rebalance,
             _ => Ask::Resize(vm, sizes[chance.random_range(0..sizes.len())]),
         }
     });

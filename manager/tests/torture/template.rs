@@ -27,6 +27,12 @@ pub(crate) enum Full {
     Nobody,
     Qemu,
     Lxc,
+    /// The first QEMU node has no room unless a VM leaves it, and the second just for that one.
+    Tight,
+}
+
+impl Full {
+    pub(crate) const ALL: [Self; 4] = [Self::Nobody, Self::Qemu, Self::Lxc, Self::Tight];
 }
 
 #[derive(Debug)]
@@ -103,9 +109,12 @@ impl Template {
 
 fn node(number: usize, name: &str, full: Full) -> Node {
     let kind = if name.starts_with("qemu") { HypervisorKind::Qemu } else { HypervisorKind::Lxc };
-    let is_full = matches!((full, name), (Full::Qemu, "qemu-a") | (Full::Lxc, "lxc-a"));
     // What is there already fits, and no growth does.
-    let kept_mib = if is_full { 1_400 } else { 0 };
+    let kept_mib = match (full, name) {
+        (Full::Qemu | Full::Tight, "qemu-a") | (Full::Lxc, "lxc-a") => 1_400,
+        (Full::Tight, "qemu-b") => 1_630,
+        _ => 0,
+    };
     let reserve = Resources { memory_mib: kept_mib, ..Resources::ZERO };
     Node {
         id: NodeId(Uuid::from_u128(0x1000 + number as u128 * 16)),

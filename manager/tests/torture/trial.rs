@@ -11,12 +11,12 @@ use grid::operation::OperationState;
 use grid::plan::PlanAnswer;
 use grid::sample::DiskSample;
 use grid::vm::VmState;
-use grid::{Gib, Mib, OperationId, Size, Vcpus, VmId};
+use grid::{Gib, Mib, OperationId, RelocationId, Size, Vcpus, VmId};
 use manager::hypervisor::simulated::SimulatedGrid;
 use manager::hypervisor::{Hypervisor, UtilityImages};
 use manager::promises::{self, PoolLists};
 use manager::store::sqlite::SqliteStore;
-use manager::store::{OperationStore, VmStore};
+use manager::store::{OperationStore, RelocationStore, VmStore};
 use manager::utility::simulated::{SimulatedTransfers, SimulatedUtility};
 use manager::utility::{ImageLibrary, MemoryKeys, UtilityHub, UtilityModule};
 use manager::vms::{Agreement, DeployRequest};
@@ -35,6 +35,8 @@ pub(crate) enum Ask {
     Stop(VmId, bool),
     Delete(VmId),
     Resize(VmId, Size),
+    Drain(&'static str),
+    Rebalance,
 }
 
 pub(crate) const fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
@@ -189,7 +191,9 @@ impl Trial<'_> {
     }
 
     async fn begin(&self, manager: &Manager, ask: Ask, key: &str) -> Result<(), ManagerError> {
-        let customer = &self.stage.template.customer;
+        let (customer, admin) = (&self.stage.template.customer, &self.stage.template.admin);
+        // The same for the same key.
+        let id = uuid::Uuid::from_u128(key.bytes().fold(0x6000, |sum, byte| sum * 31 + u128::from(byte)));
         match ask {
             Ask::Deploy => {
                 let request = DeployRequest {
@@ -205,6 +209,11 @@ impl Trial<'_> {
             Ask::Start(vm) => manager.vm_start(customer, vm, key).await.map(drop),
             Ask::Stop(vm, force) => manager.vm_stop(customer, vm, force, key).await.map(drop),
             Ask::Delete(vm) => manager.vm_delete(customer, vm, key).await.map(drop),
+            Ask::Drain(node) => manager.node_drain(admin, node, id).await.map(drop),
+            Ask::Rebalance => {
+                let plan = manager.rebalance_get(admin).await?.plan;
+                manager.rebalance(admin, id, plan).await.map(drop)
+            }
             Ask::Resize(vm, to) => match manager.vm_resize_preview(customer, vm, to).await? {
                 PlanAnswer::Planned { plan } => {
                     let agreement = Agreement { plan, force_off: false, idempotency_key: key.into() };
@@ -216,19 +225,29 @@ impl Trial<'_> {
         }
     }
 
-    /// Until every operation has ended or waits.
+    /// Until every operation has ended or waits, and all work that is made of them has ended or waits for one that does.
     async fn rest(&self) -> Result<(), String> {
         let until = Instant::now() + REST;
         loop {
             let going_on = self.unfinished(|state| state != OperationState::Waiting);
-            if going_on.is_empty() {
+            let waits = !self.unfinished(|state| state == OperationState::Waiting).is_empty();
+            let moving = if waits { Vec::new() } else { self.relocations() };
+            if going_on.is_empty() && moving.is_empty() {
                 return Ok(());
             }
             if Instant::now() > until {
-                return Err(format!("I3: still going on after {} h: {going_on:?}", REST.as_secs() / 3600));
+                let hours = REST.as_secs() / 3600;
+                return Err(format!("I3, I7: still going on after {hours} h: {going_on:?} {moving:?}"));
             }
             sleep(Duration::from_millis(500)).await;
         }
+    }
+
+    fn relocations(&self) -> Vec<RelocationId> {
+        let backstage = self.stage.backstage.handle();
+        let _entered = backstage.enter();
+        let unfinished = futures::executor::block_on(self.store.relocation_unfinished()).unwrap();
+        unfinished.into_iter().map(|it| it.id).collect()
     }
 
     fn unfinished(&self, which: impl Fn(OperationState) -> bool) -> Vec<(OperationId, OperationState)> {
@@ -259,6 +278,9 @@ impl Trial<'_> {
                     return vec![format!("I3: the operator could not decide about {id}: {error}")];
                 }
             }
+        }
+        if let Err(broken) = self.rest().await {
+            return vec![broken];
         }
         let until = Instant::now() + SETTLE;
         loop {
@@ -336,5 +358,7 @@ pub(crate) const LIVE: Size = size(2, 256, 2);
 pub(crate) const BEYOND: Size = size(5, 1024, 2);
 /// One that a full node has no room for, within the maxima.
 pub(crate) const MORE: Size = size(2, 512, 2);
+/// One for which a VM must leave the first node of [`crate::template::Full::Tight`].
+pub(crate) const TIGHT: Size = size(2, 400, 2);
 /// And for a container.
 pub(crate) const CONTAINER: Size = size(2, 1024, 2);

@@ -129,3 +129,22 @@ fn an_admin_sees_how_a_node_would_be_drained_and_is_told_when_a_form_is_nonsense
     assert_eq!(admin.form("node_drain", &[("name", "lxc-b"), ("id", "nonsense")]).status, 400);
     assert_eq!(admin.page("/admin/nodes/no-such-node/drain").status, 404);
 }
+
+#[test]
+fn an_admin_reviews_what_would_even_the_nodes_out_and_nonsense_starts_nothing() {
+    let server = shared();
+    let mut admin = server.signed_in("admin");
+    assert!(admin.page("/admin/nodes").body.contains("/admin/rebalance"));
+    let page = admin.page("/admin/rebalance").body;
+    for part in ["data-rebalance-plan", "Even nodes out", "running and live"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let id = "00000000-0000-4000-8000-000000000001";
+    assert_eq!(admin.form("rebalance", &[("id", "nonsense"), ("plan", "[]")]).status, 400);
+    for (plan, told) in [("nonsense", "can't be read"), ("[]", "has changed since it was shown")] {
+        let answer = admin.form("rebalance", &[("id", id), ("plan", plan)]);
+        assert_eq!((answer.status, answer.location.as_str()), (302, "/admin/rebalance"), "{answer:?}");
+        let page = admin.page("/admin/rebalance").body;
+        assert!(page.contains(told) || page.contains(&told.replace('\'', "&#x27;")), "{told}: {page}");
+    }
+}

@@ -8,6 +8,7 @@ pub mod history;
 pub mod node;
 pub mod operation;
 pub mod plan;
+pub mod relocation;
 pub mod time;
 pub mod vm;
 pub mod what_if;

@@ -6,6 +6,7 @@ use crate::form::{FormReply, Problem};
 use crate::server_side::door::{Agreement, Door, in_full, note};
 use crate::view::amounts;
 use crate::view::plan::{ChoiceView, PlanView, PreviewView, RefusalView, ResizeFormView, Typed};
+use crate::view::relocation::MoveLine;
 use grid::explain::explain_plan;
 use grid::form::{SizeErrors, parse_size};
 use grid::plan::{Plan, PlanAnswer, Refusal};
@@ -50,7 +51,7 @@ async fn answer(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, App
         Ok((PlanAnswer::Nothing, _)) => Ok(PreviewView::Nothing),
         Ok((PlanAnswer::Planned { plan }, choice)) => {
             let choice = choice.map(|choice| choice::view(&manager.map(), plan.source, plan.to, &choice, &[]));
-            planned(door, &plan, choice)
+            planned(door, &plan, choice).await
         }
         Ok((PlanAnswer::Refused { refusal }, choice)) => {
             note().refused_again(&refusal.reason);
@@ -77,7 +78,18 @@ fn problems(errors: SizeErrors) -> Vec<Problem> {
         .collect()
 }
 
-fn planned(door: &Door, plan: &Plan, choice: Option<ChoiceView>) -> Result<PreviewView, AppError> {
+/// The moves that make room first, by name; a customer's plan has none.
+async fn first(door: &Door, plan: &Plan) -> Result<Vec<MoveLine>, AppError> {
+    let mut lines = Vec::new();
+    for each in plan.room.iter().flat_map(|room| &room.moves) {
+        let vm = door.pass(door.manager.vm_get(&door.principal, each.vm).await)?.vm.name;
+        let way = format!("{} → {}", node_name(door, each.from), node_name(door, each.to));
+        lines.push(MoveLine { vm, way, manner: each.manner.to_string() });
+    }
+    Ok(lines)
+}
+
+async fn planned(door: &Door, plan: &Plan, choice: Option<ChoiceView>) -> Result<PreviewView, AppError> {
     let way = plan
         .destination
         .filter(|_| door.is_admin())
@@ -96,6 +108,7 @@ fn planned(door: &Door, plan: &Plan, choice: Option<ChoiceView>) -> Result<Previ
         duration: amounts::expected(plan.estimate.duration_ms),
         downtime: amounts::expected(plan.estimate.downtime_ms),
         restarts: plan.interrupts(),
+        first: first(door, plan).await?,
         way,
         choice,
         json,

@@ -2,6 +2,7 @@
 
 mod choice;
 mod deploy;
+mod make_room;
 mod properties;
 mod refusal;
 

@@ -142,7 +142,7 @@ async fn a_module_that_came_back_without_its_watch_asks_anew_and_one_that_is_awa
         needs(&rig, vm, if dies { 100 } else { 32 });
         let plan = rig.plan(vm, KILLED).await;
         let kind = OperationKind::Resize { plan: plan.clone(), force_off: false };
-        let steps = steps_of(&kind).unwrap();
+        let steps = steps_of(&kind);
         let at = u32::try_from(steps.iter().position(|step| step.name() == "await-answer").unwrap()).unwrap();
         rig.order(Orders { hang: Some((at, Moment::Before)), ..Orders::default() });
         let id = rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&plan)).await.unwrap();

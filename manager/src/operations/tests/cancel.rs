@@ -15,7 +15,7 @@ async fn standing(rig: &Rig, node: &str, step: &str, moment: Moment) -> (VmId, O
     rig.fill(node, 100).await;
     let to = if node.starts_with("lxc") { size(2, 1024, 2) } else { size(2, 512, 2) };
     let kind = grid::operation::OperationKind::Resize { plan: rig.plan(vm, to).await, force_off: false };
-    let steps = crate::operations::steps_of(&kind).unwrap();
+    let steps = crate::operations::steps_of(&kind);
     let at = u32::try_from(steps.iter().rposition(|it| it.name() == step).unwrap()).unwrap();
     rig.order(Orders { hang: Some((at, moment)), ..Orders::default() });
     let operation = rig.resize(vm, to).await;

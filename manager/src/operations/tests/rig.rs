@@ -41,7 +41,7 @@ pub(crate) struct Rig {
     images: tempfile::TempDir,
 }
 
-pub(crate) fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
+pub(crate) const fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
     Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
 }
 

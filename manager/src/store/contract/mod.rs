@@ -8,6 +8,7 @@ mod kills;
 mod nodes;
 mod operations;
 mod races;
+mod relocations;
 mod vms;
 mod world;
 

@@ -146,6 +146,7 @@ impl World {
             running: true,
             estimate: Estimate { duration_ms: 1000, downtime_ms: 0 },
             generation: vm.generation,
+            room: None,
         };
         let all = commitment(vm.kind, to);
         let reservation = match destination {

@@ -3,12 +3,13 @@
 use super::accounts::{audit, quota, usage};
 use super::columns::{Columns, stored_resources};
 use super::holding::Holding;
-use super::{SqliteStore, begin, constraint, database, vms};
+use super::{SqliteStore, begin, constraint, database, relocations, vms};
 use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
 use crate::store::{Begun, StoreError};
 use grid::operation::{OperationKind, OperationState, StepState};
+use grid::relocation::{Relocation, RelocationKind, RelocationState};
 use grid::vm::{Vm, commitment};
-use grid::{NodeId, Resource, Resources};
+use grid::{NodeId, RelocationId, Resource, Resources};
 use sqlx::sqlite::SqliteConnection;
 use std::net::Ipv4Addr;
 
@@ -144,7 +145,7 @@ async fn name_taken(tx: &mut SqliteConnection, vm: &Vm) -> Result<bool, StoreErr
 }
 
 /// What the node still has: usable, less what VMs commit, what operations reserve, and what is held outside.
-async fn available(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<Resources, StoreError> {
+pub(super) async fn available(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<Resources, StoreError> {
     let row = sqlx::query(
         "SELECT COALESCE(SUM(vcpus), 0) AS vcpus, COALESCE(SUM(memory_mib), 0) AS memory_mib,
                 COALESCE(SUM(disk_mib), 0) AS disk_mib
@@ -164,7 +165,7 @@ async fn available(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<Resou
 }
 
 /// Remembers what was usable when room was given: see `granted_vcpus` in the migrations.
-async fn grant(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<(), StoreError> {
+pub(super) async fn grant(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<(), StoreError> {
     let usable = check.usable.minus(check.outside);
     let given =
         |resource| (check.asked.get(resource) > 0).then(|| i64::try_from(usable.get(resource)).unwrap_or(i64::MAX));
@@ -260,6 +261,9 @@ async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -
     .await
     .map_err(constraint("the operation's id is taken, or its tenant, actor or a node is not there"))?;
     write_steps(tx, &id, &new.steps).await?;
+    if new.kind.waits_for_room() {
+        relocations::insert(tx, &room_maker(new)).await?;
+    }
     let holding = Holding { operation: id, quota: charged };
     for (node, amount) in reservations(new) {
         holding.hold(tx, node, amount).await?;
@@ -267,7 +271,25 @@ async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -
     Ok(())
 }
 
-async fn write_steps(tx: &mut SqliteConnection, operation: &str, steps: &[&'static str]) -> Result<(), StoreError> {
+/// What makes the room that an operation waits for.
+fn room_maker(new: &NewOperation) -> Relocation {
+    Relocation {
+        id: RelocationId(new.id.0),
+        kind: RelocationKind::MakeRoom { vm: new.kind.vm() },
+        actor: new.actor,
+        state: RelocationState::Running,
+        reason: None,
+        cancelled_by: None,
+        created_at: new.now,
+        ended_at: None,
+    }
+}
+
+pub(super) async fn write_steps(
+    tx: &mut SqliteConnection,
+    operation: &str,
+    steps: &[&'static str],
+) -> Result<(), StoreError> {
     let names = serde_json::to_string(steps).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     sqlx::query(
         "INSERT INTO operation_step (operation, position, name, state) SELECT ?, key, value, ? FROM json_each(?)",

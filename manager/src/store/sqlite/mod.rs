@@ -16,12 +16,15 @@ mod open;
 mod operation_rows;
 mod operations;
 mod relocations;
+mod room_made;
 mod vms;
 mod waiting;
 
 use super::StoreError;
+use super::rows::AuditRow;
+use sqlx::query::Query;
 use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Connection, Sqlite, Transaction};
+use sqlx::{Connection, Database, Sqlite, Transaction};
 use std::path::Path;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -53,6 +56,25 @@ impl SqliteStore {
         let temporary = open::TemporaryDirectory::new();
         let directory = temporary.path().to_owned();
         open::open(&directory, Some(temporary)).await
+    }
+}
+
+impl SqliteStore {
+    /// What a person decides: one statement, which must meet a row, and this row of the audit, in one transaction.
+    async fn decide(
+        &self,
+        statement: Query<'_, Sqlite, <Sqlite as Database>::Arguments>,
+        conflict: &'static str,
+        row: &AuditRow,
+    ) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let done = statement.execute(&mut *tx).await.map_err(database)?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Conflict(conflict));
+        }
+        accounts::audit(&mut tx, row).await?;
+        tx.commit().await.map_err(database)
     }
 }
 

@@ -7,7 +7,7 @@ use super::{SqliteStore, begin, database};
 use crate::store::rows::{AuditRow, NewOperation, OperationEnd, OperationFilter, OperationWait, RoomCheck};
 use crate::store::{Begun, OperationStore, StoreError};
 use async_trait::async_trait;
-use grid::operation::{Operation, OperationState, StepState};
+use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::{OperationId, UnixMillis, UserId};
 use sqlx::{QueryBuilder, Sqlite};
 
@@ -15,6 +15,16 @@ use sqlx::{QueryBuilder, Sqlite};
 impl OperationStore for SqliteStore {
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError> {
         self.begin_operation(new, room).await
+    }
+
+    async fn operation_room_made(
+        &self,
+        operation: OperationId,
+        kind: &OperationKind,
+        steps: &[&'static str],
+        room: &RoomCheck,
+    ) -> Result<Begun, StoreError> {
+        self.room_made(operation, kind, steps, room).await
     }
 
     async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError> {

@@ -3,21 +3,21 @@
 use super::accounts::audit;
 use super::columns::{Columns, administration_word};
 use super::operation_rows::with_steps;
-use super::{SqliteStore, begin, database};
+use super::{SqliteStore, begin, constraint, database};
 use crate::store::rows::AuditRow;
 use crate::store::{RelocationStore, StoreError};
 use async_trait::async_trait;
 use grid::node::Administration;
 use grid::operation::Operation;
-use grid::relocation::{Relocation, RelocationState};
+use grid::relocation::{Relocation, RelocationKind, RelocationState};
 use grid::{NodeId, RelocationId, UserId};
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 fn relocation(row: &SqliteRow) -> Result<Relocation, StoreError> {
-    let columns = Columns(row);
+    let columns = &Columns(row);
     Ok(Relocation {
         id: columns.parsed("id")?,
-        node: columns.parsed("node")?,
+        kind: kind(columns)?,
         actor: columns.parsed("actor")?,
         state: columns.relocation_state("state")?,
         reason: columns.text_or_none("reason")?,
@@ -27,40 +27,53 @@ fn relocation(row: &SqliteRow) -> Result<Relocation, StoreError> {
     })
 }
 
+/// A drain that an older program began has its node alone.
+fn kind(columns: &Columns<'_>) -> Result<RelocationKind, StoreError> {
+    match columns.text_or_none("body")? {
+        Some(body) => serde_json::from_str(&body).map_err(|error| StoreError::Corrupt(format!("body: {error}"))),
+        None => Ok(RelocationKind::Drain { node: columns.parsed("node")? }),
+    }
+}
+
+/// Writes one that begins.
+pub(super) async fn insert(tx: &mut SqliteConnection, new: &Relocation) -> Result<(), StoreError> {
+    let body = serde_json::to_string(&new.kind).map_err(|error| StoreError::Corrupt(error.to_string()))?;
+    sqlx::query("INSERT INTO relocation (id, kind, body, node, actor, state, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?)")
+        .bind(new.id.to_string())
+        .bind(new.kind.as_str())
+        .bind(body)
+        .bind(new.kind.node().map(|node| node.to_string()))
+        .bind(new.actor.to_string())
+        .bind(RelocationState::Running.as_str())
+        .bind(new.created_at.0)
+        .execute(tx)
+        .await
+        .map_err(constraint("another of its kind is under way, or its node or actor is not there"))?;
+    Ok(())
+}
+
 #[async_trait]
 impl RelocationStore for SqliteStore {
     async fn relocation_begin(&self, new: &Relocation, row: &AuditRow) -> Result<(), StoreError> {
-        let (id, node) = (new.id.to_string(), new.node.to_string());
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
-        let known: Option<String> = sqlx::query_scalar(
-            "SELECT id FROM relocation WHERE id = ?1 OR (node = ?2 AND ended_ms IS NULL) ORDER BY id = ?1 DESC LIMIT 1",
-        )
-        .bind(&id)
-        .bind(&node)
-        .fetch_optional(&mut *tx)
-        .await
-        .map_err(database)?;
-        match known {
-            Some(known) if known == id => return Ok(()),
-            Some(_) => return Err(StoreError::Conflict("the node is being emptied already")),
-            None => {}
+        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM relocation WHERE id = ?)")
+            .bind(new.id.to_string())
+            .fetch_one(&mut *tx)
+            .await
+            .map_err(database)?;
+        if known {
+            return Ok(());
         }
-        sqlx::query("INSERT INTO relocation (id, node, actor, state, created_ms) VALUES (?, ?, ?, ?, ?)")
-            .bind(&id)
-            .bind(&node)
-            .bind(new.actor.to_string())
-            .bind(RelocationState::Running.as_str())
-            .bind(new.created_at.0)
-            .execute(&mut *tx)
-            .await
-            .map_err(database)?;
-        sqlx::query("UPDATE node SET administration = ? WHERE id = ?")
-            .bind(administration_word(Administration::Draining))
-            .bind(&node)
-            .execute(&mut *tx)
-            .await
-            .map_err(database)?;
+        insert(&mut tx, new).await?;
+        if let Some(node) = new.kind.node() {
+            sqlx::query("UPDATE node SET administration = ? WHERE id = ?")
+                .bind(administration_word(Administration::Draining))
+                .bind(node.to_string())
+                .execute(&mut *tx)
+                .await
+                .map_err(database)?;
+        }
         audit(&mut tx, row).await?;
         tx.commit().await.map_err(database)
     }
@@ -74,13 +87,24 @@ impl RelocationStore for SqliteStore {
         row.as_ref().map(relocation).transpose()
     }
 
-    async fn relocation_newest(&self, node: NodeId) -> Result<Option<Relocation>, StoreError> {
-        let row = sqlx::query("SELECT * FROM relocation WHERE node = ? ORDER BY created_ms DESC, id DESC LIMIT 1")
-            .bind(node.to_string())
-            .fetch_optional(&self.readers)
+    async fn relocation_newest(&self, node: Option<NodeId>) -> Result<Option<Relocation>, StoreError> {
+        let row = sqlx::query(
+            "SELECT * FROM relocation WHERE kind = ? AND node IS ? ORDER BY created_ms DESC, id DESC LIMIT 1",
+        )
+        .bind(if node.is_some() { "drain" } else { "rebalance" })
+        .bind(node.map(|node| node.to_string()))
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(database)?;
+        row.as_ref().map(relocation).transpose()
+    }
+
+    async fn relocation_list(&self) -> Result<Vec<Relocation>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM relocation ORDER BY created_ms, id")
+            .fetch_all(&self.readers)
             .await
             .map_err(database)?;
-        row.as_ref().map(relocation).transpose()
+        rows.iter().map(relocation).collect()
     }
 
     async fn relocation_unfinished(&self) -> Result<Vec<Relocation>, StoreError> {
@@ -102,21 +126,11 @@ impl RelocationStore for SqliteStore {
     }
 
     async fn relocation_cancel(&self, id: RelocationId, by: UserId, row: &AuditRow) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let done = sqlx::query(
+        let statement = sqlx::query(
             "UPDATE relocation SET cancelled_by = ? WHERE id = ? AND ended_ms IS NULL AND cancelled_by IS NULL",
-        )
-        .bind(by.to_string())
-        .bind(id.to_string())
-        .execute(&mut *tx)
-        .await
-        .map_err(database)?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Conflict("it is over, or was cancelled already"));
-        }
-        audit(&mut tx, row).await?;
-        tx.commit().await.map_err(database)
+        );
+        let statement = statement.bind(by.to_string()).bind(id.to_string());
+        self.decide(statement, "it is over, or was cancelled already", row).await
     }
 
     async fn relocation_end(

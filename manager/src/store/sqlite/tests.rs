@@ -151,6 +151,39 @@ async fn operations_of_the_version_before_are_kept() {
 }
 
 #[tokio::test]
+async fn a_drain_of_the_version_before_goes_on() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("hostgrid.db");
+    drop(SqliteStore::open(directory.path()).await.unwrap());
+    written_by_hand(&file).await;
+    for before in [
+        "DELETE FROM _sqlx_migrations WHERE version >= 14",
+        "DROP INDEX relocation_working",
+        "DROP INDEX relocation_evening",
+        "DROP INDEX relocation_of_kind",
+        "ALTER TABLE relocation DROP COLUMN kind",
+        "ALTER TABLE relocation DROP COLUMN body",
+        "CREATE UNIQUE INDEX relocation_working ON relocation (node) WHERE ended_ms IS NULL",
+        "CREATE INDEX relocation_of_node ON relocation (node, created_ms, id)",
+        "INSERT INTO node (id, name, kind, region, uri, reserve_vcpus, reserve_memory_mib, reserve_disk_mib,
+                           vcpus_permille, memory_permille, disk_permille, administration)
+         SELECT id, 'a', 'qemu', 'north', 'simulated:///a', 0, 0, 0, 1000, 1000, 1000, 'draining' FROM user_account",
+        "INSERT INTO relocation (id, node, actor, state, created_ms) SELECT id, id, id, 'running', 7 FROM user_account",
+        "UPDATE operation SET relocation = actor",
+    ] {
+        change(&file, before).await;
+    }
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let kept = crate::store::RelocationStore::relocation_unfinished(&store).await.unwrap();
+    let node = ID.parse().unwrap();
+    assert_eq!(kept[0].kind, grid::relocation::RelocationKind::Drain { node });
+    let newest = crate::store::RelocationStore::relocation_newest(&store, Some(node)).await.unwrap();
+    assert_eq!(newest.as_ref(), kept.first());
+    let moves = crate::store::RelocationStore::relocation_operations(&store, kept[0].id).await.unwrap();
+    assert_eq!(moves.len(), 1);
+}
+
+#[tokio::test]
 async fn an_operation_that_this_program_cannot_read_is_kept_and_holds_no_other_up() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).await.unwrap();

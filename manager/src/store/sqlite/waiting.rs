@@ -75,22 +75,12 @@ impl SqliteStore {
 
     /// See [`crate::store::OperationStore::operation_cancel`].
     pub(super) async fn cancel(&self, id: OperationId, by: UserId, row: &AuditRow) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let done = sqlx::query(
+        let statement = sqlx::query(
             "UPDATE operation SET cancelled_by = ?
              WHERE id = ? AND state IN ('pending', 'running') AND waiting_ms IS NULL AND cancelled_by IS NULL",
-        )
-        .bind(by.to_string())
-        .bind(id.to_string())
-        .execute(&mut *tx)
-        .await
-        .map_err(database)?;
-        if done.rows_affected() == 0 {
-            return Err(StoreError::Conflict("it can't be cancelled any more"));
-        }
-        audit(&mut tx, row).await?;
-        tx.commit().await.map_err(database)
+        );
+        let statement = statement.bind(by.to_string()).bind(id.to_string());
+        self.decide(statement, "it can't be cancelled any more", row).await
     }
 
     /// See [`crate::store::OperationStore::operation_resume`].

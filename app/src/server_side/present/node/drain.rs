@@ -4,29 +4,17 @@ use super::change::address;
 use crate::AppError;
 use crate::form::FormReply;
 use crate::server_side::door::{Door, refuse};
-use crate::server_side::present::{catalogue, operation, time};
-use crate::view::drain::{DrainMoveLine, DrainPageView, DrainRun};
+use crate::server_side::present::{catalogue, relocation, time};
+use crate::view::relocation::DrainPageView;
 
 /// The plan as it is now, and the newest drain.
 pub async fn page(door: &Door, name: &str) -> Result<DrainPageView, AppError> {
     let found = door.pass(door.manager.node_drain_get(&door.principal, name).await)?;
-    let plan = found.moves.into_iter().map(|each| DrainMoveLine {
-        vm: each.vm,
-        way: format!("{} → {}", each.from, each.to),
-        manner: each.manner.to_string(),
-    });
-    let newest = found.newest.map(|(drain, moves)| DrainRun {
-        id: drain.id.to_string(),
-        state: drain.state,
-        reason: drain.reason,
-        is_cancelled: drain.cancelled_by.is_some(),
-        moves: moves.iter().map(operation::line_of_view).collect(),
-    });
     Ok(DrainPageView {
         node: name.to_owned(),
-        plan: plan.collect(),
+        plan: found.moves.into_iter().map(relocation::line).collect(),
         stay: found.stay,
-        newest,
+        newest: found.newest.map(relocation::run),
         form_id: catalogue::key(),
         as_of: time::moment(time::now()),
     })

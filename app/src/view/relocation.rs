@@ -1,4 +1,4 @@
-//! Emptying a node as its page shows it.
+//! Work that is made of moves as its pages show it: a node is emptied, nodes are evened out.
 
 use super::operation::OperationLine;
 use grid::relocation::RelocationState;
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A move that would be made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainMoveLine {
+pub struct MoveLine {
     pub vm: String,
     /// From where to where, by node.
     pub way: String,
@@ -14,9 +14,9 @@ pub struct DrainMoveLine {
     pub manner: String,
 }
 
-/// The newest drain of the node, running or over.
+/// The newest of its sort, running or over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DrainRun {
+pub struct RelocationRun {
     pub id: String,
     pub state: RelocationState,
     pub reason: Option<String>,
@@ -28,11 +28,22 @@ pub struct DrainRun {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrainPageView {
     pub node: String,
-    pub plan: Vec<DrainMoveLine>,
+    pub plan: Vec<MoveLine>,
     /// VMs that stay, and why.
     pub stay: Vec<(String, String)>,
-    pub newest: Option<DrainRun>,
+    pub newest: Option<RelocationRun>,
     /// The form's own: the same id is the same drain.
+    pub form_id: String,
+    pub as_of: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RebalancePageView {
+    pub plan: Vec<MoveLine>,
+    /// The plan itself, which the agreement carries.
+    pub json: String,
+    pub newest: Option<RelocationRun>,
+    /// The form's own: the same id is the same rebalance.
     pub form_id: String,
     pub as_of: String,
 }
