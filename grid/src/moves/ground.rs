@@ -18,6 +18,8 @@ pub(super) struct Ground {
 pub(super) struct Pool {
     /// Those that take VMs, the one with the most free memory first.
     pub(super) takers: Vec<u32>,
+    /// Those of them where there could be a VM that has room now; all others take none until one of theirs has left.
+    pub(super) open: Vec<u32>,
 }
 
 /// What is found out about a site when VMs of it have to leave.
@@ -37,6 +39,7 @@ impl Ground {
             pools: Vec::new(),
         };
         ground.add_sites(layout);
+        ground.find_open(layout);
         for (position, guest) in (0_u32..).zip(&layout.guests) {
             let home = usize::try_from(guest.home).ok().and_then(|at| ground.residents.get_mut(at));
             if let Some(home) = home {
@@ -61,6 +64,22 @@ impl Ground {
         }
         for pool in &mut self.pools {
             pool.takers.sort_by_key(|&at| Reverse(layout.site(at).map(|site| site.free().memory_mib)));
+        }
+    }
+
+    fn find_open(&mut self, layout: &Layout) {
+        // What no VM of a pool takes less of, resource by resource.
+        let mut least: Vec<Option<Resources>> = vec![None; self.pools.len()];
+        for guest in layout.guests.iter().filter(|guest| guest.movable) {
+            let pool = usize::try_from(guest.home).ok().and_then(|home| self.pool_of.get(home));
+            if let Some(known) = pool.and_then(|&pool| least.get_mut(pool)) {
+                *known = Some(known.map_or(guest.takes, |known| known.zip(guest.takes, u64::min)));
+            }
+        }
+        for (pool, least) in self.pools.iter_mut().zip(least) {
+            let fits =
+                |&at: &u32| least.is_some_and(|least| layout.site(at).is_some_and(|site| site.free().covers(&least)));
+            pool.open = pool.takers.iter().copied().filter(fits).collect();
         }
     }
 

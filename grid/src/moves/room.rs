@@ -91,7 +91,7 @@ pub fn make_room(layout: &Layout, ask: &Ask, budget: Budget) -> RoomAnswer {
     if let Some(resource) = short_in_all(layout, ask, &targets) {
         return RoomAnswer::None { resource: Some(resource) };
     }
-    targets.sort_by_cached_key(|each| (each.own, missing(layout, each), used_after(layout, each), each.site));
+    targets.sort_by_cached_key(|each| (each.own, missing(layout, each), worsens(layout, each), each.site));
     let mut search = Search::new(layout, &ground, ask.guest(), ask.groups(layout));
     let most = usize::from(budget.moves.min(Budget::MOVES));
     let (mut left, mut cut) = (budget.work, false);
@@ -182,9 +182,13 @@ fn missing(layout: &Layout, target: &Target) -> u64 {
     u64::try_from(Resource::ALL.into_iter().map(share).max().unwrap_or(0)).unwrap_or(u64::MAX)
 }
 
-/// How much of its scarcest resource is used up once it has taken it in; rests stay usable where that is little.
-fn used_after(layout: &Layout, target: &Target) -> u64 {
-    layout.site(target.site).map_or(u64::MAX, |site| used_permille(site.free().minus(target.need), site.usable))
+/// What taking it in costs the node of its scarcest resource, then how much of that is used up, in thousandths. What is
+/// free of the others is no use without it: once it is gone on all nodes, no VM can move any more.
+fn worsens(layout: &Layout, target: &Target) -> (u64, u64) {
+    let Some(site) = layout.site(target.site) else { return (u64::MAX, u64::MAX) };
+    let used = |free| used_permille(free, site.usable);
+    let after = used(site.free().minus(target.need));
+    (after.saturating_sub(used(site.free())), after)
 }
 
 fn describe(

@@ -4,7 +4,7 @@ use super::Search;
 use super::state::used_permille;
 use crate::Resources;
 use crate::moves::ground::likeness;
-use crate::moves::{Cost, Guest, Site};
+use crate::moves::{Cost, Guest};
 
 /// A VM that could leave, and where to.
 pub(super) struct Child {
@@ -53,29 +53,29 @@ impl Search<'_> {
 
     /// All nodes that a VM could go to, where at most `spare` others have to leave for it.
     fn ways_out(&mut self, vm: u32, guest: &Guest, cost: Cost, spare: u64, children: &mut Vec<Child>) -> Option<()> {
-        let (layout, ground) = (self.layout, self.ground);
-        let Some(pool) = ground.pool(guest.home) else { return Some(()) };
-        for (rank, &to) in pool.takers.iter().enumerate() {
-            let free = layout.site(to).map_or(Resources::ZERO, Site::free);
-            if spare == 0 && free.memory_mib < guest.takes.memory_mib {
-                // Those that follow have less free memory still, but for the nodes that chosen moves leave.
-                let rest = pool.takers.get(rank..).unwrap_or_default().iter().copied();
-                let left: Vec<u32> = rest.filter(|&site| self.is_left(site)).collect();
-                for to in left {
-                    self.work = self.work.checked_sub(1)?;
-                    children.extend(self.child(vm, to, cost, spare));
-                }
-                return Some(());
-            }
-            self.work = self.work.checked_sub(1)?;
-            children.extend(self.child(vm, to, cost, spare));
+        let Some(pool) = self.ground.pool(guest.home) else { return Some(()) };
+        // The first move of all between these nodes needs one that has room now.
+        if pool.open.is_empty() {
+            return Some(());
         }
-        Some(())
+        if spare > 0 {
+            return pool.takers.iter().try_for_each(|&to| self.way_out(vm, to, cost, spare, children));
+        }
+        // Where nobody follows it fits now, or where a chosen move leaves.
+        let layout = self.layout;
+        let holds = |&&to: &&u32| layout.site(to).is_some_and(|site| site.free().memory_mib >= guest.takes.memory_mib);
+        pool.open.iter().take_while(holds).try_for_each(|&to| self.way_out(vm, to, cost, spare, children))?;
+        let mut left: Vec<u32> = self.chosen.iter().filter_map(|&(vm, _)| Some(layout.guest(vm)?.home)).collect();
+        left.sort_unstable();
+        left.dedup();
+        left.retain(|to| pool.takers.contains(to) && !pool.open.iter().take_while(holds).any(|open| open == to));
+        left.into_iter().try_for_each(|to| self.way_out(vm, to, cost, spare, children))
     }
 
-    /// Whether a chosen move leaves the node.
-    fn is_left(&self, site: u32) -> bool {
-        self.chosen.iter().any(|&(vm, _)| self.layout.guest(vm).is_some_and(|each| each.home == site))
+    fn way_out(&mut self, vm: u32, to: u32, cost: Cost, spare: u64, children: &mut Vec<Child>) -> Option<()> {
+        self.work = self.work.checked_sub(1)?;
+        children.extend(self.child(vm, to, cost, spare));
+        Some(())
     }
 
     fn child(&mut self, vm: u32, to: u32, cost: Cost, spare: u64) -> Option<Child> {

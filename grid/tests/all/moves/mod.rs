@@ -76,6 +76,21 @@ fn consolidating_leaves_fewer_nodes_in_use_where_they_are_worth_it() {
     assert_eq!(in_use(&after(Goal::EvenOut { least_gain_permille: 10 })), 4);
 }
 
+/// Half of the nodes have no vCPUs left and the others no memory: a VM has to move first, and none can.
+#[test]
+fn where_no_vm_can_move_a_refusal_is_proven_on_little_work() {
+    let sites = (1..=20).map(|number| site(number, HypervisorKind::Kvm, amounts(32, 64, 1000)));
+    let guests = (0..20).flat_map(|home| {
+        let takes = if home % 2 == 0 { amounts(4, 4, 1) } else { amounts(2, 8, 1) };
+        (0..8).map(move |at| guest(100 + u128::from(home) * 10 + at, home, takes))
+    });
+    let now = layout(sites.collect(), guests.collect());
+    let ask = |vcpus, memory| Ask::Grow { guest: 0, to: amounts(4, 4, 1).plus(amounts(vcpus, memory, 0)) };
+    let little = Budget { moves: 5, work: 5_000 };
+    assert_eq!(make_room(&now, &ask(1, 0), little), RoomAnswer::None { resource: None });
+    assert!(matches!(make_room(&now, &ask(0, 1), little), RoomAnswer::Room { .. }), "memory is free at home");
+}
+
 #[test]
 fn evening_out_moves_only_what_gains_enough() {
     let kvm = |number| site(number, HypervisorKind::Kvm, amounts(10, 64, 1000));
