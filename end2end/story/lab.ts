@@ -112,7 +112,7 @@ export class Lab {
     return this.inside(node, 'find', '/var/lib/hostgrid/pool', '-mindepth', '1').split('\n').filter(Boolean);
   }
 
-  /** Starts to ping an address from the customers' network, five times a second. */
+  /** Starts to ping an address from the customers' network, twenty times a second. */
   ping(address: string): Ping {
     return new Ping(this.facts().customers_netns, address);
   }
@@ -138,7 +138,7 @@ export class Ping {
   private stopped?: Promise<{ answers: number; longestGapMs: number; output: string }>;
 
   constructor(namespace: string, address: string) {
-    const words = ['netns', 'exec', namespace, 'ping', '-n', '-D', '-O', '-i', '0.2', address];
+    const words = ['netns', 'exec', namespace, 'ping', '-n', '-D', '-O', '-i', '0.05', address];
     this.child = spawn('ip', words, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.child.stdout.on('data', (bytes) => (this.output += bytes));
     this.child.stderr.on('data', (bytes) => (this.output += bytes));

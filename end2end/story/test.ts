@@ -4,6 +4,7 @@
 import { expect, test as base, type Browser, type Cookie, type Page } from '@playwright/test';
 import { type Lab, readLab, type Size } from './lab';
 import { Panel, type Plan } from './panel';
+import { type Before, lookBefore } from './verify';
 
 /** Sessions that earlier tests of this process opened; nobody has to sign in twice. */
 const sessions = new Map<string, Cookie[]>();
@@ -17,6 +18,8 @@ interface Fixtures {
   /** A window in which this person is signed in. */
   as: (email: string) => Promise<Panel>;
   admin: Panel;
+  /** Looks at a running VM that will be changed, and pings it until the test is over; for `verifyAfter`. */
+  watch: (vm: string) => Before;
 }
 
 interface Guard {
@@ -64,6 +67,16 @@ export const test = base.extend<Fixtures & { guard: Guard }>({
   },
 
   admin: async ({ as, lab }, use) => use(await as(lab.admin.email)),
+
+  watch: async ({ lab }, use) => {
+    const watched: Before[] = [];
+    await use((vm) => {
+      const before = lookBefore(lab, vm);
+      watched.push(before);
+      return before;
+    });
+    for (const { ping } of watched) await ping.stop();
+  },
 });
 
 export { expect };

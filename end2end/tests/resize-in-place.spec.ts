@@ -1,67 +1,77 @@
-import { configured, heard, heartbeat } from '../story/guest';
-import { expect, needsRealNodes, test } from '../story/test';
+import { expect, needsRealNodes, sizeWithPlan, test } from '../story/test';
+import { verifyAfter, verifyPowerOff } from '../story/verify';
 
-test('a VM grows in place while it runs, and its guest and both configurations agree', async ({ as, lab }) => {
+test('a VM grows in place while it runs, and its guest and both configurations agree', async ({ as, lab, watch }) => {
   needsRealNodes(lab);
   const mail = lab.vm('mail');
   const owner = await as(mail.owner);
   const size = await owner.sizeOf(mail.id);
-  const before = heartbeat(lab, mail.id);
-  const home = lab.home(mail.id);
+  const before = watch(mail.id);
   const larger = { ...size, vcpus: size.vcpus + 1, memory_mib: size.memory_mib + 64 };
 
-  expect(await owner.preview(mail.id, larger)).toBe('in-place-live');
-  await owner.agree();
-  const outcome = await owner.outcome();
-  expect(outcome.word, await owner.said()).toBe('Succeeded');
+  const outcome = await owner.resize(mail.id, larger);
+  expect(outcome.plan).toBe('in-place-live');
   // Measured by asking its address: an answer on a busy machine may take a moment.
   expect(outcome.downtimeMs ?? 0).toBeLessThan(1_000);
-
-  const { disk_gib: _, ...held } = larger;
-  expect(configured(lab, home, mail.id, 'live')).toEqual(held);
-  expect(configured(lab, home, mail.id, 'inactive')).toEqual(held);
-  await expect
-    .poll(() => heard(lab, mail.id), { timeout: 30_000 })
-    .toMatchObject({ ...held, boot_id: before.boot_id, data: before.data });
+  await verifyAfter(lab, before, outcome, larger);
   expect(await owner.sizeOf(mail.id)).toEqual(larger);
 
   // And back: memory shrinks while it runs; vCPUs too, except under emulation, where QEMU does not survive it.
-  expect(await owner.preview(mail.id, { memory_mib: size.memory_mib })).toBe('in-place-live');
-  await owner.agree();
-  expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
-  await expect
-    .poll(() => heard(lab, mail.id), { timeout: 30_000 })
-    .toMatchObject({ vcpus: larger.vcpus, memory_mib: size.memory_mib, boot_id: before.boot_id });
-  const emulated = lab.node(home).kind === 'qemu';
-  expect(await owner.preview(mail.id, size)).toBe(emulated ? 'in-place-restart' : 'in-place-live');
-  await owner.agree();
-  expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
-  await expect
-    .poll(() => heard(lab, mail.id), { timeout: 60_000 })
-    .toMatchObject({ vcpus: size.vcpus, memory_mib: size.memory_mib, data: before.data });
-  expect(configured(lab, home, mail.id, 'inactive')).toEqual({ vcpus: size.vcpus, memory_mib: size.memory_mib });
+  const smaller = { ...larger, memory_mib: size.memory_mib };
+  const shrunk = watch(mail.id);
+  const back = await owner.resize(mail.id, smaller);
+  expect(back.plan).toBe('in-place-live');
+  await verifyAfter(lab, shrunk, back, smaller);
+  const last = watch(mail.id);
+  const first = await owner.resize(mail.id, size);
+  expect(first.plan).toBe(lab.node(before.node).kind === 'qemu' ? 'in-place-restart' : 'in-place-live');
+  await verifyAfter(lab, last, first, size);
 });
 
-test('a container grows and shrinks in place while it runs', async ({ as, lab }) => {
+test('a container grows and shrinks in place while it runs', async ({ as, lab, watch }) => {
   needsRealNodes(lab);
   const cutter = lab.vm('cutter');
   const owner = await as(cutter.owner);
   const size = await owner.sizeOf(cutter.id);
-  const before = heartbeat(lab, cutter.id);
-  const home = lab.home(cutter.id);
+  const larger = { ...size, vcpus: size.vcpus + 1, memory_mib: size.memory_mib + 64 };
+  const before = watch(cutter.id);
+  const outcome = await owner.resize(cutter.id, larger);
+  expect(outcome.plan).toBe('in-place-live');
+  await verifyAfter(lab, before, outcome, larger);
+  await verifyPowerOff(lab, owner, before, larger);
 
-  const larger = { ...size, vcpus: size.vcpus + 1 };
-  expect(await owner.preview(cutter.id, larger)).toBe('in-place-live');
-  await owner.agree();
-  expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
-  expect(configured(lab, home, cutter.id, 'live').vcpus).toBe(larger.vcpus);
-  expect(configured(lab, home, cutter.id, 'inactive').vcpus).toBe(larger.vcpus);
+  const grown = watch(cutter.id);
+  const back = await owner.resize(cutter.id, size);
+  expect(back.plan).toBe('in-place-live');
+  await verifyAfter(lab, grown, back, size);
+});
 
-  await owner.resize(cutter.id, size);
-  expect(configured(lab, home, cutter.id, 'live')).toEqual({ vcpus: size.vcpus, memory_mib: size.memory_mib });
-  await expect
-    .poll(() => heard(lab, cutter.id), { timeout: 30_000 })
-    .toMatchObject({ boot_id: before.boot_id, data: before.data, memory_mib: size.memory_mib });
+test("a container's disk grows with a restart, and its guest sees it", async ({ as, lab, watch }) => {
+  needsRealNodes(lab);
+  const cutter = lab.vm('cutter');
+  const owner = await as(cutter.owner);
+  const size = await owner.sizeOf(cutter.id);
+  const larger = { ...size, disk_gib: size.disk_gib + 1 };
+  const before = watch(cutter.id);
+  const outcome = await owner.resize(cutter.id, larger);
+  expect(outcome.plan).toBe('in-place-restart');
+  await verifyAfter(lab, before, outcome, larger);
+});
+
+test('growing beyond the maxima restarts the VM, and says so before', async ({ as, lab, watch }) => {
+  needsRealNodes(lab);
+  const render = lab.vm('render');
+  const owner = await as(render.owner);
+  const size = await owner.sizeOf(render.id);
+  const sizes = [5, 6, 7].map((vcpus) => ({ ...size, vcpus, memory_mib: size.memory_mib + 64 }));
+  const larger = await sizeWithPlan(owner, render.id, 'in-place-restart', sizes);
+  await expect(owner.plan).toContainText(/restart/i);
+  const before = watch(render.id);
+  const outcome = await owner.resize(render.id, larger);
+  expect(outcome.plan).toBe('in-place-restart');
+  expect(outcome.downtimeMs ?? 0).toBeGreaterThan(0);
+  await verifyAfter(lab, before, outcome, larger);
+  await owner.resize(render.id, size);
 });
 
 test('a double click on Resize starts one operation', async ({ as, lab }) => {
@@ -118,18 +128,16 @@ test("an operation's page can be loaded again and tells the same", async ({ as, 
   await owner.resize(mail.id, size);
 });
 
-test("a running VM's disk grows while it runs, and its guest sees it", async ({ as, lab }) => {
+test("a running VM's disk grows while it runs, and its guest sees it", async ({ as, lab, watch }) => {
   needsRealNodes(lab);
   const render = lab.vm('render');
   const owner = await as(render.owner);
   const size = await owner.sizeOf(render.id);
-  const before = heartbeat(lab, render.id);
   const larger = { ...size, disk_gib: size.disk_gib + 1 };
+  const before = watch(render.id);
   const outcome = await owner.resize(render.id, larger);
-  expect(['in-place-live', 'move-live']).toContain(outcome.plan);
-  await expect
-    .poll(() => heard(lab, render.id), { timeout: 30_000 })
-    .toMatchObject({ disk_gib: larger.disk_gib, boot_id: before.boot_id, data: before.data });
+  expect(outcome.plan).toBe('in-place-live');
+  await verifyAfter(lab, before, outcome, larger);
   expect(await owner.sizeOf(render.id)).toEqual(larger);
 
   // There is no way back: disks never shrink.
