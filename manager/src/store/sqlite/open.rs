@@ -29,40 +29,38 @@ pub(super) async fn open(directory: &Path, temporary: Option<TemporaryDirectory>
         .create(directory)
         .map_err(|error| StoreError::Database(format!("can't make {}: {error}", directory.display())))?;
 
-    let file = options(&directory.join("hostgrid.db"), SqliteSynchronous::Full);
-    let mut writer = connect(&file).await?;
-    migrate(&MIGRATIONS, &mut writer).await?;
-
-    let history_file = options(&directory.join("history.db"), SqliteSynchronous::Normal);
-    let mut history_writer = connect(&history_file).await?;
-    migrate(&HISTORY_MIGRATIONS, &mut history_writer).await?;
-
-    Ok(SqliteStore {
-        readers: readers(file),
-        writer: Writer(Mutex::new(writer)),
-        history: History::new(readers(history_file), history_writer),
-        _temporary: temporary,
-    })
+    let main = migrated(&directory.join("hostgrid.db"), SqliteSynchronous::Full, &MIGRATIONS).await?;
+    let history = migrated(&directory.join("history.db"), SqliteSynchronous::Normal, &HISTORY_MIGRATIONS).await?;
+    Ok(store(main, history, temporary))
 }
 
 /// Opens what is there and makes nothing: both databases, of this program's version.
 pub(super) async fn open_unchanged(directory: &Path) -> Result<SqliteStore, StoreError> {
-    let (file, writer) = unchanged(&directory.join("hostgrid.db"), SqliteSynchronous::Full, &MIGRATIONS).await?;
-    let (history_file, history_writer) =
-        unchanged(&directory.join("history.db"), SqliteSynchronous::Normal, &HISTORY_MIGRATIONS).await?;
-    Ok(SqliteStore {
-        readers: readers(file),
-        writer: Writer(Mutex::new(writer)),
-        history: History::new(readers(history_file), history_writer),
-        _temporary: None,
-    })
+    let main = unchanged(&directory.join("hostgrid.db"), SqliteSynchronous::Full, &MIGRATIONS).await?;
+    let history = unchanged(&directory.join("history.db"), SqliteSynchronous::Normal, &HISTORY_MIGRATIONS).await?;
+    Ok(store(main, history, None))
 }
 
-async fn unchanged(
-    file: &Path,
-    synchronous: SqliteSynchronous,
-    migrations: &Migrator,
-) -> Result<(SqliteConnectOptions, SqliteConnection), StoreError> {
+/// How a database is reached, and the connection that writes it.
+type Opened = (SqliteConnectOptions, SqliteConnection);
+
+fn store(main: Opened, history: Opened, temporary: Option<TemporaryDirectory>) -> SqliteStore {
+    SqliteStore {
+        readers: readers(main.0),
+        writer: Writer(Mutex::new(main.1)),
+        history: History::new(readers(history.0), history.1),
+        _temporary: temporary,
+    }
+}
+
+async fn migrated(file: &Path, synchronous: SqliteSynchronous, migrations: &Migrator) -> Result<Opened, StoreError> {
+    let options = options(file, synchronous);
+    let mut connection = connect(&options).await?;
+    migrate(migrations, &mut connection).await?;
+    Ok((options, connection))
+}
+
+async fn unchanged(file: &Path, synchronous: SqliteSynchronous, migrations: &Migrator) -> Result<Opened, StoreError> {
     if !file.exists() {
         return Err(StoreError::Database(format!("{} is not there", file.display())));
     }

@@ -9,7 +9,26 @@ use crate::store::{Begun, OperationStore, StoreError};
 use async_trait::async_trait;
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::{OperationId, UnixMillis, UserId};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::query::Query;
+use sqlx::{Database, QueryBuilder, Sqlite};
+
+impl SqliteStore {
+    /// One statement by which the holder of an operation writes about it: it meets a row as long as the operation goes
+    /// on and nobody else has taken it over.
+    async fn write_as_holder(
+        &self,
+        (id, epoch): (&str, i64),
+        statement: Query<'_, Sqlite, <Sqlite as Database>::Arguments>,
+    ) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let done = statement.execute(&mut *tx).await.map_err(database)?;
+        if done.rows_affected() == 0 {
+            return Err(refusal(&mut tx, id, epoch).await?);
+        }
+        tx.commit().await.map_err(database)
+    }
+}
 
 #[async_trait]
 impl OperationStore for SqliteStore {
@@ -107,9 +126,7 @@ impl OperationStore for SqliteStore {
         let (id, epoch) = (operation.to_string(), stored(epoch)?);
         let ended = matches!(state, StepState::Done | StepState::Failed | StepState::Undone).then_some(now.0);
         let started = (state != StepState::Waiting).then_some(now.0);
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let done = sqlx::query(
+        let statement = sqlx::query(
             "UPDATE operation_step
              SET state = ?3, started_ms = COALESCE(started_ms, ?4), ended_ms = ?5, note = COALESCE(?6, note)
              WHERE operation = ?1 AND position = ?2
@@ -121,14 +138,8 @@ impl OperationStore for SqliteStore {
         .bind(started)
         .bind(ended)
         .bind(note)
-        .bind(epoch)
-        .execute(&mut *tx)
-        .await
-        .map_err(database)?;
-        if done.rows_affected() == 0 {
-            return Err(refusal(&mut tx, &id, epoch).await?);
-        }
-        tx.commit().await.map_err(database)
+        .bind(epoch);
+        self.write_as_holder((&id, epoch), statement).await
     }
 
     async fn operation_state_set(
@@ -141,19 +152,11 @@ impl OperationStore for SqliteStore {
             return Err(StoreError::Conflict("an operation ends by operation_end and waits by operation_wait"));
         }
         let (id, epoch) = (operation.to_string(), stored(epoch)?);
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let done = sqlx::query("UPDATE operation SET state = ? WHERE id = ? AND epoch = ? AND ended_ms IS NULL")
+        let statement = sqlx::query("UPDATE operation SET state = ? WHERE id = ? AND epoch = ? AND ended_ms IS NULL")
             .bind(state.as_str())
             .bind(&id)
-            .bind(epoch)
-            .execute(&mut *tx)
-            .await
-            .map_err(database)?;
-        if done.rows_affected() == 0 {
-            return Err(refusal(&mut tx, &id, epoch).await?);
-        }
-        tx.commit().await.map_err(database)
+            .bind(epoch);
+        self.write_as_holder((&id, epoch), statement).await
     }
 
     async fn operation_fact_set(
@@ -164,9 +167,7 @@ impl OperationStore for SqliteStore {
         value: &str,
     ) -> Result<(), StoreError> {
         let (id, epoch) = (operation.to_string(), stored(epoch)?);
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let done = sqlx::query(
+        let statement = sqlx::query(
             "INSERT INTO operation_fact (operation, key, value)
              SELECT id, ?2, ?3 FROM operation WHERE id = ?1 AND epoch = ?4 AND ended_ms IS NULL
              ON CONFLICT (operation, key) DO UPDATE SET value = excluded.value",
@@ -174,14 +175,8 @@ impl OperationStore for SqliteStore {
         .bind(&id)
         .bind(key)
         .bind(value)
-        .bind(epoch)
-        .execute(&mut *tx)
-        .await
-        .map_err(database)?;
-        if done.rows_affected() == 0 {
-            return Err(refusal(&mut tx, &id, epoch).await?);
-        }
-        tx.commit().await.map_err(database)
+        .bind(epoch);
+        self.write_as_holder((&id, epoch), statement).await
     }
 
     async fn operation_fact_get(&self, operation: OperationId, key: &str) -> Result<Option<String>, StoreError> {
