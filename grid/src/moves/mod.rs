@@ -9,6 +9,7 @@
 mod drain;
 mod ground;
 mod groups;
+mod join;
 mod layout;
 mod order;
 mod rebalance;

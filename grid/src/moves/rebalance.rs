@@ -3,6 +3,7 @@
 
 use super::drain::drain_site;
 use super::groups::Members;
+use super::join::join;
 use super::room::Budget;
 use super::{Cost, Layout, Move};
 use crate::{NodeId, Resource, Resources};
@@ -33,20 +34,19 @@ pub struct RebalancePlan {
 /// Plans a rebalance of at most `most` moves; `budget` bounds each search for room while consolidating. No VM is
 /// interrupted for it.
 pub fn rebalance(layout: &Layout, goal: Goal, most: usize, budget: Budget) -> RebalancePlan {
-    let mut now = layout.clone();
     let mut plan = match goal {
-        Goal::EvenOut { least_gain_permille } => even_out(&mut now, u64::from(least_gain_permille.max(1)), most),
-        Goal::Consolidate { most_bytes } => consolidate(&mut now, most_bytes, most, budget),
+        Goal::EvenOut { least_gain_permille } => even_out(layout, u64::from(least_gain_permille.max(1)), most),
+        Goal::Consolidate { most_bytes } => consolidate(layout, most_bytes, most, budget),
     };
     plan.cost = Cost::sum(&plan.moves);
     plan
 }
 
 /// Each move makes the fuller of two nodes less full, so it ends.
-fn even_out(now: &mut Layout, gain: u64, most: usize) -> RebalancePlan {
-    let mut plan = RebalancePlan::default();
-    let members = Members::of(now);
-    while let Some((guest, to)) = best_evening(now, &members, gain) {
+fn even_out(start: &Layout, gain: u64, most: usize) -> RebalancePlan {
+    let (mut now, mut plan) = (start.clone(), RebalancePlan::default());
+    let members = Members::of(start);
+    while let Some((guest, to)) = best_evening(&now, &members, gain) {
         if plan.moves.len() >= most {
             plan.cut = true;
             break;
@@ -87,10 +87,10 @@ fn best_evening(now: &Layout, members: &Members, gain: u64) -> Option<(u32, u32)
 }
 
 /// Each step leaves one node more without VMs, so it ends.
-fn consolidate(now: &mut Layout, most_bytes: u64, most: usize, budget: Budget) -> RebalancePlan {
-    let mut plan = RebalancePlan::default();
+fn consolidate(start: &Layout, most_bytes: u64, most: usize, budget: Budget) -> RebalancePlan {
+    let (mut now, mut plan) = (start.clone(), RebalancePlan::default());
     loop {
-        let used = loads(now);
+        let used = loads(&now);
         let mut sites: Vec<(u64, u32)> = (0_u32..).zip(&used).map(|(at, &bytes)| (bytes, at)).collect();
         sites.retain(|&(bytes, _)| bytes > 0 && bytes <= most_bytes);
         sites.sort_unstable();
@@ -114,11 +114,12 @@ fn consolidate(now: &mut Layout, most_bytes: u64, most: usize, budget: Budget) -
             }
             plan.emptied.extend(trial.site(site).map(|each| each.id));
             plan.moves.extend(tried.moves);
-            *now = trial;
+            now = trial;
             progress = true;
             break;
         }
         if !progress {
+            plan.moves = join(start, plan.moves);
             return plan;
         }
     }

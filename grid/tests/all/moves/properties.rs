@@ -6,7 +6,7 @@ use super::layouts::{any_layout, guest, site};
 use super::referee::{admits_new, carry_out, carry_out_with};
 use crate::fixture::amounts;
 use grid::moves::{
-    Ask, Budget, Cost, Goal, Guest, Layout, RoomAnswer, Site, drain, make_room, not_drainable, rebalance,
+    Ask, Budget, Cost, Goal, Guest, Layout, Move, RoomAnswer, Site, drain, make_room, not_drainable, rebalance,
 };
 use grid::{HypervisorKind, Resources};
 use proptest::prelude::*;
@@ -120,6 +120,23 @@ proptest! {
             prop_assert!(after.guests.iter().all(|guest| guest.home as usize != site));
         }
         prop_assert_eq!(rebalance(&after, goal, 1000, budget).moves, vec![]);
+    }
+
+    #[test]
+    fn consolidating_moves_no_vm_twice_where_it_could_go_straight(now in any_layout(6, 20)) {
+        let budget = Budget { moves: 2, work: 100_000 };
+        let moves = rebalance(&now, Goal::Consolidate { most_bytes: 1 << 30 }, 1000, budget).moves;
+        carry_out(&now, &moves);
+        for (at, first) in moves.iter().enumerate() {
+            let Some(later) = (at + 1..moves.len()).find(|&later| moves[later].vm == first.vm) else { continue };
+            for place in [at, later] {
+                let mut straight = moves.clone();
+                straight[place] = Move { to: moves[later].to, ..*first };
+                straight.remove(at + later - place);
+                let carried = std::panic::catch_unwind(|| carry_out(&now, &straight));
+                prop_assert!(carried.is_err(), "{moves:?}");
+            }
+        }
     }
 
     #[test]
