@@ -1,13 +1,14 @@
 // The whole story ended and begun again, as by Ctrl-C and a second `make run`: a lab and a server of its own, whose state
 // is kept. Asked of the hypervisors: what ran runs again, what was stopped stays so, nothing is there twice.
 
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Lab } from '../story/lab';
 import { Panel } from '../story/panel';
 import { expect, needsRealNodes, test } from '../story/test';
 
+const name = 'hgr';
 const index = Number(process.env.LAB_INDEX ?? 252) + 1;
 const port = Number(process.env.PORT ?? 3252) + 1;
 
@@ -16,6 +17,7 @@ class Story {
     readonly lab: Lab,
     private readonly child: ChildProcess,
     private readonly log: string,
+    private readonly state: string,
   ) {}
 
   /** Until it has announced itself; and the seconds that it took. */
@@ -23,7 +25,7 @@ class Story {
     const log = join(state, `log-${Date.now()}`);
     const out = openSync(log, 'w');
     const begun = Date.now();
-    const options = ['--name', 'hgr', '--index', String(index), '--dir', join(state, 'lab')];
+    const options = ['--name', name, '--index', String(index), '--dir', join(state, 'lab')];
     const child = spawn(resolve(__dirname, '../../lab/run'), options, {
       env: { ...process.env, LAB: 'real', PORT: String(port), STATE: state },
       stdio: ['ignore', out, out],
@@ -34,7 +36,7 @@ class Story {
       return existsSync(file) && statSync(file).mtimeMs > begun && readFileSync(log, 'utf8').includes('Hostgrid is ready');
     };
     await expect.poll(told, { timeout: 120_000, intervals: [250] }).toBe(true);
-    return { story: new Story(new Lab(file), child, log), seconds: (Date.now() - begun) / 1000 };
+    return { story: new Story(new Lab(file), child, log, state), seconds: (Date.now() - begun) / 1000 };
   }
 
   /** Ends it as Ctrl-C would. */
@@ -42,6 +44,7 @@ class Story {
     const ended = new Promise<number | null>((done) => this.child.once('exit', done));
     this.child.kill('SIGINT');
     expect(await ended, readFileSync(this.log, 'utf8')).toBe(130);
+    expect(execFileSync(resolve(__dirname, '../../lab/left'), [name, this.state], { encoding: 'utf8' })).toBe('');
   }
 
   /** The VMs that run, by id, and where. */
