@@ -63,6 +63,14 @@ export async function verifyGuest(lab: Lab, before: Before, size: Size, restarte
     .toMatchObject({ ...size, data, mac, address, name, ...booted });
 }
 
+/** A VM that nothing was done to after all: it runs where it did, at this size, and was never restarted. */
+export async function verifyRuns(lab: Lab, before: Before, size: Size): Promise<void> {
+  verifyConfiguration(lab, before.node, before.vm, size, before.beat, 'running');
+  const { seq } = heartbeat(lab, before.vm);
+  await expect.poll(() => heard(lab, before.vm)?.seq ?? 0, { message: 'its heart beats' }).toBeGreaterThan(seq);
+  await verifyGuest(lab, before, size, false);
+}
+
 /** Switches it off and on by its page: what starts is what was installed. */
 export async function verifyPowerOff(lab: Lab, owner: Panel, before: Before, size: Size): Promise<void> {
   const { vm } = before;
