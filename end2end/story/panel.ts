@@ -111,10 +111,9 @@ export class Panel {
     return found(await this.plan.getAttribute('data-plan'), 'a plan') as Plan;
   }
 
-  /** Agrees to the plan shown; its operation. */
-  async agree(): Promise<string> {
-    const force = this.page.getByRole('checkbox');
-    if (await force.count()) await force.first().check();
+  /** Agrees to the plan shown, and to a guest's being forced off only where that is said; its operation. */
+  async agree({ forceOff = false } = {}): Promise<string> {
+    if (forceOff) await this.page.getByRole('checkbox', { name: /^Force off/ }).check();
     await this.button('Resize').click();
     return this.operationOpened();
   }
@@ -164,6 +163,20 @@ export class Panel {
     const outcome = await this.outcome();
     expect(outcome.word, await this.said()).toBe('Succeeded');
     return outcome;
+  }
+
+  /** Deploys a VM of the smallest offer; its id. */
+  async deploy(name: string, image: string): Promise<string> {
+    await this.open('/vms/new');
+    await this.field('Name').fill(name);
+    await this.page.getByLabel('Image').selectOption(image);
+    await this.page.getByLabel('Offer').selectOption({ index: 0 });
+    await this.button('Deploy').click();
+    await this.operationOpened();
+    expect((await this.outcome()).word, await this.said()).toBe('Succeeded');
+    await this.open('/vms');
+    const link = this.page.locator('main a[href^="/vms/"]', { hasText: name }).first();
+    return found(/\/vms\/([0-9a-f-]{36})/.exec((await link.getAttribute('href')) ?? '')?.[1], 'its id');
   }
 
   /** Presses a button of the VM's page that starts an operation, and sees it through. */

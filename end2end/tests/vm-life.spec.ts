@@ -1,5 +1,4 @@
 import { heard, heartbeat } from '../story/guest';
-import { found } from '../story/lab';
 import { expect, test } from '../story/test';
 
 for (const [image, kind] of [
@@ -9,17 +8,7 @@ for (const [image, kind] of [
   test(`a ${kind} is deployed, stopped, started and deleted`, async ({ as, lab }) => {
     const owner = await as(lab.vm('shop').owner);
     const name = `trial-${kind}`;
-    await owner.open('/vms/new');
-    await owner.field('Name').fill(name);
-    await owner.page.getByLabel('Image').selectOption(image);
-    await owner.page.getByLabel('Offer').selectOption({ index: 0 });
-    await owner.button('Deploy').click();
-    await owner.operationOpened();
-    expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
-
-    await owner.open('/vms');
-    const link = owner.page.locator('main a[href^="/vms/"]', { hasText: name }).first();
-    const id = found(/\/vms\/([0-9a-f-]{36})/.exec((await link.getAttribute('href')) ?? '')?.[1], 'its id');
+    const id = await owner.deploy(name, image);
     await owner.open(`/vms/${id}`);
     await expect(owner.page.locator('main')).toContainText('Running');
     if (!lab.simulated) {

@@ -23,6 +23,8 @@ pub(crate) struct Configuration {
     pub(crate) images: Images,
     pub(crate) network: Network,
     #[serde(default)]
+    pub(crate) guests: Guests,
+    #[serde(default)]
     pub(crate) moves: Moves,
     #[serde(default, rename = "node")]
     pub(crate) nodes: Vec<NodeEntry>,
@@ -67,6 +69,20 @@ pub(crate) struct Network {
     pub(crate) last: Ipv4Addr,
     pub(crate) prefix_length: u8,
     pub(crate) gateway: Option<Ipv4Addr>,
+}
+
+/// What is expected of the guests.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Guests {
+    /// How long a guest may take to shut down, in seconds; 1 to 3600.
+    pub(crate) shut_down_seconds: u64,
+}
+
+impl Default for Guests {
+    fn default() -> Self {
+        Self { shut_down_seconds: manager::Pace::default().shut_down.as_secs() }
+    }
 }
 
 /// How many moves of VMs go at once.
@@ -160,6 +176,9 @@ impl Configuration {
     fn check(&self) -> Result<(), ConfigurationError> {
         if self.moves.per_node == 0 || self.moves.altogether == 0 {
             return Err(ConfigurationError::Wrong("moves: at least one must be able to go".to_owned()));
+        }
+        if !(1..=3600).contains(&self.guests.shut_down_seconds) {
+            return Err(ConfigurationError::Wrong("guests: shut_down_seconds is from 1 to 3600".to_owned()));
         }
         if self.network.first > self.network.last {
             return Err(ConfigurationError::Wrong("network.first is above network.last".to_owned()));
@@ -299,6 +318,18 @@ mod tests {
         assert_eq!(limits(&EXAMPLE.replace("per_node = 2\naltogether = 16", "")).unwrap(), (2, 16));
         let error = limits(&EXAMPLE.replace("altogether = 16", "altogether = 0")).unwrap_err().to_string();
         assert!(error.starts_with("moves:"), "{error}");
+    }
+
+    #[test]
+    fn a_guest_has_a_time_to_shut_down_in() {
+        let seconds = |text: &str| parse(text).map(|read| read.guests.shut_down_seconds);
+        assert_eq!(seconds(EXAMPLE).unwrap(), 60);
+        assert_eq!(seconds(&EXAMPLE.replace("shut_down_seconds = 60", "shut_down_seconds = 15")).unwrap(), 15);
+        assert_eq!(seconds(&EXAMPLE.replace("[guests]\n", "").replace("shut_down_seconds = 60", "")).unwrap(), 60);
+        for wrong in ["0", "3601"] {
+            let text = EXAMPLE.replace("shut_down_seconds = 60", &format!("shut_down_seconds = {wrong}"));
+            assert!(seconds(&text).unwrap_err().to_string().starts_with("guests:"), "{wrong}");
+        }
     }
 
     #[test]

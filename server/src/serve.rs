@@ -175,7 +175,11 @@ async fn open(
             gateway: network.gateway,
         },
         simulated: configuration.is_simulated(),
-        pace: Pace { moves: configuration.moves.into(), ..Pace::default() },
+        pace: Pace {
+            moves: configuration.moves.into(),
+            shut_down: Duration::from_secs(configuration.guests.shut_down_seconds),
+            ..Pace::default()
+        },
     })
     .await?)
 }

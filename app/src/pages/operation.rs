@@ -139,6 +139,9 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
         OperationState::Pending if view.plan.as_deref() == Some(PlanKind::MakeRoom.as_str()) => {
             "Room is being made: other VMs move away first. It goes on even if you close this page."
         }
+        OperationState::Pending if view.plan.as_deref().is_some_and(|plan| plan.starts_with("move")) => {
+            "It waits for its turn: only so many VMs move at once. It goes on even if you close this page."
+        }
         OperationState::Pending | OperationState::Running => "It goes on even if you close this page.",
     };
     let class = format!("outcome outcome-{}", state.as_str());

@@ -13,12 +13,13 @@ pub(super) fn start_steps() -> Vec<Box<dyn Step>> {
 }
 
 pub(super) fn stop_steps(force: bool) -> Vec<Box<dyn Step>> {
-    let stop: Box<dyn Step> = if force { Box::new(ForceOff) } else { Box::new(Stop) };
-    vec![stop, Box::new(Settle { no_return: false })]
+    vec![Box::new(Stop { force }), Box::new(Settle { no_return: false })]
 }
 
-/// The guest is asked; one that does not obey goes on running.
-struct Stop;
+/// The guest is asked; one that does not obey goes on running, or is forced off where that was agreed to.
+struct Stop {
+    force: bool,
+}
 
 #[async_trait]
 impl Step for Stop {
@@ -32,22 +33,6 @@ impl Step for Stop {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let node = run.place().await?;
-        switch_off(run, node, false).await
-    }
-}
-
-/// The plug is pulled, for that was asked.
-struct ForceOff;
-
-#[async_trait]
-impl Step for ForceOff {
-    fn name(&self) -> &'static str {
-        "force-off"
-    }
-
-    async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        let node = run.place().await?;
-        run.call(run.hypervisor(node)?.force_off(run.vm_id())).await?;
-        Ok(None)
+        switch_off(run, node, self.force).await
     }
 }

@@ -148,3 +148,27 @@ fn an_admin_reviews_what_would_even_the_nodes_out_and_nonsense_starts_nothing() 
         assert!(page.contains(told) || page.contains(&told.replace('\'', "&#x27;")), "{told}: {page}");
     }
 }
+
+/// Every route that the application has, so that a new one can't be forgotten.
+#[test]
+fn every_page_says_that_the_grid_is_simulated() {
+    let server = shared();
+    let mut admin = server.signed_in("admin");
+    let operations = admin.page("/admin/operations").body;
+    let (_, link) = operations.split_once("\"/operations/").unwrap();
+    let operation = &link[..36];
+    let routes = include_str!("../../../app/src/lib.rs");
+    let paths: Vec<&str> =
+        routes.split("path!(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|it| it.0).collect();
+    assert!(paths.len() > 12, "{paths:?}");
+    for path in paths {
+        let id = if path.starts_with("operations") { operation } else { server.vm("shop") };
+        let path = format!("/{}", path.replace(":id", id).replace(":name", "qemu-a"));
+        let mut page = if path == "/login" { server.visitor().page(&path) } else { admin.page(&path) };
+        if page.status == 302 {
+            page = admin.page(&page.location);
+        }
+        assert_eq!(page.status, if path.contains('*') { 404 } else { 200 }, "{path}: {}", page.body);
+        assert!(page.body.contains("data-simulated") && page.body.contains("simulated"), "{path}: {}", page.body);
+    }
+}

@@ -207,8 +207,27 @@ async fn a_guest_that_does_not_shut_down_is_forced_off_only_with_consent() {
     let stop = rig.manager.vm_stop(&rig.customer, vm, false, "ask").await.unwrap();
     assert_eq!(rig.ended(stop).await.state, OperationState::Undone);
     assert_eq!(rig.vm(vm).await.state, VmState::Running);
-    rig.succeeded(rig.manager.vm_stop(&rig.customer, vm, true, "force").await.unwrap()).await;
+    let forced = rig.ended(rig.manager.vm_stop(&rig.customer, vm, true, "force").await.unwrap()).await;
+    assert_eq!(forced.state, OperationState::Succeeded, "{forced:#?}");
+    assert!(notes(&forced).contains("forced off, as agreed"), "{forced:#?}");
     rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_obeys_is_never_forced_off_even_where_that_was_agreed_to() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    // A force would fail, and the operation with it.
+    let refusal = HypervisorError::Refused("no force".into());
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.fail(Call::ForceOff, 1, refusal));
+    let stopped = rig.ended(rig.manager.vm_stop(&rig.customer, vm, true, "stop").await.unwrap()).await;
+    assert_eq!(stopped.state, OperationState::Succeeded, "{stopped:#?}");
+    assert!(!notes(&stopped).contains("forced"), "{stopped:#?}");
+    assert_eq!(rig.vm(vm).await.state, VmState::Stopped);
+}
+
+fn notes(operation: &Operation) -> String {
+    operation.steps.iter().filter_map(|step| step.note.clone()).collect::<Vec<_>>().join("; ")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
