@@ -82,6 +82,26 @@ async fn nobody_agrees_to_it_with_a_plan_that_was_not_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_a_move_fails_the_rest_is_planned_anew_and_another_vm_makes_room() {
+    let (rig, vm, neighbour) = full().await;
+    rig.fill("qemu-a", 400).await;
+    let other = rig.vm_on("qemu-a").await;
+    rig.fill("qemu-a", 100).await;
+    rig.order(Orders { fail: Some((2, Moment::Before)), ..Orders::default() });
+    let (operation, made) = grow(&rig, vm).await;
+    let first = first_move(&rig, made).await;
+    assert_eq!(rig.ended(first.id).await.state, OperationState::Undone);
+    rig.order(Orders::default());
+    rig.succeeded(operation).await;
+    assert_eq!(over(&rig, made).await.state, RelocationState::Succeeded);
+    let moved: Vec<_> = moves(&rig, made).await.iter().map(|each| (each.kind.vm(), each.state)).collect();
+    let second = if first.kind.vm() == neighbour { other } else { neighbour };
+    assert_eq!(moved, [(first.kind.vm(), OperationState::Undone), (second, OperationState::Succeeded)]);
+    assert_eq!((rig.vm(vm).await.size, rig.vm(second).await.node), (GROWN, rig.id("qemu-b")));
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_the_move_fails_and_no_other_makes_room_the_resize_ends_with_the_reason() {
     let (rig, vm, neighbour) = full().await;
     rig.order(Orders { fail: Some((2, Moment::Before)), ..Orders::default() });

@@ -7,7 +7,7 @@ use crate::layers::{TorturedHypervisor, TorturedModule};
 use crate::script::{Fault, Script, Site};
 use crate::template::{Template, folder, hardware};
 use grid::map::Condition;
-use grid::operation::OperationState;
+use grid::operation::{Operation, OperationState};
 use grid::plan::PlanAnswer;
 use grid::sample::DiskSample;
 use grid::vm::VmState;
@@ -229,8 +229,9 @@ impl Trial<'_> {
     async fn rest(&self) -> Result<(), String> {
         let until = Instant::now() + REST;
         loop {
-            let going_on = self.unfinished(|state| state != OperationState::Waiting);
-            let waits = !self.unfinished(|state| state == OperationState::Waiting).is_empty();
+            let waits = !self.unfinished(|it| it.state == OperationState::Waiting).is_empty();
+            let waits_for_it = |it: &Operation| waits && it.kind.waits_for_room();
+            let going_on = self.unfinished(|it| it.state != OperationState::Waiting && !waits_for_it(it));
             let moving = if waits { Vec::new() } else { self.relocations() };
             if going_on.is_empty() && moving.is_empty() {
                 return Ok(());
@@ -250,13 +251,13 @@ impl Trial<'_> {
         unfinished.into_iter().map(|it| it.id).collect()
     }
 
-    fn unfinished(&self, which: impl Fn(OperationState) -> bool) -> Vec<(OperationId, OperationState)> {
+    fn unfinished(&self, which: impl Fn(&Operation) -> bool) -> Vec<(OperationId, OperationState)> {
         let unfinished = {
             let backstage = self.stage.backstage.handle();
             let _entered = backstage.enter();
             futures::executor::block_on(self.store.operation_unfinished()).unwrap()
         };
-        unfinished.into_iter().filter(|it| which(it.state)).map(|it| (it.id, it.state)).collect()
+        unfinished.into_iter().filter(which).map(|it| (it.id, it.state)).collect()
     }
 
     /// Nothing goes wrong any more: what waits is tried again, and given up where that does not help; then all promises
@@ -267,7 +268,7 @@ impl Trial<'_> {
             if let Err(broken) = self.rest().await {
                 return vec![broken];
             }
-            for (id, _) in self.unfinished(|state| state == OperationState::Waiting) {
+            for (id, _) in self.unfinished(|it| it.state == OperationState::Waiting) {
                 let decided = if tries < 3 {
                     manager.operation_retry(admin, id).await
                 } else {
