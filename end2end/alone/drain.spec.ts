@@ -1,12 +1,18 @@
 import { heard, heartbeat } from '../story/guest';
 import { expect, needsRealNodes, test } from '../story/test';
 
-test('an admin drains a node, and its VMs run on elsewhere without a restart', async ({ admin, lab }) => {
+test('an admin drains a node, and its VMs run on elsewhere without a restart', async ({ admin, as, lab }) => {
   needsRealNodes(lab);
   const { id } = lab.vm('shop');
   const source = lab.home(id);
   const before = heartbeat(lab, id);
   const there = lab.vms.filter((vm) => lab.whereabouts(vm.id).includes(source));
+  // A dashboard that is open meanwhile shows it by itself.
+  const dashboard = await as(lab.admin.email);
+  await dashboard.open('/admin');
+  const count = (node: string) =>
+    dashboard.page.locator('tr').filter({ has: dashboard.page.locator(`a[href="/admin/nodes/${node}"]`) }).locator('[data-label=VMs]');
+  await expect(count(source)).toHaveText(String(there.length));
   await admin.open(`/admin/nodes/${source}`);
   await admin.page.getByRole('link', { name: /^Drain/ }).click();
   await expect(admin.page).toHaveURL(/\/drain$/);
@@ -19,6 +25,8 @@ test('an admin drains a node, and its VMs run on elsewhere without a restart', a
       expect(lab.home(vm.id)).not.toBe(source);
       await expect(admin.page.getByRole('link', { name: vm.name, exact: true })).toBeVisible();
     }
+    await expect(count(source)).toHaveText('0');
+    for (const { name } of lab.others(source)) await expect(count(name)).not.toHaveText('0');
     expect(heard(lab, id)).toMatchObject({ boot_id: before.boot_id, data: before.data, mac: before.mac });
     for (const vm of there) expect(lab.poolFiles(source).filter((file) => file.includes(vm.id))).toEqual([]);
   } finally {

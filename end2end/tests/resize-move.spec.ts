@@ -19,8 +19,17 @@ test('a VM that its node has no room for moves live to another and grows there, 
     const larger = { vcpus: size.vcpus + 1, memory_mib: size.memory_mib + 256, disk_gib: size.disk_gib + 1 };
     expect(await owner.preview(shop.id, larger)).toBe('move-live');
     await owner.agree();
+    // Its steps are seen as they go, and outlive a reload.
+    const steps = owner.page.locator('[data-step]');
+    const names = () => steps.evaluateAll((each) => each.map((step) => (step as HTMLElement).dataset.step));
+    await expect(owner.page.locator('[data-step][data-state=started]').first()).toBeVisible();
+    const seen = await names();
+    await owner.page.reload();
+    await owner.alive();
+    expect(await names()).toEqual(seen);
     const outcome = await owner.outcome();
     expect(outcome.word, await owner.said()).toBe('Succeeded');
+    await expect(owner.page.locator('[data-step][data-state=done]')).toHaveCount(seen.length);
     expect(outcome.downtimeMs ?? 0).toBeLessThan(5_000);
     await verifyAfter(lab, before, outcome, larger);
 

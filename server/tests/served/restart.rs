@@ -18,6 +18,10 @@ fn a_second_start_keeps_what_there_is_and_seeds_nothing_twice() {
     let mut ada = server.signed_in("ada");
     assert_eq!(ada.script("vm_delete", &[("id", &shop), ("key", "restart")]).status, 200);
     until("shop is gone", || ada.page(&format!("/vms/{shop}")).status == 404);
+    let form = ada.page(&format!("/vms/{shop}/resize?vcpus=1&memory_mib=512&disk_gib=1"));
+    assert!(form.status == 404 && form.body.contains("<h1>Not found"), "{form:?}");
+    let preview = [("id", &*shop), ("typed[vcpus]", "1"), ("typed[memory_mib]", "512"), ("typed[disk_gib]", "1")];
+    assert_eq!(ada.script("vm_resize_preview", &preview).status, 404, "what is deleted has no size");
     let cordoned = [("name", "qemu-a"), ("to", "cordoned")];
     assert_eq!(server.signed_in("admin").script("node_administration_set", &cordoned).status, 200);
     let smaller = server.command(&["offer", "set", "small", "--vcpus", "1", "--memory-mib", "128", "--disk-gib", "1"]);
