@@ -159,6 +159,9 @@ export class Panel {
   async resize(vm: string, size: Partial<Size>): Promise<Outcome> {
     const plan = await this.preview(vm, size);
     if (plan === 'refused') throw new Error(`refused: ${await this.plan.innerText()}`);
+    for (const cost of ['Takes', 'Downtime']) {
+      await expect(this.plan.locator(`dt:text-is("${cost}") + dd`), 'what is expected').toHaveText(/\d|none/i);
+    }
     await this.agree();
     const outcome = await this.outcome();
     expect(outcome.word, await this.said()).toBe('Succeeded');
@@ -166,9 +169,10 @@ export class Panel {
   }
 
   /** Deploys a VM of the smallest offer; its id. */
-  async deploy(name: string, image: string): Promise<string> {
+  async deploy(name: string, image: string, keys = ''): Promise<string> {
     await this.open('/vms/new');
     await this.field('Name').fill(name);
+    await this.field('SSH keys').fill(keys);
     await this.page.getByLabel('Image').selectOption(image);
     await this.page.getByLabel('Offer').selectOption({ index: 0 });
     await this.button('Deploy').click();

@@ -81,8 +81,9 @@ export const test = base.extend<Fixtures & { guard: Guard }>({
 
 export { expect };
 
-async function window(browser: Browser, guard: Guard): Promise<Page> {
-  const context = await browser.newContext();
+/** A window of its own; what its pages complain of fails the test. */
+export async function window(browser: Browser, guard: Guard, baseURL?: string): Promise<Page> {
+  const context = await browser.newContext(baseURL ? { baseURL } : {});
   await context.addInitScript(() =>
     addEventListener('securitypolicyviolation', (event) =>
       console.error(`CSP: ${event.violatedDirective} forbids ${event.blockedURI || 'inline'} ${event.sample}`),

@@ -9,6 +9,7 @@ const customerPages = (lab: Lab) => {
     '/vms',
     '/vms/new',
     `/vms/${id}`,
+    `/vms/${id}/delete`,
     resize,
     `${resize}?vcpus=2&memory_mib=320&disk_gib=1`,
     `${resize}?vcpus=20&memory_mib=512&disk_gib=1`,
@@ -21,6 +22,9 @@ const adminPages = (lab: Lab) => [
   `/admin/what-if?add=1&like=${lab.nodes[0]?.name}`,
   '/admin/nodes',
   `/admin/nodes/${lab.nodes[0]?.name}`,
+  `/admin/nodes/${lab.nodes[0]?.name}/drain`,
+  '/admin/rebalance',
+  '/admin/drift',
   '/admin/operations',
   '/vms',
 ];
@@ -47,7 +51,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     const backgrounds = new Set<string>();
     for (const [panel, paths] of [
       [visitor, ['/login']],
-      [customer, customerPages(lab)],
+      [customer, [...customerPages(lab), ...(await customer.operationsOf(lab.vm('shop').id))]],
       [admin, adminPages(lab)],
     ] as const) {
       await panel.page.emulateMedia({ colorScheme });
@@ -67,7 +71,7 @@ test('no page scrolls sideways on a phone', async ({ as, admin, lab, visitor }) 
   const customer = await as(lab.vm('shop').owner);
   for (const [panel, paths] of [
     [visitor, ['/login']],
-    [customer, customerPages(lab)],
+    [customer, [...customerPages(lab), ...(await customer.operationsOf(lab.vm('shop').id))]],
     [admin, adminPages(lab)],
   ] as const) {
     await panel.page.setViewportSize({ width: 360, height: 740 });

@@ -14,7 +14,7 @@ test('a VM grows in place while it runs, and its guest and both configurations a
   // Measured by asking its address: an answer on a busy machine may take a moment.
   expect(outcome.downtimeMs ?? 0).toBeLessThan(1_000);
   await verifyAfter(lab, before, outcome, larger);
-  expect(await owner.sizeOf(mail.id)).toEqual(larger);
+  await verifyPowerOff(lab, owner, before, larger);
 
   // And back: memory shrinks while it runs; vCPUs too, except under emulation, where QEMU does not survive it.
   const smaller = { ...larger, memory_mib: size.memory_mib };

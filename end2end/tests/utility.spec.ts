@@ -1,3 +1,5 @@
+import { readFileSync, readlinkSync } from 'node:fs';
+import { found } from '../story/lab';
 import { expect, needsRealNodes, test } from '../story/test';
 
 test('the set of a utility VM that is destroyed goes stale, and it is brought back', async ({ admin, lab }) => {
@@ -12,6 +14,12 @@ test('the set of a utility VM that is destroyed goes stale, and it is brought ba
     const set = admin.page.locator('[data-set=utility]').first();
     await admin.open(`/admin/nodes/${node}`);
     await expect(set).toHaveAttribute('data-stale', 'false');
+    // It is a machine or container of its own: neither this machine nor the node that it runs on.
+    const said = await admin.page.locator('main').innerText();
+    const [space] = found(/pid:\[\d+\]/.exec(said), 'its process namespace');
+    const [boot] = found(/(?<=Boot id\s+(?:–\s+)?)[0-9a-f-]{36}/.exec(said), 'its boot id');
+    expect(boot).not.toBe(readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim());
+    expect([readlinkSync('/proc/self/ns/pid'), lab.inside(node, 'readlink', '/proc/self/ns/pid')]).not.toContain(space);
     lab.virsh(node, 'destroy', utility);
     // It is back within seconds, sooner than an open page hears of it; a container within one. So each look is a new one.
     if (kind === 'qemu') {

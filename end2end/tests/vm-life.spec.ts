@@ -8,7 +8,8 @@ for (const [image, kind] of [
   test(`a ${kind} is deployed, stopped, started and deleted`, async ({ as, lab }) => {
     const owner = await as(lab.vm('shop').owner);
     const name = `trial-${kind}`;
-    const id = await owner.deploy(name, image);
+    const key = `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7UjJ7E8b0mQp3bV1k0b0d7p1n6m5l4k3j2h1g0f9e8 ${name}`;
+    const id = await owner.deploy(name, image, key);
     await owner.open(`/vms/${id}`);
     await expect(owner.page.locator('main')).toContainText('Running');
     if (!lab.simulated) {
@@ -17,6 +18,11 @@ for (const [image, kind] of [
       const ping = lab.ping(heartbeat(lab, id).address);
       await expect.poll(() => ping.answers().length, { timeout: 30_000 }).toBeGreaterThan(0);
       await ping.stop();
+      // A container's root lies open on its node: its guest has taken the key from its seed.
+      if (kind === 'container') {
+        const root = `/var/lib/hostgrid/pool/roots/${id}`;
+        expect(lab.inside(lab.home(id), 'cat', `${root}/data/authorized_keys`)).toContain(key);
+      }
     }
 
     await owner.order(id, 'Stop');

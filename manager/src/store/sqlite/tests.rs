@@ -140,6 +140,7 @@ async fn operations_of_the_version_before_are_kept() {
         "DROP INDEX operation_of_relocation",
         "ALTER TABLE operation DROP COLUMN relocation",
         "DROP TABLE relocation",
+        "DROP TABLE seeded",
     ] {
         change(&file, added).await;
     }
@@ -158,6 +159,7 @@ async fn a_drain_of_the_version_before_goes_on() {
     written_by_hand(&file).await;
     for before in [
         "DELETE FROM _sqlx_migrations WHERE version >= 14",
+        "DROP TABLE seeded",
         "DROP INDEX relocation_working",
         "DROP INDEX relocation_evening",
         "DROP INDEX relocation_of_kind",
