@@ -42,7 +42,7 @@ class Story {
       if (child.exitCode !== null) throw new Error(`it ended:\n${readFileSync(log, 'utf8')}`);
       return existsSync(file) && statSync(file).mtimeMs > begun && readFileSync(log, 'utf8').includes('Hostgrid is ready');
     };
-    await expect.poll(told, { timeout: 120_000, intervals: [250] }).toBe(true);
+    await expect.poll(told, { timeout: 300_000, intervals: [250] }).toBe(true);
     return { story: new Story(new Lab(file), child, log, state), seconds: (Date.now() - begun) / 1000 };
   }
 
@@ -89,7 +89,7 @@ test('told to stop while its nodes start, it leaves nothing', async ({ lab }) =>
 
 test('a second start has the same people, and the same VMs run again', async ({ lab, browser, guard, allow }) => {
   needsRealNodes(lab);
-  test.setTimeout(360_000);
+  test.setTimeout(600_000);
   // A page's stream breaks with its server.
   allow(/Failed to load resource|ERR_|network error|EventSource/i);
   const state = mkdtempSync('/var/tmp/hostgrid-restart.');

@@ -7,6 +7,7 @@ mod deploy;
 mod keys;
 mod resize;
 
+pub(crate) use change::RELOCATION_KEY;
 pub use deploy::DeployRequest;
 pub use resize::Agreement;
 

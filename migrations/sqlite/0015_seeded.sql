@@ -3,3 +3,6 @@
 CREATE TABLE seeded (
     at_ms INTEGER NOT NULL
 ) STRICT;
+
+-- A grid that has VMs was seeded before this was written down.
+INSERT INTO seeded SELECT 0 WHERE EXISTS (SELECT 1 FROM vm);

@@ -93,7 +93,7 @@ const fn then(kind: PlanKind, running: bool) -> &'static str {
             "Then it moves to another server while it runs; there the guest is asked to shut down and starts at its new size."
         }
         (PlanKind::MoveCold, true) => {
-            "Then the guest is asked to shut down, its disk is carried to another server, and it starts there at its new              size."
+            "Then the guest is asked to shut down, its disk is carried to another server, and it starts there at its new size."
         }
         (PlanKind::MoveCold, false) => "Then its disk is carried to another server. It is off and stays off.",
         (PlanKind::InPlaceRestart, false) => "Then it gets its new size. It is off and stays off.",

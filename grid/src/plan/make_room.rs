@@ -6,9 +6,12 @@ use super::planner::Question;
 use super::{Estimate, Pace, Plan, PlanKind, RoomFirst};
 use crate::map::ResourceMap;
 use crate::moves::{Ask, Budget, Layout, Manner, Move, RoomAnswer, make_room};
-use crate::vm::{Vm, commitment};
+use crate::vm::{Vm, VmState, commitment};
 use crate::{Size, VmId};
 use std::collections::BTreeSet;
+
+/// How often it is looked again without those that a plan would interrupt, each time within the budget.
+const ROUNDS: usize = 4;
 
 /// How `vm` gets the size `to` where [`super::plan`] finds no node for it: which of `vms` (all that are recorded) move
 /// away first. Of the others only those are moved that aren't interrupted by it, and none for which `stays`. None where
@@ -23,8 +26,9 @@ pub fn plan_with_room(
 ) -> Option<Plan> {
     let home = map.get(vm.node).filter(|home| home.condition.hypervisor_answers())?;
     let question = Question { map, vm, pace };
-    let mut interrupted: BTreeSet<VmId> = BTreeSet::new();
-    loop {
+    let never_live = |each: &&Vm| !each.kind.moves_live() && each.state != VmState::Stopped;
+    let mut interrupted: BTreeSet<VmId> = vms.iter().filter(never_live).map(|each| each.id).collect();
+    for _ in 0..ROUNDS {
         let opted_out = |each: VmId| each != vm.id && (stays(each) || interrupted.contains(&each));
         let layout = Layout::of(map, vms, &opted_out);
         let ask = Ask::Grow { guest: layout.find_guest(vm.id)?, to: commitment(vm.kind, to) };
@@ -52,4 +56,5 @@ pub fn plan_with_room(
         let room = Some(RoomFirst { then, moves: others });
         return Some(Plan { estimate: Estimate { duration_ms, ..own }, room, ..plan });
     }
+    None
 }

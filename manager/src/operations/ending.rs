@@ -101,6 +101,8 @@ impl From<StoreError> for NotRecorded {
 async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, NotRecorded> {
     Ok(match (&run.operation.kind, outcome.state) {
         (_, OperationState::Succeeded) => outcome,
+        // Nothing was begun.
+        (kind, _) if kind.waits_for_room() => outcome,
         (OperationKind::Deploy { .. }, OperationState::Undone) => {
             state_set(run, VmState::Failed).await?;
             outcome

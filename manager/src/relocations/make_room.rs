@@ -17,6 +17,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
+/// So many other VMs are moved for one at most: twice what a plan may have.
+const MOST_MOVES: usize = 2 * BUDGET.moves as usize;
+
 /// How room could be made for this VM at this size, now, without moving those of `left_out` or any that an operation
 /// works on.
 pub(crate) async fn plan_with_room(
@@ -68,7 +71,10 @@ impl Relocator {
             HandedOver::Yes => self.over(relocation, RelocationState::Succeeded, None).await,
             HandedOver::No(why) => Ok(Look::Stuck(why)),
             HandedOver::NoRoomYet(refused) => {
-                // Each VM is moved once at most, so that this ends.
+                // Each VM is moved once at most, so that this ends; and others may take what was made.
+                if moves.len() >= MOST_MOVES {
+                    return Ok(Look::Stuck(format!("{refused}; {MOST_MOVES} other VMs were moved for it in vain")));
+                }
                 let left_out: Vec<VmId> = moves.iter().map(|each| each.kind.vm()).collect();
                 let found = plan_with_room(&self.shared, self.collector.map(), &vm, agreed.to, &left_out).await?;
                 let found = found.filter(|plan| plan.is_no_more_disturbing_than(&agreed));

@@ -10,6 +10,7 @@ use crate::operations::{Chooser, Driver, Wanted, begin};
 use crate::shared::{Change, Shared};
 use crate::store::StoreError;
 use crate::store::rows::AuditRow;
+use crate::vms::RELOCATION_KEY;
 use crate::{ManagerError, clock};
 use grid::moves::Move;
 use grid::node::Administration;
@@ -223,7 +224,7 @@ impl Relocator {
             return Ok(Look::Stuck("who began it is not there any more".to_owned()));
         };
         let principal = Principal { user: user.id, tenant: user.tenant, email: user.email, role: user.role };
-        let key = format!("relocation {} move {number}", relocation.id);
+        let key = format!("{RELOCATION_KEY}{} move {number}", relocation.id);
         let kind = OperationKind::Resize { plan, force_off: false };
         let relocation = Some(relocation.id);
         let wanted = Wanted { principal: &principal, kind, key: &key, vm, is_new: false, relocation };

@@ -10,6 +10,8 @@ use grid::{OperationId, VmId};
 
 /// A caller's key is at most this long.
 const LONGEST_KEY: usize = 100;
+/// What the keys of our own moves begin with, which nobody else's may.
+pub(crate) const RELOCATION_KEY: &str = "relocation ";
 /// What a person is told whose form lost its key: only pages write it.
 const STALE_FORM: &str =
     "This form was incomplete, so nothing was started. Load the page again, then send it once more.";
@@ -23,7 +25,7 @@ impl Manager {
         self.vm_power(principal, OperationKind::Start { vm }, key).await
     }
 
-    /// Asks the guest to shut down; `force` pulls the plug.
+    /// Asks the guest to shut down; with `force` it is forced off where it doesn't in time.
     pub async fn vm_stop(
         &self,
         principal: &Principal,
@@ -93,7 +95,8 @@ impl Manager {
         kind: &str,
         vm: Option<VmId>,
     ) -> Result<Option<OperationId>, ManagerError> {
-        if key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+        let is_ours = key.starts_with(RELOCATION_KEY);
+        if is_ours || key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
             return Err(invalid("idempotency_key", STALE_FORM));
         }
         let Some(known) = self.shared.store.operation_by_key(principal.user, key).await? else { return Ok(None) };

@@ -76,8 +76,12 @@ impl Manager {
             return Ok(known);
         }
         let target = vm.to_string();
-        // One chooses at a time, and the choice is in the store before the next one looks.
-        let turn = self.chooser.turn().await;
+        // One chooses at a time, and the choice is in the store before the next one looks. What waits for room takes none
+        // yet, and is looked for too long to have others wait.
+        let turn = match agreement.plan.kind {
+            PlanKind::MakeRoom => None,
+            _ => Some(self.chooser.turn().await),
+        };
         if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
             return Ok(known);
         }
@@ -117,7 +121,11 @@ impl Manager {
             return Err(invalid("plan", "This is not the plan that was shown, so nothing was started."));
         }
         self.not_busy(vm.id).await?;
-        match self.plan_for(&vm, agreed.to).await? {
+        let answer = match agreed.kind {
+            PlanKind::MakeRoom => self.plan_in(self.map(), &vm, agreed.to).await?,
+            _ => self.plan_without_moves(&self.map(), &vm, agreed.to).await?,
+        };
+        match answer {
             PlanAnswer::Planned { plan } if still_holds(principal, &plan, agreed) => Ok((vm, plan)),
             answer @ PlanAnswer::Refused { .. } => match for_principal(principal, answer) {
                 PlanAnswer::Refused { refusal } => Err(ManagerError::Refused { refusal }),
@@ -131,10 +139,14 @@ impl Manager {
         self.plan_in(self.map(), vm, to).await
     }
 
+    async fn plan_without_moves(&self, map: &ResourceMap, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
+        let left = quota_left(&self.shared, vm.tenant).await?;
+        Ok(plan(map, vm, to, Some(left), &self.shared.pace.plans))
+    }
+
     /// Where no node has room, by moving others away first if that is possible.
     async fn plan_in(&self, map: Arc<ResourceMap>, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
-        let left = quota_left(&self.shared, vm.tenant).await?;
-        let answer = plan(&map, vm, to, Some(left), &self.shared.pace.plans);
+        let answer = self.plan_without_moves(&map, vm, to).await?;
         match &answer {
             PlanAnswer::Refused { refusal } if matches!(refusal.reason, RefusalReason::NoRoom { .. }) => {}
             _ => return Ok(answer),

@@ -61,9 +61,11 @@ fn a_form_that_lost_its_key_or_its_plan_comes_back_with_a_clear_message() {
     let (shop, mut ada) = (server.vm("shop").to_owned(), server.signed_in("ada"));
     let (vm_page, resize_page) = (format!("/vms/{shop}"), format!("/vms/{shop}/resize"));
     let stopping: [(&str, &str); 2] = [("id", &shop), ("force", "true")];
+    let foreign: [(&str, &str); 3] = [("id", &shop), ("force", "true"), ("key", "relocation 1 move 1")];
     let agreement: [(&str, &str); 3] = [("id", &shop), ("plan", "{}"), ("key", "pages")];
     for (door, fields, back, said) in [
         ("vm_stop", &stopping[..], &vm_page, "This form was incomplete, so nothing was started. Load the page again"),
+        ("vm_stop", &foreign[..], &vm_page, "This form was incomplete, so nothing was started. Load the page again"),
         ("vm_resize", &agreement[..], &resize_page, "so nothing was started. Ask for it again."),
     ] {
         let answer = ada.form(door, fields);

@@ -78,7 +78,8 @@ impl Step for Start {
     }
 
     fn deadline(&self, pace: &Pace) -> Duration {
-        pace.short_step + pace.unknown
+        // Taking it back asks the guest to shut down first.
+        pace.short_step + pace.unknown + pace.shut_down
     }
 
     fn no_return(&self) -> bool {
