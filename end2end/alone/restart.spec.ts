@@ -67,26 +67,6 @@ class Story {
   }
 }
 
-test('told to stop while its nodes start, it leaves nothing', async ({ lab }) => {
-  needsRealNodes(lab);
-  const state = mkdtempSync('/var/tmp/hostgrid-restart.');
-  try {
-    // Ctrl-C tells the whole group: the story, its lab, and each node that is just starting.
-    for (const after of [300, 1_200, 2_500]) {
-      const options = ['--name', name, '--index', String(index), '--dir', join(state, 'lab')];
-      const env = { ...process.env, LAB: 'real', PORT: String(port), STATE: state };
-      const child = spawn(run, options, { env, stdio: 'ignore', detached: true });
-      const ended = new Promise<number | null>((done) => child.once('exit', done));
-      await new Promise((done) => setTimeout(done, after));
-      process.kill(-(child.pid ?? 0), 'SIGINT');
-      expect(await ended, `after ${after} ms`).not.toBe(0);
-      nothingLeft(state);
-    }
-  } finally {
-    rmSync(state, { recursive: true, force: true });
-  }
-});
-
 test('a second start has the same people, and the same VMs run again', async ({ lab, browser, guard, allow }) => {
   needsRealNodes(lab);
   test.setTimeout(600_000);
