@@ -1,20 +1,34 @@
 // The whole story ended and begun again, as by Ctrl-C and a second `make run`: a lab and a server of its own, whose state
 // is kept. Asked of the hypervisors: what ran runs again, what was stopped stays so, nothing is there twice.
 
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { type ChildProcess, type StdioOptions, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Lab } from '../story/lab';
 import { Panel } from '../story/panel';
 import { expect, needsRealNodes, test, window } from '../story/test';
 
-const name = 'hgr';
-const index = Number(process.env.LAB_INDEX ?? 252) + 1;
-const port = Number(process.env.PORT ?? 3252) + 1;
+// A lab has a name and a net of its own, the one that is cut short too: what it left would be in the other's way.
+const again = { name: 'hgr', index: Number(process.env.LAB_INDEX ?? 252) + 1, port: Number(process.env.PORT ?? 3252) + 1 };
+const cut = { name: 'hgc', index: again.index + 1, port: again.port + 1 };
+type Place = typeof again;
 
-const run = resolve(__dirname, '../../lab/run');
+/** `lab/run`, whose group of processes is its own, as a terminal would have it. */
+function run({ name, index, port }: Place, state: string, out: StdioOptions): ChildProcess {
+  const options = ['--name', name, '--index', String(index), '--dir', join(state, 'lab')];
+  const env = { ...process.env, LAB: 'real', PORT: String(port), STATE: state };
+  return spawn(resolve(__dirname, '../../lab/run'), options, { env, stdio: out, detached: true });
+}
 
-function nothingLeft(state: string): void {
+/** Tells all of them to stop, as Ctrl-C does, and waits for the first of them. */
+async function stopped(child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null) return child.exitCode;
+  const ended = new Promise<number | null>((done) => child.once('exit', done));
+  process.kill(-(child.pid ?? 0), 'SIGINT');
+  return ended;
+}
+
+function nothingLeft({ name }: Place, state: string): void {
   const { stdout } = spawnSync(resolve(__dirname, '../../lab/left'), [name, state], { encoding: 'utf8' });
   expect(stdout, 'what is left behind').toBe('');
 }
@@ -32,11 +46,7 @@ class Story {
     const log = join(state, `log-${Date.now()}`);
     const out = openSync(log, 'w');
     const begun = Date.now();
-    const options = ['--name', name, '--index', String(index), '--dir', join(state, 'lab')];
-    const child = spawn(run, options, {
-      env: { ...process.env, LAB: 'real', PORT: String(port), STATE: state },
-      stdio: ['ignore', out, out],
-    });
+    const child = run(again, state, ['ignore', out, out]);
     const file = join(state, 'lab.json');
     const told = () => {
       if (child.exitCode !== null) throw new Error(`it ended:\n${readFileSync(log, 'utf8')}`);
@@ -53,10 +63,8 @@ class Story {
 
   /** Ends it as Ctrl-C would. */
   async end(): Promise<void> {
-    const ended = new Promise<number | null>((done) => this.child.once('exit', done));
-    this.child.kill('SIGINT');
-    expect(await ended, this.said()).toBe(130);
-    nothingLeft(this.state);
+    expect(await stopped(this.child), this.said()).toBe(130);
+    nothingLeft(again, this.state);
   }
 
   /** The VMs that run, by id, and where. */
@@ -66,6 +74,19 @@ class Story {
     return Object.fromEntries(this.lab.nodes.flatMap(({ name }) => on(name).map((id) => [id, name])));
   }
 }
+
+test('told to stop while its nodes start, it leaves nothing', async ({ lab }) => {
+  needsRealNodes(lab);
+  const state = mkdtempSync('/var/tmp/hostgrid-cut.');
+  for (const after of [300, 600, 1_200, 3_000]) {
+    const child = run(cut, state, 'ignore');
+    await new Promise((done) => setTimeout(done, after));
+    expect(await stopped(child), `after ${after} ms`).toBe(130);
+    nothingLeft(cut, state);
+  }
+  // Kept where it failed: what still runs would lose what lies beneath it.
+  rmSync(state, { recursive: true, force: true });
+});
 
 test('a second start has the same people, and the same VMs run again', async ({ lab, browser, guard, allow }) => {
   needsRealNodes(lab);
