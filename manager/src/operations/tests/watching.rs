@@ -1,11 +1,14 @@
 //! What the collector sees: states that follow, nodes that fall silent, utility modules that die and come back.
 
 use super::rig::{Rig, TINY};
+use crate::ManagerError;
 use crate::history::HistoryRange;
 use grid::map::Condition;
+use grid::operation::OperationState;
+use grid::plan::PlanAnswer;
 use grid::sample::Source;
 use grid::vm::VmState;
-use grid::{UnixMillis, VmId};
+use grid::{Gib, Mib, Size, UnixMillis, Vcpus, VmId};
 use std::time::Duration;
 
 async fn state_is(rig: &Rig, vm: VmId, wanted: VmState) {
@@ -86,6 +89,52 @@ async fn a_dead_utility_vm_is_brought_back_and_meanwhile_takes_nothing() {
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.failures.clear());
     rig.until("it is ready again", || condition(&rig, "qemu-a") == Condition::Ready).await;
     assert!(rig.grid.utility_runs(rig.id("qemu-a")));
+}
+
+/// With no utility module that could make a disk, a deployment and a cold move are refused, and say that it is why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_utility_vm_runs_deployments_and_cold_moves_are_refused_for_that_reason() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("lxc-a").await;
+    rig.fill("lxc-a", 100).await;
+    for node in ["qemu-a", "qemu-b", "lxc-b"] {
+        rig.modules[node].faults(|faults| faults.silent = true);
+        let stale = || matches!(condition(&rig, node), Condition::Stale { source: Source::Utility, .. });
+        rig.until("its reports are stale", stale).await;
+    }
+    let refused = rig.manager.vm_deploy(&rig.admin, Rig::request("web", "disk-tiny")).await;
+    let Err(ManagerError::Refused { refusal }) = refused else { panic!("{refused:?}") };
+    let of_nodes: Vec<String> = refusal.nodes.iter().map(|node| format!("{node:?}")).collect();
+    for node in ["qemu-a", "qemu-b"] {
+        let of_node = of_nodes.iter().find(|told| told.contains(&rig.id(node).to_string()));
+        assert!(of_node.is_some_and(|told| told.contains("Utility")), "{node}: {of_nodes:?}");
+    }
+    let size = Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(2) };
+    let answer = rig.manager.vm_resize_preview(&rig.admin, vm, size).await.unwrap();
+    let PlanAnswer::Refused { refusal } = answer else { panic!("{answer:?}") };
+    assert!(format!("{:?}", refusal.nodes).contains("Utility"), "{refusal:?}");
+}
+
+/// A module that falls silent while a disk is carried there, or made there, ends the operation, and the reason names it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_utility_vm_that_falls_silent_under_way_ends_the_operation_with_that_reason() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("lxc-a").await;
+    rig.fill("lxc-a", 100).await;
+    let plan = rig.plan(vm, Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(2) }).await;
+    rig.modules["lxc-b"].faults(|faults| faults.silent = true);
+    let operation = rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&plan)).await.unwrap();
+    let (_, deployed) = rig.manager.vm_deploy(&rig.customer, Rig::request("web", "disk-tiny")).await.unwrap();
+    for node in ["qemu-a", "qemu-b"] {
+        rig.modules[node].faults(|faults| faults.silent = true);
+    }
+    for id in [operation, deployed] {
+        let ended = rig.ended(id).await;
+        assert_ne!(ended.state, OperationState::Succeeded, "{ended:#?}");
+        let why = ended.reason.unwrap();
+        assert!(why.contains("utility"), "{why}");
+    }
+    assert_eq!(rig.grid.executing(vm), [rig.id("lxc-a")]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
