@@ -1,4 +1,5 @@
-import { expect, test } from '../story/test';
+import { configured } from '../story/guest';
+import { expect, needsRealNodes, test } from '../story/test';
 
 test('the dashboard shows for every kind what there is, what is left, and charts of it', async ({ admin, lab }) => {
   await admin.open('/admin');
@@ -32,6 +33,10 @@ test('the page of a node has both sets of statistics side by side, fresh, and it
       await expect(shown, `${node.name} ${set}`).toHaveAttribute('data-stale', 'false');
     }
     await expect(admin.page.locator('main')).toContainText(node.uri);
+    const heard = admin.page.locator('tr').filter({ has: admin.page.getByText('Last heard', { exact: true }) });
+    for (const said of ['Hypervisor', 'Utility module']) {
+      await expect(heard.locator(`[data-label="${said}"]`), `${node.name} ${said}`).toHaveText(/^[\d.]+ (ms|s) ago$/);
+    }
   }
   const shop = lab.vm('shop');
   const homes: string[] = [];
@@ -42,6 +47,27 @@ test('the page of a node has both sets of statistics side by side, fresh, and it
   }
   expect(homes).toHaveLength(1);
   if (!lab.simulated) expect(homes).toEqual(lab.whereabouts(shop.id));
+});
+
+test('where the two sets disagree the page of the node shows both, until they agree again', async ({ admin, lab }) => {
+  needsRealNodes(lab);
+  const cutter = lab.vm('cutter');
+  const node = lab.home(cutter.id);
+  const differs = admin.page.locator('tr.facts-disagree').filter({ hasText: 'cutter' });
+  await admin.open(`/admin/nodes/${node}`);
+  await expect(differs).toHaveCount(0);
+  // Behind Hostgrid's back: what was deployed is no longer what runs.
+  const limit = (mib: number) => lab.virsh(node, 'memtune', cutter.id, '--hard-limit', `${mib}MiB`, '--live');
+  const { memory_mib } = configured(lab, node, cutter.id, 'live');
+  try {
+    limit(memory_mib + 128);
+    await expect(differs, 'seen by whoever looks on').toHaveCount(1);
+    await expect(differs.locator('[data-label="Hypervisor"]')).toContainText(`${memory_mib + 128} MiB`);
+    await expect(differs.locator('[data-label="Utility module"]')).toContainText(`${memory_mib} MiB`);
+  } finally {
+    limit(memory_mib);
+  }
+  await expect(differs, 'they agree again').toHaveCount(0);
 });
 
 test("the admin sees everybody's VMs and operations", async ({ admin, lab }) => {

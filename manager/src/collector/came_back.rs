@@ -1,6 +1,8 @@
 //! Nodes that came back: a VM that ran and is seen off at the first look at its node is to run again. It did not stop;
 //! its node did, or all of it.
 //!
+//! And an operation that waits since nobody knew what happened there is tried again.
+//!
 //! The first look is the first fresh sample of a node since this process began, or since the node was silent. A VM
 //! that is seen to go off while it is watched has stopped by its guest's or customer's will, and stays off.
 
@@ -8,10 +10,21 @@ use grid::vm::{Vm, VmState};
 use grid::{NodeId, VmId};
 use std::collections::BTreeSet;
 
+/// What is to be seen to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Back {
+    /// It ran when its node went down, and is seen off now.
+    Vm(VmId),
+    /// It was lost, and answers again.
+    Node(NodeId),
+}
+
 #[derive(Debug, Default)]
 pub(super) struct CameBack {
     /// Nodes that have been looked at and are being watched.
     watched: BTreeSet<NodeId>,
+    /// Nodes that fell silent while they were watched.
+    lost: BTreeSet<NodeId>,
     /// VMs that ran when their nodes fell silent.
     ran: BTreeSet<VmId>,
 }
@@ -22,9 +35,16 @@ impl CameBack {
         self.watched.insert(node)
     }
 
+    /// Whether the node that is looked at had been lost.
+    pub(super) fn is_found(&mut self, node: NodeId) -> bool {
+        self.lost.remove(&node)
+    }
+
     /// Nothing fresh is known of the node.
     pub(super) fn is_silent(&mut self, node: NodeId, vms: &[Vm]) {
-        self.watched.remove(&node);
+        if self.watched.remove(&node) {
+            self.lost.insert(node);
+        }
         self.ran.extend(vms.iter().filter(|vm| vm.state == VmState::Running).map(|vm| vm.id));
     }
 
@@ -70,8 +90,11 @@ mod tests {
         let node = NodeId(Uuid::from_u128(1));
         assert!(back.looks(node));
         assert!(!back.looks(node));
+        assert!(!back.is_found(node));
         back.is_silent(node, &[]);
         assert!(back.looks(node));
+        assert!(back.is_found(node));
+        assert!(!back.is_found(node), "once");
     }
 
     #[test]

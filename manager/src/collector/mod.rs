@@ -20,6 +20,7 @@ use crate::shared::{Change, Shared};
 use crate::store::StoreError;
 use crate::vms::VmUsage;
 use arc_swap::ArcSwap;
+pub(crate) use came_back::Back;
 use came_back::CameBack;
 use grid::map::ResourceMap;
 use grid::sample::UtilitySample;
@@ -43,8 +44,8 @@ pub(crate) struct Collector {
     /// When this process began to listen.
     opened_at: UnixMillis,
     came_back: Mutex<CameBack>,
-    restores: mpsc::UnboundedSender<VmId>,
-    restores_taken: Mutex<Option<mpsc::UnboundedReceiver<VmId>>>,
+    returns: mpsc::UnboundedSender<Back>,
+    returns_taken: Mutex<Option<mpsc::UnboundedReceiver<Back>>>,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -59,7 +60,7 @@ impl Collector {
         let mut heard = Heard::new(records);
         heard.remember(shared.store.as_ref()).await;
         let (points, taken) = mpsc::channel(BATCHES_WAITING);
-        let (restores, restores_taken) = mpsc::unbounded_channel();
+        let (returns, returns_taken) = mpsc::unbounded_channel();
         let collector = Self {
             shared,
             map: ArcSwap::default(),
@@ -68,8 +69,8 @@ impl Collector {
             points_taken: Mutex::new(Some(taken)),
             opened_at: crate::clock::now(),
             came_back: Mutex::default(),
-            restores,
-            restores_taken: Mutex::new(Some(restores_taken)),
+            returns,
+            returns_taken: Mutex::new(Some(returns_taken)),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
@@ -97,14 +98,14 @@ impl Collector {
         self.tasks.wait().await;
     }
 
-    /// The VMs that ran when their nodes went down and are seen off now; for one listener.
-    pub(crate) fn restores(&self) -> Option<mpsc::UnboundedReceiver<VmId>> {
-        self.restores_taken.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// What came back, as it is seen to; for one listener.
+    pub(crate) fn returns(&self) -> Option<mpsc::UnboundedReceiver<Back>> {
+        self.returns_taken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn restore(&self, vm: VmId) {
+    fn returned(&self, what: Back) {
         // Nobody listens any more when all is being stopped.
-        let _ = self.restores.send(vm);
+        let _ = self.returns.send(what);
     }
 
     fn came_back(&self) -> MutexGuard<'_, CameBack> {

@@ -1,6 +1,6 @@
 //! The states of VMs follow what their homes' hypervisors say, as long as no operation works on them.
 
-use super::Collector;
+use super::{Back, Collector};
 use crate::clock;
 use crate::shared::Change;
 use grid::map::MapNode;
@@ -14,6 +14,9 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
     let Some(entry) = map.get(node) else { return };
     let stale_after_ms = collector.shared.pace.freshness.stale_after_ms;
     let first_look = first_look(collector, node, entry, stale_after_ms);
+    if first_look && collector.came_back().is_found(node) {
+        collector.returned(Back::Node(node));
+    }
     let changed: Vec<(Vm, VmState)> = {
         let heard = collector.heard();
         let homely = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
@@ -31,7 +34,7 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
         }
         if first_look && *state == VmState::Stopped && collector.came_back().ran(vm) {
             // Its start says what becomes of it.
-            collector.restore(vm.id);
+            collector.returned(Back::Vm(vm.id));
             continue;
         }
         tracing::info!(vm = %vm.id, from = vm.state.as_str(), to = state.as_str(), "a VM's state");

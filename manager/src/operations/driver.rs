@@ -21,6 +21,8 @@
 //! A pending operation whose plan makes room is nobody's here: what makes the room (`relocations/make_room.rs`) gives it
 //! another plan and then has it carried out; where no room could be made, or it was cancelled, it is undone.
 //!
+//! A node that was lost and answers again has those that wait and concern it tried again (`restore.rs`).
+//!
 //! An undo that fails and leaves no more behind than a copy that does not run keeps no operation waiting.
 //!
 //! The rows say all that is needed to go on after a crash: a step that was `started` is carried out again, one whose
@@ -79,8 +81,8 @@ impl Driver {
 
     /// Takes up what an earlier run left.
     pub(crate) fn start(&self) {
-        if let Some(came_back) = self.collector.restores() {
-            let restoring = restore(Arc::clone(&self.shared), Arc::clone(&self.collector), self.clone(), came_back);
+        if let Some(returns) = self.collector.returns() {
+            let restoring = restore(Arc::clone(&self.shared), Arc::clone(&self.collector), self.clone(), returns);
             self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(restoring));
         }
         let driver = self.clone();

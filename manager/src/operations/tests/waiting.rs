@@ -5,6 +5,7 @@ use super::rig::{Rig, TINY, size};
 use crate::ManagerError;
 use crate::hypervisor::HypervisorError;
 use crate::hypervisor::simulated::Call;
+use grid::map::Condition;
 use grid::operation::{Operation, OperationState};
 use grid::vm::VmState;
 use grid::{OperationId, VmId};
@@ -64,6 +65,24 @@ async fn what_nobody_knows_waits_for_the_operator_and_holds_its_room_over_a_rest
     assert_eq!(told[..2], [("vm_resize", "succeeded"), ("operation_retry", "accepted")]);
     assert_eq!(audit[1].actor, Some(rig.admin.user));
     assert!(told[3].1.starts_with("waiting: "), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_lost_node_goes_on_by_itself_when_the_node_answers_again() {
+    let rig = Rig::new().await;
+    let (vm, operation) = nobody_knows(&rig).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.silent = true);
+    let is_ready = || rig.manager.map().get(rig.id("qemu-a")).unwrap().condition == Condition::Ready;
+    rig.until("it is lost", || !is_ready()).await;
+    assert_eq!(waits(&rig, operation).await.state, OperationState::Waiting);
+    answers_again(&rig, "qemu-a");
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.silent = false);
+    rig.succeeded(operation).await;
+    assert_eq!((rig.vm(vm).await.node, rig.vm(vm).await.size), (rig.id("qemu-b"), size(2, 512, 2)));
+    let audit = rig.store.audit_list(20).await.unwrap();
+    let retry = audit.iter().find(|row| row.action == "operation_retry").unwrap();
+    assert_eq!((retry.actor, retry.outcome.as_str()), (None, "accepted: a node answers again"));
+    rig.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
