@@ -1,13 +1,9 @@
-// What lab/seed.toml promises of a grid that nobody has touched: how full its nodes are decides which plan a growth gets.
+// The promises of the seed, held against real nodes before anybody has touched them.
 
+import { growths } from '../story/seeded';
 import { expect, needsRealNodes, test } from '../story/test';
 
-for (const [name, growth, plan] of [
-  ['mail', { vcpus: 1, memory_mib: 256 }, 'in-place-live'],
-  ['shop', { vcpus: 1, memory_mib: 512 }, 'move-live'],
-  ['catalogue', { vcpus: 1, memory_mib: 512 }, 'move-cold'],
-  ['archive', { vcpus: 0, memory_mib: 1024 }, 'refused'],
-] as const) {
+for (const { name, plan, ...growth } of growths) {
   test(`as seeded, ${name} grows by ${growth.vcpus} vCPU and ${growth.memory_mib} MiB: ${plan}`, async ({ as, lab }) => {
     needsRealNodes(lab);
     const vm = lab.vm(name);
