@@ -6,10 +6,12 @@ mod change;
 mod deploy;
 mod keys;
 mod resize;
+mod revert;
 
 pub(crate) use change::RELOCATION_KEY;
 pub use deploy::DeployRequest;
 pub use resize::Agreement;
+pub use revert::Revert;
 
 use crate::accounts::{Principal, Role};
 use crate::history::HistoryRange;

@@ -3,8 +3,9 @@
 use super::catalogue::QuotaView;
 use super::chart::ChartView;
 use super::operation::OperationLine;
-use grid::Size;
+use crate::view::amounts;
 use grid::vm::VmState;
+use grid::{Resources, Size};
 use serde::{Deserialize, Serialize};
 
 /// A VM in a list, and the head of its page.
@@ -48,8 +49,36 @@ pub struct VmPageView {
     pub maximum_memory_mib: u64,
     pub charts: Vec<ChartView>,
     pub operations: Vec<OperationLine>,
+    pub revert: Option<RevertView>,
     pub idempotency_key: String,
     pub as_of: String,
+}
+
+/// The way back to the size before the last change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertView {
+    pub to: Size,
+    /// Whether the disk has grown with that change, and stays.
+    pub disk_has_grown: bool,
+    pub until: String,
+}
+
+impl RevertView {
+    /// `Revert to 1 vCPU, 256 MiB`.
+    pub fn title(&self) -> String {
+        let Resources { vcpus, memory_mib, .. } = Resources::from(self.to);
+        format!("Revert to {}, {}", amounts::vcpus(vcpus), amounts::mib(memory_mib))
+    }
+
+    pub fn hint(&self) -> String {
+        let disk = amounts::mib(Resources::from(self.to).disk_mib);
+        let kept = if self.disk_has_grown {
+            format!(" The disk has grown since, and stays at {disk}.")
+        } else {
+            String::new()
+        };
+        format!("What it had before the last change; offered until {}. You see the plan first.{kept}", self.until)
+    }
 }
 
 impl VmCard {

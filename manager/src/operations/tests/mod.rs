@@ -7,6 +7,7 @@ mod good;
 mod promises;
 mod reconciler;
 mod restart;
+mod revert;
 pub(crate) mod rig;
 mod rights;
 mod turns;
