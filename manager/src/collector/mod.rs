@@ -102,7 +102,13 @@ impl Collector {
         self.restores_taken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// The start of a VM that was to run again has begun, or could not be.
+    pub(crate) fn restored(&self, vm: VmId) {
+        self.came_back().has_started(vm);
+    }
+
     fn restore(&self, vm: VmId) {
+        self.came_back().starts(vm);
         // Nobody listens any more when all is being stopped.
         let _ = self.restores.send(vm);
     }

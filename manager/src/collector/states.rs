@@ -24,6 +24,10 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
         return;
     }
     for (vm, state) in &changed {
+        // An operation is about to begin for it.
+        if collector.came_back().is_starting(vm.id) {
+            continue;
+        }
         // The answer may be older than an operation that has just ended or begun: ask the store again.
         match collector.shared.store.vm_get(vm.id).await {
             Ok(Some(now)) if now.generation == vm.generation => {}

@@ -23,6 +23,7 @@ pub(crate) async fn restore(
         if let Err(error) = start(&shared, &collector, &driver, id).await {
             tracing::warn!(vm = %id, %error, "a VM that ran was not started again");
         }
+        collector.restored(id);
     }
 }
 
