@@ -89,6 +89,7 @@ fn VmView(
             </div>
         </div>
         {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+        {vm.can_be_rebuilt().then(|| view! { <OutOfService id=vm.id.clone()/> })}
         <div class="columns">
             <VmFacts view/>
             <VmActions vm revert key=idempotency_key start stop force/>
@@ -114,6 +115,21 @@ pub fn RunningOperation(line: OperationLine) -> impl IntoView {
             <a href=format!("/operations/{}", line.id)>{line.title}</a>
             <span>{state_word(line.state).to_lowercase()}</span>
         </p>
+    }
+    .into_any()
+}
+
+/// Its node was cut off.
+#[component]
+fn OutOfService(id: String) -> impl IntoView {
+    view! {
+        <div class="notice notice-warning" data-out-of-service="">
+            <p>
+                "The node that this VM is on is out of service, so the VM does not run, and its disk can't be read. Wait for "
+                "the node to come back, or have the VM rebuilt on another one: from its image, with an empty disk."
+            </p>
+            <a class="button" href=format!("/vms/{id}/rebuild")>"Rebuild it without its data"</a>
+        </div>
     }
     .into_any()
 }

@@ -23,6 +23,8 @@ pub struct VmCard {
     /// Admins see whose it is and where it is.
     pub owner: Option<String>,
     pub node: Option<String>,
+    /// Whether its node was cut off: it can be rebuilt elsewhere, and nothing else.
+    pub out_of_service: bool,
     /// What is being done to it now.
     pub operation: Option<OperationLine>,
     /// Of its vCPUs, in thousandths.
@@ -84,19 +86,27 @@ impl RevertView {
 impl VmCard {
     /// Nothing else is being done to it, and it is in a state from which it can be started.
     pub fn can_start(&self) -> bool {
-        self.operation.is_none() && self.state == VmState::Stopped
+        self.is_free() && self.state == VmState::Stopped
     }
 
     pub fn can_stop(&self) -> bool {
-        self.operation.is_none() && self.state == VmState::Running
+        self.is_free() && self.state == VmState::Running
     }
 
     pub fn can_resize(&self) -> bool {
-        self.operation.is_none() && matches!(self.state, VmState::Running | VmState::Stopped)
+        self.is_free() && matches!(self.state, VmState::Running | VmState::Stopped)
     }
 
     pub fn can_delete(&self) -> bool {
         let states = [VmState::Running, VmState::Stopped, VmState::Failed, VmState::Unknown];
-        self.operation.is_none() && states.contains(&self.state)
+        self.is_free() && states.contains(&self.state)
+    }
+
+    pub fn can_be_rebuilt(&self) -> bool {
+        self.operation.is_none() && self.out_of_service
+    }
+
+    fn is_free(&self) -> bool {
+        self.operation.is_none() && !self.out_of_service
     }
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod cancel;
 mod faults;
+mod fencing;
 mod good;
 mod promises;
 mod reconciler;
