@@ -103,6 +103,8 @@ pub enum Administration {
     Cordoned,
     /// Takes no new VM and is being emptied.
     Draining,
+    /// Cut off, by an admin's word: nothing there executes any more, nothing it says is believed, nothing is done there.
+    Fenced,
 }
 
 #[cfg(test)]

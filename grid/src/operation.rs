@@ -36,6 +36,13 @@ pub enum OperationKind {
     Delete {
         vm: VmId,
     },
+    /// Its home, `from`, is fenced: it begins anew on another node, from its image and with an empty disk, as who it was.
+    Rebuild {
+        vm: VmId,
+        from: NodeId,
+        node: NodeId,
+        size: Size,
+    },
     /// The plan that the customer agreed to; `force_off` if they ticked that the guest may be forced off.
     Resize {
         plan: Plan,
@@ -50,6 +57,7 @@ impl OperationKind {
             Self::Start { .. } => "start",
             Self::Stop { .. } => "stop",
             Self::Delete { .. } => "delete",
+            Self::Rebuild { .. } => "rebuild",
             Self::Resize { .. } => "resize",
         }
     }
@@ -61,7 +69,11 @@ impl OperationKind {
 
     pub const fn vm(&self) -> VmId {
         match self {
-            Self::Deploy { vm, .. } | Self::Start { vm } | Self::Stop { vm, .. } | Self::Delete { vm } => *vm,
+            Self::Deploy { vm, .. }
+            | Self::Start { vm }
+            | Self::Stop { vm, .. }
+            | Self::Delete { vm }
+            | Self::Rebuild { vm, .. } => *vm,
             Self::Resize { plan, .. } => plan.vm,
         }
     }

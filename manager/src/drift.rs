@@ -73,6 +73,9 @@ impl Manager {
             (Some(_), Some(_), _) => return Err(unavailable("it runs on more than one node")),
             _ => return Err(unavailable("no node has it, or several have it and it runs on none")),
         };
+        if self.is_fenced(*node) {
+            return Err(unavailable("the node that has it is fenced"));
+        }
         let size = seen.live.or(seen.persistent).ok_or_else(|| unavailable("it has no size"))?;
         self.shared.store.vm_settle(id, *node, size, seen.maxima, None).await?;
         let state = if seen.state == DomainState::ShutOff { VmState::Stopped } else { VmState::Running };

@@ -1,7 +1,10 @@
 //! Nodes, for admins: what the map says of them, their VMs, their history, and what an admin decides about them.
 
+mod fence;
+
 use crate::accounts::Principal;
 use crate::history::HistoryRange;
+use crate::store::StoreError;
 use crate::store::rows::{AuditRow, MetricSeries};
 use crate::{Change, Manager, ManagerError, admin_only, clock, history};
 use grid::UnixMillis;
@@ -84,7 +87,7 @@ impl Manager {
         self.node_changed(principal, "node_failure_domain_set", name).await
     }
 
-    /// Opens, cordons or drains it, as far as new VMs are concerned.
+    /// Opens, cordons or drains it, as far as new VMs are concerned; it is fenced by [`Self::node_fence`] only.
     pub async fn node_administration_set(
         &self,
         principal: &Principal,
@@ -92,8 +95,11 @@ impl Manager {
         to: Administration,
     ) -> Result<(), ManagerError> {
         admin_only(principal)?;
+        if to == Administration::Fenced {
+            return Err(ManagerError::Unavailable { reason: "a node is fenced by its own form".to_owned() });
+        }
         let node = self.node_named(name)?.node.id;
-        self.shared.store.node_administration_set(node, to).await?;
+        self.shared.store.node_administration_set(node, to).await.map_err(conflict)?;
         self.node_changed(principal, "node_administration_set", name).await
     }
 
@@ -103,17 +109,32 @@ impl Manager {
     }
 
     async fn node_changed(&self, principal: &Principal, action: &str, name: &str) -> Result<(), ManagerError> {
-        let row = AuditRow {
-            at: clock::now(),
-            actor: Some(principal.user),
-            tenant: Some(principal.tenant),
-            action: action.into(),
-            target: name.into(),
-            outcome: "accepted".into(),
-        };
-        self.shared.store.audit_add(&row).await?;
+        self.shared.store.audit_add(&accepted(principal, action, name)).await?;
+        self.node_counts().await
+    }
+
+    /// The map counts what was decided.
+    async fn node_counts(&self) -> Result<(), ManagerError> {
         self.collector.records_changed().await?;
         self.shared.tell(Change::Map);
         Ok(())
+    }
+}
+
+fn accepted(principal: &Principal, action: &str, name: &str) -> AuditRow {
+    AuditRow {
+        at: clock::now(),
+        actor: Some(principal.user),
+        tenant: Some(principal.tenant),
+        action: action.into(),
+        target: name.into(),
+        outcome: "accepted".into(),
+    }
+}
+
+fn conflict(error: StoreError) -> ManagerError {
+    match error {
+        StoreError::Conflict(reason) => ManagerError::Unavailable { reason: reason.to_owned() },
+        other => other.into(),
     }
 }

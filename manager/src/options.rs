@@ -104,6 +104,8 @@ pub struct Pace {
     /// Between two looks at what is not as it is recorded, and at operations that nobody carries out.
     pub reconcile_every: Duration,
     pub moves: MoveLimits,
+    /// For how long after a resize the way back is offered.
+    pub revert_window: Duration,
 }
 
 impl Default for Pace {
@@ -128,6 +130,7 @@ impl Default for Pace {
             unknown: Duration::from_mins(2),
             reconcile_every: Duration::from_secs(30),
             moves: MoveLimits::default(),
+            revert_window: Duration::from_hours(24),
         }
     }
 }

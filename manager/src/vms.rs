@@ -5,11 +5,14 @@
 mod change;
 mod deploy;
 mod keys;
+mod rebuild;
 mod resize;
+mod revert;
 
 pub(crate) use change::RELOCATION_KEY;
 pub use deploy::DeployRequest;
 pub use resize::Agreement;
+pub use revert::Revert;
 
 use crate::accounts::{Principal, Role};
 use crate::history::HistoryRange;
@@ -27,6 +30,8 @@ pub struct VmView {
     pub owner_email: String,
     /// Its home, for admins only.
     pub node_name: Option<String>,
+    /// Whether its home is fenced: nothing is done to it but that it can be rebuilt elsewhere.
+    pub out_of_service: bool,
     /// The operation that works on it now.
     pub operation: Option<Operation>,
     /// What it was last seen to use; none where it doesn't run or its node is silent.
@@ -130,6 +135,7 @@ impl Manager {
             Role::Customer => None,
         };
         Ok(VmView {
+            out_of_service: self.is_fenced(vm.node),
             owner_email: owner.map(|owner| owner.email).unwrap_or_default(),
             node_name,
             operation: operation.map(|operation| redacted(principal, operation)),

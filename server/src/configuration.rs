@@ -26,6 +26,8 @@ pub(crate) struct Configuration {
     pub(crate) guests: Guests,
     #[serde(default)]
     pub(crate) moves: Moves,
+    #[serde(default)]
+    pub(crate) operations: Operations,
     #[serde(default, rename = "node")]
     pub(crate) nodes: Vec<NodeEntry>,
 }
@@ -106,6 +108,24 @@ impl From<Moves> for MoveLimits {
     }
 }
 
+/// What customers can still do about an operation.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Operations {
+    /// For how many hours after a resize the way back is offered; 0 to 8760, 0 for never.
+    pub(crate) revert_window_hours: u64,
+}
+
+impl Operations {
+    const LONGEST_WINDOW_HOURS: u64 = 365 * 24;
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self { revert_window_hours: manager::Pace::default().revert_window.as_secs() / 3600 }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NodeEntry {
@@ -179,6 +199,9 @@ impl Configuration {
         }
         if !(1..=3600).contains(&self.guests.shut_down_seconds) {
             return Err(ConfigurationError::Wrong("guests: shut_down_seconds is from 1 to 3600".to_owned()));
+        }
+        if self.operations.revert_window_hours > Operations::LONGEST_WINDOW_HOURS {
+            return Err(ConfigurationError::Wrong("operations: revert_window_hours is from 0 to 8760".to_owned()));
         }
         if self.network.first > self.network.last {
             return Err(ConfigurationError::Wrong("network.first is above network.last".to_owned()));
@@ -330,6 +353,16 @@ mod tests {
             let text = EXAMPLE.replace("shut_down_seconds = 60", &format!("shut_down_seconds = {wrong}"));
             assert!(seconds(&text).unwrap_err().to_string().starts_with("guests:"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_resize_can_be_reverted_for_so_many_hours() {
+        let hours = |text: &str| parse(text).map(|read| read.operations.revert_window_hours);
+        assert_eq!(hours(EXAMPLE).unwrap(), 24);
+        assert_eq!(hours(&EXAMPLE.replace("revert_window_hours = 24", "revert_window_hours = 0")).unwrap(), 0);
+        assert_eq!(hours(&EXAMPLE.replace("revert_window_hours = 24", "")).unwrap(), 24);
+        let error = hours(&EXAMPLE.replace("revert_window_hours = 24", "revert_window_hours = 8761")).unwrap_err();
+        assert!(error.to_string().starts_with("operations:"), "{error}");
     }
 
     #[test]

@@ -178,6 +178,7 @@ async fn open(
         pace: Pace {
             moves: configuration.moves.into(),
             shut_down: Duration::from_secs(configuration.guests.shut_down_seconds),
+            revert_window: Duration::from_hours(configuration.operations.revert_window_hours),
             ..Pace::default()
         },
     })

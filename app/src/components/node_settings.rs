@@ -72,13 +72,19 @@ pub fn Settings(
 pub fn Administer(
     name: String,
     administration: Administration,
+    /// Whether its hypervisor gives no answer.
+    can_fence: bool,
     action: ServerAction<NodeAdministrationSet>,
 ) -> impl IntoView {
+    let fence = format!("/admin/nodes/{name}/fence");
     let (said, to, button) = match administration {
         Administration::Open => ("It takes new VMs when it is ready.", "cordoned", "Cordon"),
         Administration::Cordoned => ("It is cordoned: it takes no new VM; what is there stays.", "open", "Uncordon"),
         Administration::Draining => ("It is being emptied and takes no new VM.", "open", "Stop draining"),
+        Administration::Fenced => return view! { <Fenced fence/> }.into_any(),
     };
+    let fence =
+        can_fence.then(|| view! { <p><a href=fence>"It is cut off? Fence it, and rebuild its VMs elsewhere"</a></p> });
     let is_pending = action.pending();
     let drain = format!("/admin/nodes/{name}/drain");
     view! {
@@ -91,6 +97,19 @@ pub fn Administer(
                 <button type="submit" class="button" disabled=move || is_pending.get()>{button}</button>
             </ActionForm>
             <p><a href=drain>"Drain: move its VMs away"</a></p>
+            {fence}
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Fenced(fence: String) -> impl IntoView {
+    view! {
+        <section class="card">
+            <h2>"New VMs"</h2>
+            <p>"It is fenced: it takes no VM, and nothing it says is believed."</p>
+            <p><a href=fence>"Its VMs, and how to take this back"</a></p>
         </section>
     }
     .into_any()

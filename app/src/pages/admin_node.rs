@@ -80,7 +80,8 @@ pub fn AdminNodePage() -> impl IntoView {
                     })}
                     {kept(node, move |view| {
                         let name = view.line.name;
-                        view! { <Administer name administration=view.administration action=administer/> }
+                        let (administration, can_fence) = (view.administration, view.can_fence);
+                        view! { <Administer name administration can_fence action=administer/> }
                     })}
                 </div>
                 {kept(node, |view| view! { <NodeOperations operations=view.operations/> })}

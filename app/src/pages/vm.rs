@@ -13,7 +13,8 @@ use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
 use crate::view::amounts;
 use crate::view::operation::{OperationLine, state_word};
-use crate::view::vm::{VmCard, VmPageView};
+use crate::view::plan::Typed;
+use crate::view::vm::{RevertView, VmCard, VmPageView};
 use grid::Resources;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -76,7 +77,7 @@ fn VmView(
     stop: ServerAction<VmStop>,
     force: RwSignal<bool>,
 ) -> impl IntoView {
-    let VmPageView { vm, charts, operations, as_of, idempotency_key, .. } = view.clone();
+    let VmPageView { vm, charts, operations, revert, as_of, idempotency_key, .. } = view.clone();
     let charts = charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
     view! {
         <Title text=vm.name.clone()/>
@@ -88,9 +89,10 @@ fn VmView(
             </div>
         </div>
         {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+        {vm.can_be_rebuilt().then(|| view! { <OutOfService id=vm.id.clone()/> })}
         <div class="columns">
             <VmFacts view/>
-            <VmActions vm key=idempotency_key start stop force/>
+            <VmActions vm revert key=idempotency_key start stop force/>
         </div>
         <section>
             <h2>"Usage"</h2>
@@ -113,6 +115,21 @@ pub fn RunningOperation(line: OperationLine) -> impl IntoView {
             <a href=format!("/operations/{}", line.id)>{line.title}</a>
             <span>{state_word(line.state).to_lowercase()}</span>
         </p>
+    }
+    .into_any()
+}
+
+/// Its node was cut off.
+#[component]
+fn OutOfService(id: String) -> impl IntoView {
+    view! {
+        <div class="notice notice-warning" data-out-of-service="">
+            <p>
+                "The node that this VM is on is out of service, so the VM does not run, and its disk can't be read. Wait for "
+                "the node to come back, or have the VM rebuilt on another one: from its image, with an empty disk."
+            </p>
+            <a class="button" href=format!("/vms/{id}/rebuild")>"Rebuild it without its data"</a>
+        </div>
     }
     .into_any()
 }
@@ -162,6 +179,7 @@ fn VmFacts(view: VmPageView) -> impl IntoView {
 #[component]
 fn VmActions(
     vm: VmCard,
+    revert: Option<RevertView>,
     key: String,
     start: ServerAction<VmStart>,
     stop: ServerAction<VmStop>,
@@ -174,6 +192,16 @@ fn VmActions(
     let resize = vm.can_resize().then(|| {
         view! { <a class="button button-main" href=format!("/vms/{}/resize", vm.id)>"Change its size"</a> }
     });
+    let revert = revert.filter(|_| vm.can_resize()).map(|revert| {
+        let form = format!("/vms/{}/resize{}", vm.id, Typed::query(revert.to));
+        let (title, hint) = (revert.title(), revert.hint());
+        view! {
+            <div>
+                <a class="button" href=form>{title}</a>
+                <p class="field-hint">{hint}</p>
+            </div>
+        }
+    });
     let busy = vm.operation.is_some().then(|| {
         view! { <p class="field-hint">"Something is being done to it; wait until that is over."</p> }
     });
@@ -182,6 +210,7 @@ fn VmActions(
             <h2>"Actions"</h2>
             {busy}
             {resize}
+            {revert}
             <ActionForm action=start>
                 <input type="hidden" name="id" value=start_id/>
                 <input type="hidden" name="key" value=start_key/>

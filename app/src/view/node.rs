@@ -3,6 +3,7 @@
 use super::capacity::Figures;
 use super::chart::ChartView;
 use super::operation::OperationLine;
+use super::vm::VmCard;
 use grid::node::Administration;
 use grid::sample::Source;
 use serde::{Deserialize, Serialize};
@@ -105,11 +106,25 @@ pub struct NodePageView {
     pub line: NodeLine,
     pub uri: String,
     pub administration: Administration,
+    /// Whether its hypervisor gives no answer, and nobody has fenced it yet.
+    pub can_fence: bool,
     pub facts: Vec<FactView>,
     /// The source that was never heard, or not for too long.
     pub stale: Option<Source>,
     pub vms: Vec<NodeVmView>,
     pub charts: Vec<ChartView>,
     pub operations: Vec<OperationLine>,
+    pub as_of: String,
+}
+
+/// A node that may be fenced, or is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FencePageView {
+    pub node: String,
+    pub condition: String,
+    pub is_fenced: bool,
+    pub can_fence: bool,
+    /// Those whose home it is.
+    pub vms: Vec<VmCard>,
     pub as_of: String,
 }

@@ -3,8 +3,9 @@
 use super::catalogue::QuotaView;
 use super::chart::ChartView;
 use super::operation::OperationLine;
-use grid::Size;
+use crate::view::amounts;
 use grid::vm::VmState;
+use grid::{Resources, Size};
 use serde::{Deserialize, Serialize};
 
 /// A VM in a list, and the head of its page.
@@ -22,6 +23,8 @@ pub struct VmCard {
     /// Admins see whose it is and where it is.
     pub owner: Option<String>,
     pub node: Option<String>,
+    /// Whether its node was cut off: it can be rebuilt elsewhere, and nothing else.
+    pub out_of_service: bool,
     /// What is being done to it now.
     pub operation: Option<OperationLine>,
     /// Of its vCPUs, in thousandths.
@@ -48,26 +51,62 @@ pub struct VmPageView {
     pub maximum_memory_mib: u64,
     pub charts: Vec<ChartView>,
     pub operations: Vec<OperationLine>,
+    pub revert: Option<RevertView>,
     pub idempotency_key: String,
     pub as_of: String,
+}
+
+/// The way back to the size before the last change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevertView {
+    pub to: Size,
+    /// Whether the disk has grown with that change, and stays.
+    pub disk_has_grown: bool,
+    pub until: String,
+}
+
+impl RevertView {
+    /// `Revert to 1 vCPU, 256 MiB`.
+    pub fn title(&self) -> String {
+        let Resources { vcpus, memory_mib, .. } = Resources::from(self.to);
+        format!("Revert to {}, {}", amounts::vcpus(vcpus), amounts::mib(memory_mib))
+    }
+
+    pub fn hint(&self) -> String {
+        let disk = amounts::mib(Resources::from(self.to).disk_mib);
+        let kept = if self.disk_has_grown {
+            format!(" The disk has grown since, and stays at {disk}.")
+        } else {
+            String::new()
+        };
+        format!("What it had before the last change; offered until {}. You see the plan first.{kept}", self.until)
+    }
 }
 
 impl VmCard {
     /// Nothing else is being done to it, and it is in a state from which it can be started.
     pub fn can_start(&self) -> bool {
-        self.operation.is_none() && self.state == VmState::Stopped
+        self.is_free() && self.state == VmState::Stopped
     }
 
     pub fn can_stop(&self) -> bool {
-        self.operation.is_none() && self.state == VmState::Running
+        self.is_free() && self.state == VmState::Running
     }
 
     pub fn can_resize(&self) -> bool {
-        self.operation.is_none() && matches!(self.state, VmState::Running | VmState::Stopped)
+        self.is_free() && matches!(self.state, VmState::Running | VmState::Stopped)
     }
 
     pub fn can_delete(&self) -> bool {
         let states = [VmState::Running, VmState::Stopped, VmState::Failed, VmState::Unknown];
-        self.operation.is_none() && states.contains(&self.state)
+        self.is_free() && states.contains(&self.state)
+    }
+
+    pub fn can_be_rebuilt(&self) -> bool {
+        self.operation.is_none() && self.out_of_service
+    }
+
+    fn is_free(&self) -> bool {
+        self.operation.is_none() && !self.out_of_service
     }
 }

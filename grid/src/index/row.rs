@@ -41,6 +41,7 @@ pub enum Readiness {
     Contradicting,
     Cordoned,
     Draining,
+    Fenced,
 }
 
 impl From<Condition> for Readiness {
@@ -55,6 +56,7 @@ impl From<Condition> for Readiness {
             Condition::Contradicting => Self::Contradicting,
             Condition::Cordoned => Self::Cordoned,
             Condition::Draining => Self::Draining,
+            Condition::Fenced => Self::Fenced,
         }
     }
 }

@@ -14,8 +14,8 @@ pub struct Freshness {
     pub stale_after_ms: u64,
 }
 
-/// Whether a node takes new VMs, and if not, why. The first that applies: the hypervisor's silence and age, the
-/// utility module's, contradiction, then what the admin decided. So [`Condition::Silent`] or [`Condition::Stale`] of
+/// Whether a node takes new VMs, and if not, why. The first that applies: that it is fenced, the hypervisor's silence
+/// and age, the utility module's, contradiction, then what else the admin decided. So [`Condition::Silent`] or [`Condition::Stale`] of
 /// the utility module, and [`Condition::UtilityOff`], mean that the hypervisor's reading is fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "condition", rename_all = "snake_case")]
@@ -37,10 +37,15 @@ pub enum Condition {
     Contradicting,
     Cordoned,
     Draining,
+    /// An admin said that it is cut off: whatever it says is not believed.
+    Fenced,
 }
 
 impl Condition {
     pub(super) fn of(inputs: &NodeInputs<'_>, disagreements: &[Disagreement]) -> Self {
+        if inputs.node.administration == Administration::Fenced {
+            return Self::Fenced;
+        }
         let heard = [
             (Source::Hypervisor, inputs.hypervisor.as_ref().map(|reading| reading.at)),
             (Source::Utility, inputs.utility.as_ref().map(|reading| reading.at)),
@@ -63,12 +68,12 @@ impl Condition {
 
     /// Whether the node's hypervisor answers: without it nothing can be changed there.
     pub const fn hypervisor_answers(self) -> bool {
-        !matches!(self.stale_source(), Some(Source::Hypervisor))
+        !matches!(self, Self::Fenced) && !matches!(self.stale_source(), Some(Source::Hypervisor))
     }
 
     /// Whether the node's utility module answers: without it no disk is made, grown offline or carried over.
     pub const fn utility_answers(self) -> bool {
-        self.stale_source().is_none()
+        !matches!(self, Self::Fenced) && self.stale_source().is_none()
     }
 
     /// The source whose word is missing or too old, where that is what keeps the node from taking VMs.
@@ -76,7 +81,7 @@ impl Condition {
         match self {
             Self::Silent { source } | Self::Stale { source, .. } => Some(source),
             Self::UtilityOff => Some(Source::Utility),
-            Self::Ready | Self::Contradicting | Self::Cordoned | Self::Draining => None,
+            Self::Ready | Self::Contradicting | Self::Cordoned | Self::Draining | Self::Fenced => None,
         }
     }
 
@@ -95,6 +100,7 @@ impl Condition {
             Self::Contradicting => "contradicting",
             Self::Cordoned => "cordoned",
             Self::Draining => "draining",
+            Self::Fenced => "fenced",
         }
     }
 }
@@ -117,6 +123,7 @@ impl fmt::Display for Condition {
             Self::Contradicting => formatter.write_str("contradicting: its hypervisor and its utility module disagree"),
             Self::Cordoned => formatter.write_str("cordoned: takes no new VM"),
             Self::Draining => formatter.write_str("draining: is being emptied"),
+            Self::Fenced => formatter.write_str("fenced: is cut off, as an admin said"),
         }
     }
 }
@@ -127,6 +134,7 @@ impl From<Administration> for Condition {
             Administration::Open => Self::Ready,
             Administration::Cordoned => Self::Cordoned,
             Administration::Draining => Self::Draining,
+            Administration::Fenced => Self::Fenced,
         }
     }
 }

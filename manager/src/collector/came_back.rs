@@ -27,6 +27,8 @@ pub(super) struct CameBack {
     lost: BTreeSet<NodeId>,
     /// VMs that ran when their nodes fell silent.
     ran: BTreeSet<VmId>,
+    /// VMs that are about to be started again: that they are seen off says nothing new of them.
+    starting: BTreeSet<VmId>,
 }
 
 impl CameBack {
@@ -51,6 +53,20 @@ impl CameBack {
     /// Whether a VM that is seen off at a first look is to run again.
     pub(super) fn ran(&mut self, vm: &Vm) -> bool {
         self.ran.remove(&vm.id) || vm.state == VmState::Running
+    }
+
+    /// It is about to be started again.
+    pub(super) fn starts(&mut self, vm: VmId) {
+        self.starting.insert(vm);
+    }
+
+    pub(super) fn is_starting(&self, vm: VmId) -> bool {
+        self.starting.contains(&vm)
+    }
+
+    /// Its start has begun, or could not be.
+    pub(super) fn has_started(&mut self, vm: VmId) {
+        self.starting.remove(&vm);
     }
 }
 

@@ -103,7 +103,15 @@ impl Collector {
         self.returns_taken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// The start of a VM that was to run again has begun, or could not be.
+    pub(crate) fn restored(&self, vm: VmId) {
+        self.came_back().has_started(vm);
+    }
+
     fn returned(&self, what: Back) {
+        if let Back::Vm(vm) = what {
+            self.came_back().starts(vm);
+        }
         // Nobody listens any more when all is being stopped.
         let _ = self.returns.send(what);
     }

@@ -72,7 +72,7 @@ impl Records {
 /// The nodes on which an operation's VM is nobody's stranger while it runs.
 fn touched(kind: &OperationKind) -> Vec<NodeId> {
     match kind {
-        OperationKind::Deploy { node, .. } => vec![*node],
+        OperationKind::Deploy { node, .. } | OperationKind::Rebuild { node, .. } => vec![*node],
         OperationKind::Resize { plan, .. } => [Some(plan.source), plan.destination].into_iter().flatten().collect(),
         OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => Vec::new(),
     }

@@ -3,8 +3,8 @@
 use super::{Back, Collector};
 use crate::clock;
 use crate::shared::Change;
-use grid::map::MapNode;
-use grid::sample::DomainState;
+use grid::map::{Condition, MapNode, Reading};
+use grid::sample::{DomainState, HypervisorSample};
 use grid::vm::{Vm, VmState};
 use grid::{NodeId, UnixMillis};
 
@@ -27,6 +27,10 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
         return;
     }
     for (vm, state) in &changed {
+        // An operation is about to begin for it.
+        if collector.came_back().is_starting(vm.id) {
+            continue;
+        }
         // The answer may be older than an operation that has just ended or begun: ask the store again.
         match collector.shared.store.vm_get(vm.id).await {
             Ok(Some(now)) if now.generation == vm.generation => {}
@@ -50,7 +54,7 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
 
 /// Whether this is the first fresh sample of the node since this process began, or since the node was silent.
 fn first_look(collector: &Collector, node: NodeId, entry: &MapNode, stale_after_ms: u64) -> bool {
-    let fresh = entry.hypervisor.as_ref().is_some_and(|reading| clock::now().since(reading.at) <= stale_after_ms);
+    let fresh = believed(entry, clock::now(), stale_after_ms).is_some();
     // What an earlier run heard says nothing of now.
     let heard_now = entry.hypervisor.as_ref().is_some_and(|reading| reading.at >= collector.opened_at);
     if fresh && heard_now {
@@ -63,13 +67,19 @@ fn first_look(collector: &Collector, node: NodeId, entry: &MapNode, stale_after_
     false
 }
 
+/// What the hypervisor says, where it is fresh; nothing that a fenced node says is believed.
+fn believed(entry: &MapNode, now: UnixMillis, stale_after_ms: u64) -> Option<&Reading<HypervisorSample>> {
+    let is_fresh = |reading: &&Reading<HypervisorSample>| now.since(reading.at) <= stale_after_ms;
+    entry.hypervisor.as_ref().filter(is_fresh).filter(|_| entry.condition != Condition::Fenced)
+}
+
 /// The state to record; none where it stays as it is.
 fn seen(vm: &Vm, entry: &MapNode, now: UnixMillis, stale_after_ms: u64) -> Option<VmState> {
     if !matches!(vm.state, VmState::Running | VmState::Stopped | VmState::Unknown) {
         return None;
     }
-    let fresh = entry.hypervisor.as_ref().filter(|reading| now.since(reading.at) <= stale_after_ms);
-    let domain = fresh.map(|reading| reading.sample.domains.iter().find(|domain| domain.id == vm.id));
+    let domain = believed(entry, now, stale_after_ms)
+        .map(|reading| reading.sample.domains.iter().find(|domain| domain.id == vm.id));
     let state = match domain.map(|found| found.map(|domain| domain.state)) {
         None | Some(None) => VmState::Unknown,
         Some(Some(DomainState::Running | DomainState::Paused)) => VmState::Running,

@@ -5,6 +5,7 @@ use super::Collector;
 use crate::clock;
 use crate::hypervisor::{Hypervisor, UtilityConfiguration};
 use grid::NodeId;
+use grid::map::Condition;
 use grid::sample::DomainState;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,10 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
             () = collector.stop.cancelled() => return,
             () = sleep(LOOK_EVERY.min(pace.utility_dead_after)) => {}
         }
+        // Nothing is done on a fenced node.
+        if is_fenced(&collector, node) {
+            continue;
+        }
         let heard = heard_lately(&collector, node);
         if heard {
             back_off = pace.utility_back_off;
@@ -76,6 +81,10 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
         }
         back_off = (back_off * 2).min(pace.utility_back_off * LONGEST_BACK_OFF);
     }
+}
+
+fn is_fenced(collector: &Collector, node: NodeId) -> bool {
+    collector.map().get(node).is_some_and(|entry| entry.condition == Condition::Fenced)
 }
 
 fn heard_lately(collector: &Collector, node: NodeId) -> bool {

@@ -70,7 +70,7 @@ pub(crate) fn can_cancel(operation: &Operation) -> Result<(), &'static str> {
     match operation.kind {
         OperationKind::Delete { .. } => return Err("a deletion can't be taken back"),
         OperationKind::Start { .. } | OperationKind::Stop { .. } => return Err("it is over in a moment"),
-        OperationKind::Deploy { .. } | OperationKind::Resize { .. } => {}
+        OperationKind::Deploy { .. } | OperationKind::Rebuild { .. } | OperationKind::Resize { .. } => {}
     }
     let steps = steps_of(&operation.kind);
     let begun = operation.steps.iter().filter(|step| step.state != StepState::Waiting);

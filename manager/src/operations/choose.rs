@@ -46,7 +46,9 @@ impl Wanted<'_> {
     fn reservations(&self) -> Vec<(NodeId, Resources)> {
         let (vm, kind) = (&self.vm, self.vm.kind);
         match &self.kind {
-            OperationKind::Deploy { node, size, .. } => vec![(*node, commitment(kind, *size))],
+            OperationKind::Deploy { node, size, .. } | OperationKind::Rebuild { node, size, .. } => {
+                vec![(*node, commitment(kind, *size))]
+            }
             kind if kind.waits_for_room() => Vec::new(),
             OperationKind::Resize { plan, .. } => vec![held_by(plan, vm)],
             _ => Vec::new(),

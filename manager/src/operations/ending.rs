@@ -128,6 +128,15 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, NotRecorde
                 }
             }
         }
+        // Where it was not seen to execute anew, its home is the node that was fenced.
+        (OperationKind::Rebuild { node, .. }, OperationState::Failed) => match run.observe(*node).await {
+            Ok(Some(seen)) if seen.state == DomainState::Running => {
+                record_what_is(run, *node).await.map_err(|error| NotRecorded::Unseen(outcome.clone(), error))?;
+                outcome
+            }
+            Ok(_) => outcome,
+            Err(error) => return Err(NotRecorded::Unseen(outcome, error)),
+        },
         // What was begun of a deletion is not taken back; what is left of the VM can be deleted.
         (OperationKind::Delete { .. }, _) => {
             if run.vm().await.is_ok_and(|vm| vm.state == VmState::Deleting) {

@@ -2,7 +2,7 @@
 //! has the same steps, as long as the program is the same.
 
 use super::step::Step;
-use super::{delete, deploy, power, resize_in_place, resize_move};
+use super::{delete, deploy, power, rebuild, resize_in_place, resize_move};
 use grid::operation::OperationKind;
 use grid::plan::PlanKind;
 
@@ -13,6 +13,7 @@ pub(crate) fn steps_of(kind: &OperationKind) -> Vec<Box<dyn Step>> {
         OperationKind::Start { .. } => power::start_steps(),
         OperationKind::Stop { force, .. } => power::stop_steps(*force),
         OperationKind::Delete { .. } => delete::steps(),
+        OperationKind::Rebuild { .. } => rebuild::steps(),
         OperationKind::Resize { plan, .. } => match plan.kind {
             PlanKind::InPlaceLive if plan.running => resize_in_place::live(plan),
             PlanKind::InPlaceLive | PlanKind::InPlaceRestart => resize_in_place::restart(plan),

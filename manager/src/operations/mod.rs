@@ -10,6 +10,7 @@ mod kinds;
 pub(crate) mod maxima;
 mod operator;
 mod power;
+mod rebuild;
 mod resize_in_place;
 mod resize_move;
 mod restore;
@@ -29,6 +30,7 @@ mod work;
 pub(crate) use choose::{Chooser, Wanted, audit_refused, begin, go_on_with, quota_left, recorded};
 pub(crate) use driver::Driver;
 pub(crate) use kinds::steps_of;
+pub(crate) use rebuild::was_rebuilt_from;
 
 use crate::accounts::{Principal, Role};
 use crate::store::rows::OperationFilter;
@@ -110,6 +112,7 @@ impl Manager {
 fn ends(kind: &OperationKind) -> (Option<NodeId>, Option<NodeId>) {
     match kind {
         OperationKind::Deploy { node, .. } => (None, Some(*node)),
+        OperationKind::Rebuild { from, node, .. } => (Some(*from), Some(*node)),
         OperationKind::Resize { plan, .. } => (Some(plan.source), plan.destination),
         OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => (None, None),
     }

@@ -29,6 +29,7 @@ pub(crate) async fn restore(
                 if let Err(error) = start(&shared, &collector, &driver, id).await {
                     tracing::warn!(vm = %id, %error, "a VM that ran was not started again");
                 }
+                collector.restored(id);
             }
             Back::Node(id) => {
                 if let Err(error) = try_again(&shared, &driver, id).await {
@@ -65,7 +66,7 @@ async fn try_again(shared: &Shared, driver: &Driver, node: NodeId) -> Result<(),
 
 async fn concerns(shared: &Shared, kind: &OperationKind, node: NodeId) -> Result<bool, StoreError> {
     Ok(match kind {
-        OperationKind::Deploy { node: place, .. } => *place == node,
+        OperationKind::Deploy { node: place, .. } | OperationKind::Rebuild { node: place, .. } => *place == node,
         OperationKind::Resize { plan, .. } => plan.source == node || plan.destination == Some(node),
         OperationKind::Start { vm } | OperationKind::Stop { vm, .. } | OperationKind::Delete { vm } => {
             shared.store.vm_get(*vm).await?.is_some_and(|vm| vm.node == node)

@@ -8,6 +8,7 @@ use crate::options::Pace;
 use crate::shared::{Change, Shared};
 use crate::store::rows::Claim;
 use crate::utility::UtilityError;
+use grid::map::Condition;
 use grid::operation::{Operation, OperationKind, StepState};
 use grid::plan::Plan;
 use grid::vm::{Maxima, Vm};
@@ -94,7 +95,7 @@ impl Run {
     /// Where the VM is to be in the end.
     pub(super) async fn place(&self) -> Result<NodeId, StepError> {
         match &self.operation.kind {
-            OperationKind::Deploy { node, .. } => Ok(*node),
+            OperationKind::Deploy { node, .. } | OperationKind::Rebuild { node, .. } => Ok(*node),
             OperationKind::Resize { plan, .. } => Ok(plan.destination.unwrap_or(plan.source)),
             _ => Ok(self.vm().await?.node),
         }
@@ -104,7 +105,16 @@ impl Run {
         self.plan()?.destination.ok_or_else(|| StepError::new("the plan has no destination"))
     }
 
+    /// Whether an admin has said that the node is cut off.
+    pub(super) fn is_fenced(&self, node: NodeId) -> bool {
+        self.collector.map().get(node).is_some_and(|entry| entry.condition == Condition::Fenced)
+    }
+
+    /// Nothing is asked of a fenced node, and nothing done there.
     pub(super) fn hypervisor(&self, node: NodeId) -> Result<&Arc<dyn Hypervisor>, StepError> {
+        if self.is_fenced(node) {
+            return Err(StepError::new("the VM's node is out of service").detail("it is fenced"));
+        }
         let found = self.shared.hypervisor(node);
         found.ok_or_else(|| StepError::new("the node is not connected").detail(node))
     }
@@ -130,6 +140,9 @@ impl Run {
         work: Work,
         deadline: Duration,
     ) -> Result<WorkDone, UtilityError> {
+        if self.is_fenced(node) {
+            return Err(UtilityError::Silent);
+        }
         self.shared.hub.module(node).carry_out(work, deadline).await
     }
 

@@ -22,7 +22,7 @@ const UNDO_PATIENCE: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
 /// How an operation ends.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Outcome {
     pub(super) state: OperationState,
     pub(super) reason: Option<String>,

@@ -3,10 +3,11 @@
 
 use super::{Drift, DriftKind};
 use crate::clock;
+use crate::operations::was_rebuilt_from;
 use crate::options::Pace;
 use crate::store::rows::OperationFilter;
 use crate::store::{Store, StoreError};
-use grid::map::{MapNode, ResourceMap};
+use grid::map::{Condition, MapNode, ResourceMap};
 use grid::sample::{DomainSample, DomainState, UTILITY_DOMAIN};
 use grid::vm::{Vm, VmState};
 use grid::{Gib, Mib, Size, UnixMillis, VmId};
@@ -28,10 +29,15 @@ pub(super) async fn find(map: &ResourceMap, store: &dyn Store, pace: &Pace) -> R
         }
     }
     let mut lasting = Vec::new();
-    for (drift, at) in found {
-        if !touched_since(store, drift.vm, at).await? {
-            lasting.push(drift);
+    for (mut drift, at) in found {
+        if touched_since(store, drift.vm, at).await? {
+            continue;
         }
+        if was_rebuilt_from(store, drift.vm, drift.node).await? {
+            drift.what +=
+                "; it was rebuilt there when this node was fenced, and its old data here is not removed by itself";
+        }
+        lasting.push(drift);
     }
     Ok(lasting)
 }
@@ -49,6 +55,8 @@ fn drift(kind: DriftKind, node: &MapNode, vm: VmId, vms: &BTreeMap<VmId, Vm>, wh
 }
 
 fn domains(node: &MapNode, domains: &[DomainSample], vms: &BTreeMap<VmId, Vm>) -> Vec<Drift> {
+    // Of its own VMs nothing that a fenced node says is believed.
+    let is_fenced = node.condition == Condition::Fenced;
     let is_off = |domain: &DomainSample| domain.state == DomainState::ShutOff;
     let mut found = Vec::new();
     for domain in domains.iter().filter(|domain| domain.name != UTILITY_DOMAIN) {
@@ -60,12 +68,16 @@ fn domains(node: &MapNode, domains: &[DomainSample], vms: &BTreeMap<VmId, Vm>) -
             Some(vm) if vm.node != node.node.id => {
                 (DriftKind::Elsewhere, "it runs here, and its home is another node".to_owned())
             }
+            Some(_) if is_fenced => continue,
             Some(vm) => match other_size(vm, domain) {
                 Some(told) => (DriftKind::Size, format!("it is recorded with {} and has {told}", vm.size)),
                 None => continue,
             },
         };
         found.push(drift(kind, node, domain.id, vms, what));
+    }
+    if is_fenced {
+        return found;
     }
     let is_there = |vm: &Vm| domains.iter().any(|domain| domain.id == vm.id);
     let homely = vms.values().filter(|vm| vm.node == node.node.id && !is_there(vm));

@@ -4,6 +4,7 @@
 use super::{Drift, DriftKind};
 use crate::clock;
 use crate::hypervisor::{HypervisorError, Observation};
+use crate::operations::was_rebuilt_from;
 use crate::shared::Shared;
 use crate::store::StoreError;
 use crate::store::rows::{AuditRow, OperationFilter};
@@ -38,6 +39,9 @@ async fn remove_what_is_left(shared: &Shared, drift: &Drift) -> Result<bool, Str
     let Some(_turn) = shared.mending.enter(id) else { return Ok(false) };
     if is_worked_on(shared, id).await.map_err(|error| error.to_string())? {
         return Ok(false);
+    }
+    if was_rebuilt_from(shared.store.as_ref(), id, node).await.map_err(|error| error.to_string())? {
+        return Err("it was rebuilt elsewhere, and this is all that there is of its old data".into());
     }
     let vm = shared.store.vm_get(id).await.map_err(|error| error.to_string())?;
     let Some(vm) = vm.filter(|vm| vm.node != node && vm.state == VmState::Running) else {

@@ -23,6 +23,7 @@ use crate::operations::Driver;
 use crate::shared::{Change, Shared};
 use crate::store::StoreError;
 use found::find;
+use grid::map::Condition;
 use grid::{NodeId, UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -125,7 +126,9 @@ impl Reconciler {
         let found = find(&self.collector.map(), self.shared.store.as_ref(), &self.shared.pace).await?;
         let lasting = self.remember(found);
         let mut mended = false;
-        for drift in lasting {
+        let map = self.collector.map();
+        let is_fenced = |node| map.get(node).is_some_and(|entry| entry.condition == Condition::Fenced);
+        for drift in lasting.into_iter().filter(|drift| !is_fenced(drift.node)) {
             mended |= mend::mend(&self.shared, &drift).await;
         }
         if mended {

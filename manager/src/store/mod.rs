@@ -60,7 +60,11 @@ pub trait NodeStore: Send + Sync {
     async fn node_put(&self, node: &Node) -> Result<Node, StoreError>;
     async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
     async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError>;
+    /// Of a node that isn't fenced; [`StoreError::Conflict`] of one that is.
     async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError>;
+    /// Fences it, or takes that back and leaves it cordoned; one transaction with this row of the audit.
+    /// [`StoreError::Conflict`] where it is so already.
+    async fn node_fenced_set(&self, node: NodeId, fenced: bool, audit: &AuditRow) -> Result<(), StoreError>;
     /// None where nothing is known to fail together with it.
     async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>) -> Result<(), StoreError>;
     /// What was usable on each node, less what is held outside the store, when room was last given there; without bound
@@ -192,8 +196,8 @@ pub trait OperationStore: Send + Sync {
 #[async_trait]
 pub trait RelocationStore: Send + Sync {
     /// Writes it, sets the node that it empties draining, and writes this row of the audit, in one transaction. The same
-    /// id again does nothing. [`StoreError::Conflict`] where the node is being emptied already, or VMs are being evened
-    /// out already.
+    /// id again does nothing. [`StoreError::Conflict`] where the node is fenced or being emptied already, or VMs are being
+    /// evened out already.
     async fn relocation_begin(&self, new: &Relocation, audit: &AuditRow) -> Result<(), StoreError>;
     async fn relocation_get(&self, id: RelocationId) -> Result<Option<Relocation>, StoreError>;
     /// The newest that empties this node; of none, the newest that evens out.

@@ -68,6 +68,9 @@ impl Manager {
 
     /// What makes no sense in the VM's state is refused; an operation that works on it says so first.
     async fn may_now(&self, vm: &Vm, kind: &OperationKind) -> Result<(), ManagerError> {
+        if self.is_fenced(vm.node) {
+            return Err(ManagerError::Unavailable { reason: "the VM's node is out of service".to_owned() });
+        }
         let fits = match kind {
             OperationKind::Start { .. } => matches!(vm.state, VmState::Stopped),
             OperationKind::Stop { .. } => matches!(vm.state, VmState::Running),

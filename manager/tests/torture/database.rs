@@ -110,6 +110,7 @@ forward!(NodeStore {
     read node_list() -> Vec<Node>;
     read node_settings_set(node: NodeId, settings: NodeSettings) -> ();
     read node_administration_set(node: NodeId, to: Administration) -> ();
+    read node_fenced_set(node: NodeId, fenced: bool, audit: &AuditRow) -> ();
     read node_failure_domain_set(node: NodeId, to: Option<&str>) -> ();
     read grant_list() -> Vec<(NodeId, Resources)>;
     read reservation_list() -> Vec<(NodeId, OperationId, Resources)>;

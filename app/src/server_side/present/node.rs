@@ -15,6 +15,7 @@ use grid::node::Node;
 mod change;
 pub mod drain;
 mod facts;
+pub mod fence;
 mod sizes;
 
 pub use change::{administration_set, settings_set};
@@ -56,6 +57,7 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
         line: line(&node, as_of),
         uri: node.node.uri.clone(),
         administration: node.node.administration,
+        can_fence: node.condition != Condition::Fenced && !node.condition.hypervisor_answers(),
         facts: facts::facts(&node, as_of),
         stale: node.condition.stale_source(),
         vms: sizes::vms(&node, &vms),

@@ -5,10 +5,10 @@ use crate::AppError;
 use crate::charts::{self, Line, Unit};
 use crate::server_side::door::Door;
 use crate::view::chart::ChartView;
-use crate::view::vm::{VmCard, VmListView, VmPageView};
+use crate::view::vm::{RevertView, VmCard, VmListView, VmPageView};
 use grid::VmId;
 use manager::history::HistoryRange;
-use manager::vms::VmView;
+use manager::vms::{Revert, VmView};
 
 /// How far back the charts of a VM go.
 const CHARTED_MS: i64 = 60 * 60 * 1000;
@@ -50,6 +50,7 @@ pub async fn page(door: &Door, id: VmId) -> Result<VmPageView, AppError> {
     let (manager, principal) = (&door.manager, &door.principal);
     let view = door.pass(manager.vm_get(principal, id).await)?;
     let operations = door.pass(manager.vm_operations(principal, id, OPERATIONS).await)?;
+    let back = door.pass(manager.vm_revert(principal, id).await)?;
     let name = view.vm.name.clone();
     Ok(VmPageView {
         mac: view.vm.mac.clone(),
@@ -58,10 +59,15 @@ pub async fn page(door: &Door, id: VmId) -> Result<VmPageView, AppError> {
         maximum_memory_mib: view.vm.maxima.memory.0,
         charts: history(door, id).await?,
         operations: operations.iter().map(|each| operation::line(each, &name)).collect(),
+        revert: back.map(revert),
         idempotency_key: catalogue::key(),
         as_of: time::moment(manager.map().as_of),
         vm: card(door, view),
     })
+}
+
+fn revert(back: Revert) -> RevertView {
+    RevertView { to: back.to, disk_has_grown: back.disk_was.is_some(), until: time::moment(back.until) }
 }
 
 /// A VM in a list.
@@ -77,6 +83,7 @@ pub fn card(door: &Door, view: VmView) -> VmCard {
         image: vm.image,
         owner: door.is_admin().then_some(view.owner_email),
         node: view.node_name,
+        out_of_service: view.out_of_service,
         operation: view.operation.map(|running| operation::line(&running, &vm.name)),
         cpu_permille: view.usage.map(|usage| usage.cpu_permille.into()),
         memory_resident_mib: view.usage.and_then(|usage| usage.memory_resident_mib),

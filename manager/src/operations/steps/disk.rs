@@ -52,7 +52,7 @@ impl Step for CreateDisk {
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let (vm, image) = (run.vm().await?, image(run).await?);
         let work = Work::CreateDisk { vm: vm.id, image, size: vm.size };
-        run.order(vm.node, work, run.pace().long_step).await?;
+        run.order(run.place().await?, work, run.pace().long_step).await?;
         Ok(Some(vm.size.disk.to_string()))
     }
 

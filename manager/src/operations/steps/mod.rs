@@ -1,6 +1,7 @@
 //! The steps that several kinds of operations share.
 
 pub(super) mod answer;
+pub(super) mod cut_off;
 pub(super) mod disk;
 pub(super) mod hot_plug;
 pub(super) mod install;

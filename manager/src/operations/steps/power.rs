@@ -1,5 +1,6 @@
 //! Switching a VM off and on.
 
+use super::cut_off::must_be_cut_off;
 use super::watch::{OFF_AT, ON_AT, was_silent};
 use crate::clock;
 use crate::hypervisor::HypervisorError;
@@ -8,6 +9,7 @@ use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
 use async_trait::async_trait;
 use grid::NodeId;
+use grid::operation::OperationKind;
 use grid::sample::DomainState;
 use std::time::Duration;
 
@@ -94,8 +96,10 @@ impl Step for Start {
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let place = run.place().await?;
         let home = run.vm().await?.node;
-        // A VM executes once: its home must say that it is off there. Silence says nothing.
-        if home != place && is_on(run, home).await? {
+        // A VM executes once: its home must say that it is off there. Silence says nothing, unless an admin has spoken.
+        if matches!(run.operation.kind, OperationKind::Rebuild { .. }) {
+            must_be_cut_off(run, home).await?;
+        } else if home != place && is_on(run, home).await? {
             return Err(StepError::new("the VM runs where it was").lasting());
         }
         if let Err(error) = run.call(run.hypervisor(place)?.start(run.vm_id())).await {

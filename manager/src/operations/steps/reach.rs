@@ -1,10 +1,13 @@
 //! A look at the destination before anything is made there, and right before what disturbs the VM or can't be given up:
 //! a hypervisor that hangs would keep a live move's call waiting for as long as it hangs, let a VM be stopped for a
-//! move that can't be ended, and keep what was made there from being taken back.
+//! move that can't be ended, and keep what was made there from being taken back. Nor is
+//! what is left there of a VM that was rebuilt written over.
 
 use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
+use crate::operations::was_rebuilt_from;
 use async_trait::async_trait;
+use grid::NodeId;
 
 pub(in crate::operations) struct ReachDestination;
 
@@ -15,6 +18,19 @@ impl Step for ReachDestination {
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        run.observe(run.destination()?).await.map(|_| None)
+        let destination = run.destination()?;
+        run.observe(destination).await?;
+        if holds_old_data(run, destination).await? {
+            return Err(StepError::new("the VM's old disk is left at the other node").detail(destination));
+        }
+        Ok(None)
     }
+}
+
+/// Whether the node's module lists a disk of the VM from before the node was fenced and the VM rebuilt.
+async fn holds_old_data(run: &Run, node: NodeId) -> Result<bool, StepError> {
+    let map = run.collector.map();
+    let lists = map.get(node).and_then(|entry| entry.utility.as_ref()).into_iter();
+    let is_there = lists.flat_map(|reading| &reading.sample.disks).any(|disk| disk.vm == run.vm_id());
+    Ok(is_there && was_rebuilt_from(run.shared.store.as_ref(), run.vm_id(), node).await?)
 }

@@ -33,7 +33,7 @@ impl Step for Verify {
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let node = run.place().await?;
         let wanted = match &run.operation.kind {
-            OperationKind::Deploy { size, .. } => *size,
+            OperationKind::Deploy { size, .. } | OperationKind::Rebuild { size, .. } => *size,
             OperationKind::Resize { plan, .. } => plan.to,
             _ => run.vm().await?.size,
         };

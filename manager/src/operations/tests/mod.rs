@@ -3,10 +3,12 @@
 mod answers;
 mod cancel;
 mod faults;
+mod fencing;
 mod good;
 mod promises;
 mod reconciler;
 mod restart;
+mod revert;
 pub(crate) mod rig;
 mod rights;
 mod turns;

@@ -1,9 +1,12 @@
 //! Nodes, offers, and what utility modules prove themselves with.
 
 use super::super::StoreError;
+use super::super::rows::AuditRow;
+use super::relocations::relocation;
 use super::world::{NOW, SMALL, World, node};
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::offer::Offer;
+use grid::relocation::RelocationKind;
 use grid::{HypervisorKind, NodeId, Resources, Size, UnixMillis, Vcpus};
 use uuid::Uuid;
 
@@ -114,4 +117,41 @@ async fn a_token_is_taken_once_and_not_after_its_time() {
     assert_eq!(store.utility_token_take("good", UnixMillis(99)).await.unwrap(), None);
     let nowhere = store.utility_token_put(NodeId(Uuid::new_v4()), "lost", UnixMillis(100)).await;
     assert!(matches!(nowhere, Err(StoreError::Conflict(_))), "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn a_fenced_node_stays_fenced_until_that_is_taken_back_and_is_cordoned_then() {
+    let world = World::new().await;
+    let (store, here) = (&world.store, world.here);
+    let row = AuditRow {
+        at: NOW,
+        actor: None,
+        tenant: None,
+        action: "node_fence".to_owned(),
+        target: "here".to_owned(),
+        outcome: "accepted".to_owned(),
+    };
+    let administration = || async {
+        let nodes = store.node_list().await.unwrap();
+        nodes.into_iter().find(|node| node.id == here).unwrap().administration
+    };
+    assert!(matches!(store.node_fenced_set(here, false, &row).await, Err(StoreError::Conflict(_))));
+    assert_eq!(store.audit_list(10).await.unwrap(), [], "what is refused leaves no row of its own");
+    store.node_fenced_set(here, true, &row).await.unwrap();
+    assert_eq!(administration().await, Administration::Fenced);
+    assert_eq!(store.audit_list(10).await.unwrap(), std::slice::from_ref(&row));
+    assert!(matches!(store.node_fenced_set(here, true, &row).await, Err(StoreError::Conflict(_))));
+    for to in [Administration::Open, Administration::Cordoned, Administration::Draining] {
+        let refused = store.node_administration_set(here, to).await;
+        assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    }
+    let drain = relocation(&world, RelocationKind::Drain { node: here }, 0);
+    let refused = store.relocation_begin(&drain, &row).await;
+    assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
+    assert_eq!(store.relocation_list().await.unwrap(), []);
+    assert_eq!(administration().await, Administration::Fenced);
+    store.node_fenced_set(here, false, &row).await.unwrap();
+    assert_eq!(administration().await, Administration::Cordoned);
+    let nowhere = store.node_fenced_set(NodeId(Uuid::new_v4()), true, &row).await;
+    assert!(matches!(nowhere, Err(StoreError::NotFound)), "{nowhere:?}");
 }

@@ -13,7 +13,7 @@ use grid::vm::{Vm, commitment};
 use grid::{OperationId, RelocationId, Resources, UnixMillis};
 use uuid::Uuid;
 
-fn relocation(world: &World, kind: RelocationKind, after_ms: i64) -> Relocation {
+pub(super) fn relocation(world: &World, kind: RelocationKind, after_ms: i64) -> Relocation {
     Relocation {
         id: RelocationId(Uuid::new_v4()),
         kind,

@@ -327,6 +327,7 @@ fn reservations(new: &NewOperation) -> Vec<(NodeId, Resources)> {
 fn places(kind: &OperationKind, vm: Option<&Vm>) -> (Option<NodeId>, Option<NodeId>) {
     match kind {
         OperationKind::Deploy { node, .. } => (None, Some(*node)),
+        OperationKind::Rebuild { from, node, .. } => (Some(*from), Some(*node)),
         OperationKind::Resize { plan, .. } => (Some(plan.source), plan.destination),
         OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => {
             (vm.map(|vm| vm.node), None)

@@ -110,7 +110,7 @@ impl Columns<'_> {
     }
 
     pub(super) fn administration(&self, column: &str) -> Result<Administration, StoreError> {
-        let all = [Administration::Open, Administration::Cordoned, Administration::Draining];
+        let all = [Administration::Open, Administration::Cordoned, Administration::Draining, Administration::Fenced];
         self.word(column, &all, administration_word)
     }
 
@@ -129,6 +129,7 @@ pub(super) const fn administration_word(administration: Administration) -> &'sta
         Administration::Open => "open",
         Administration::Cordoned => "cordoned",
         Administration::Draining => "draining",
+        Administration::Fenced => "fenced",
     }
 }
 

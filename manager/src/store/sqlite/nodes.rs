@@ -1,13 +1,15 @@
 //! Nodes, offers and the keys of utility modules in SQLite.
 
+use super::accounts::audit;
 use super::columns::{Columns, administration_word, stored, stored_resources};
 use super::{SqliteStore, begin, constraint, database, met};
+use crate::store::rows::AuditRow;
 use crate::store::{NodeStore, StoreError};
 use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::offer::Offer;
 use grid::{NodeId, OperationId, Resources, UnixMillis};
-use sqlx::sqlite::SqliteRow;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 fn node(row: &SqliteRow) -> Result<Node, StoreError> {
     let columns = Columns(row);
@@ -28,6 +30,30 @@ fn node(row: &SqliteRow) -> Result<Node, StoreError> {
         administration: columns.administration("administration")?,
         failure_domain: columns.text_or_none("failure_domain")?,
     })
+}
+
+/// Why nothing else is decided about a fenced node.
+pub(super) const FENCED: &str = "the node is fenced";
+
+/// [`StoreError::NotFound`] where it isn't there.
+pub(super) async fn is_fenced(tx: &mut SqliteConnection, node: NodeId) -> Result<bool, StoreError> {
+    let fenced: Option<bool> = sqlx::query_scalar("SELECT administration = ? FROM node WHERE id = ?")
+        .bind(administration_word(Administration::Fenced))
+        .bind(node.to_string())
+        .fetch_optional(tx)
+        .await
+        .map_err(database)?;
+    fenced.ok_or(StoreError::NotFound)
+}
+
+pub(super) async fn administer(tx: &mut SqliteConnection, node: NodeId, to: Administration) -> Result<(), StoreError> {
+    let done = sqlx::query("UPDATE node SET administration = ? WHERE id = ?")
+        .bind(administration_word(to))
+        .bind(node.to_string())
+        .execute(tx)
+        .await
+        .map_err(database)?;
+    met(done.rows_affected())
 }
 
 #[async_trait]
@@ -99,13 +125,28 @@ impl NodeStore for SqliteStore {
     }
 
     async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError> {
-        let done = sqlx::query("UPDATE node SET administration = ? WHERE id = ?")
-            .bind(administration_word(to))
-            .bind(node.to_string())
-            .execute(&mut *self.writer.lock().await)
-            .await
-            .map_err(database)?;
-        met(done.rows_affected())
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let is_fenced = is_fenced(&mut tx, node).await?;
+        if is_fenced {
+            return Err(StoreError::Conflict(FENCED));
+        }
+        administer(&mut tx, node, to).await?;
+        tx.commit().await.map_err(database)
+    }
+
+    async fn node_fenced_set(&self, node: NodeId, fenced: bool, row: &AuditRow) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let to = match (is_fenced(&mut tx, node).await?, fenced) {
+            (true, true) => return Err(StoreError::Conflict(FENCED)),
+            (false, false) => return Err(StoreError::Conflict("the node is not fenced")),
+            (false, true) => Administration::Fenced,
+            (true, false) => Administration::Cordoned,
+        };
+        administer(&mut tx, node, to).await?;
+        audit(&mut tx, row).await?;
+        tx.commit().await.map_err(database)
     }
 
     async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError> {

@@ -1,7 +1,8 @@
 //! Relocations in SQLite.
 
 use super::accounts::audit;
-use super::columns::{Columns, administration_word};
+use super::columns::Columns;
+use super::nodes::{FENCED, administer, is_fenced};
 use super::operation_rows::with_steps;
 use super::{SqliteStore, begin, constraint, database};
 use crate::store::rows::AuditRow;
@@ -67,12 +68,10 @@ impl RelocationStore for SqliteStore {
         }
         insert(&mut tx, new).await?;
         if let Some(node) = new.kind.node() {
-            sqlx::query("UPDATE node SET administration = ? WHERE id = ?")
-                .bind(administration_word(Administration::Draining))
-                .bind(node.to_string())
-                .execute(&mut *tx)
-                .await
-                .map_err(database)?;
+            if is_fenced(&mut tx, node).await? {
+                return Err(StoreError::Conflict(FENCED));
+            }
+            administer(&mut tx, node, Administration::Draining).await?;
         }
         audit(&mut tx, row).await?;
         tx.commit().await.map_err(database)

@@ -1,0 +1,67 @@
+//! A look at the nodes before a VM is rebuilt. That its home is cut off is an admin's word, and stands against its
+//! silence; it does not stand against the hypervisor's own word that the VM runs there.
+
+use crate::operations::run::Run;
+use crate::operations::step::{Note, Step, StepError};
+use crate::store::rows::OperationFilter;
+use async_trait::async_trait;
+use grid::NodeId;
+use grid::operation::{Operation, OperationKind, OperationState};
+use grid::sample::DomainState;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a node that is cut off is listened to.
+const LISTEN: Duration = Duration::from_secs(5);
+
+/// The VM executes nowhere, as far as anybody can say, and nothing of it is where it shall begin anew.
+pub(in crate::operations) struct LookAtNodes;
+
+#[async_trait]
+impl Step for LookAtNodes {
+    fn name(&self) -> &'static str {
+        "look-at-nodes"
+    }
+
+    async fn run(&self, run: &Run) -> Result<Note, StepError> {
+        must_be_cut_off(run, run.vm().await?.node).await?;
+        if let Some(node) = perhaps_at(run).await? {
+            let seen = run.observe(node).await?;
+            if seen.is_some_and(|seen| seen.state != DomainState::ShutOff) {
+                return Err(StepError::new("the VM runs where an earlier operation had brought it").detail(node));
+            }
+        }
+        match run.observe(run.place().await?).await? {
+            None => Ok(None),
+            Some(_) => Err(StepError::new("something of the VM is left at the other node")),
+        }
+    }
+}
+
+/// The VM's home is fenced, and does not say that the VM runs there.
+pub(in crate::operations) async fn must_be_cut_off(run: &Run, home: NodeId) -> Result<(), StepError> {
+    if !run.is_fenced(home) {
+        return Err(StepError::new("the VM's node is not out of service any more"));
+    }
+    let Some(hypervisor) = run.shared.hypervisor(home) else { return Ok(()) };
+    match timeout(LISTEN, run.call(hypervisor.observe(run.vm_id()))).await {
+        Ok(Ok(Some(seen))) if seen.state != DomainState::ShutOff => {
+            Err(StepError::new("the VM still runs where it was: its node is not cut off"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Where the VM may execute because an operator gave up the operation that would have brought it there.
+async fn perhaps_at(run: &Run) -> Result<Option<NodeId>, StepError> {
+    let filter = OperationFilter { vm: Some(run.vm_id()), ..OperationFilter::default() };
+    let known = run.shared.store.operation_list(&filter).await?;
+    let brought = |it: &Operation| match &it.kind {
+        OperationKind::Rebuild { node, .. } => Some((it.state, *node)),
+        OperationKind::Resize { plan, .. } => Some((it.state, plan.destination?)),
+        _ => None,
+    };
+    let last = known.iter().filter(|it| it.id != run.operation.id).find_map(brought);
+    let home = run.vm().await?.node;
+    Ok(last.filter(|(state, node)| *state == OperationState::Failed && *node != home).map(|(_, node)| node))
+}
