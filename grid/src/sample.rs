@@ -100,6 +100,9 @@ pub struct DomainSample {
     /// libvirt's name of it.
     pub name: String,
     pub state: DomainState,
+    /// It is off, and its hypervisor knows no reason: it was never started, or its node went down under it.
+    #[serde(default)]
+    pub off_unexplained: bool,
     pub vcpus_current: u32,
     pub vcpus_maximum: u32,
     pub memory_current_mib: u64,

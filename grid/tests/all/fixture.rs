@@ -73,6 +73,7 @@ pub(crate) fn domain(vm: &Vm) -> DomainSample {
         id: vm.id,
         name: vm.name.clone(),
         state: DomainState::Running,
+        off_unexplained: false,
         vcpus_current: vm.size.vcpus.0,
         vcpus_maximum: vm.maxima.vcpus.0,
         memory_current_mib: vm.size.memory.0,

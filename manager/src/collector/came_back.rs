@@ -4,7 +4,8 @@
 //! And an operation that waits since nobody knew what happened there is tried again.
 //!
 //! The first look is the first fresh sample of a node since this process began, or since the node was silent. A VM
-//! that is seen to go off while it is watched has stopped by its guest's or customer's will, and stays off.
+//! that is seen to go off while it is watched has stopped by its guest's or customer's will, and stays off; unless its
+//! hypervisor knows no reason, for then its node went down and was back before it was missed.
 
 use grid::vm::{Vm, VmState};
 use grid::{NodeId, VmId};

@@ -36,7 +36,8 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
             Ok(Some(now)) if now.generation == vm.generation => {}
             _ => continue,
         }
-        if first_look && *state == VmState::Stopped && collector.came_back().ran(vm) {
+        let went_down = first_look || is_off_unexplained(vm, entry);
+        if went_down && *state == VmState::Stopped && collector.came_back().ran(vm) {
             // Its start says what becomes of it.
             collector.returned(Back::Vm(vm.id));
             continue;
@@ -71,6 +72,12 @@ fn first_look(collector: &Collector, node: NodeId, entry: &MapNode, stale_after_
 fn believed(entry: &MapNode, now: UnixMillis, stale_after_ms: u64) -> Option<&Reading<HypervisorSample>> {
     let is_fresh = |reading: &&Reading<HypervisorSample>| now.since(reading.at) <= stale_after_ms;
     entry.hypervisor.as_ref().filter(is_fresh).filter(|_| entry.condition != Condition::Fenced)
+}
+
+/// It went off with its node, which may be back before anybody has missed it.
+fn is_off_unexplained(vm: &Vm, entry: &MapNode) -> bool {
+    let domains = entry.hypervisor.iter().flat_map(|reading| &reading.sample.domains);
+    domains.filter(|domain| domain.id == vm.id).any(|domain| domain.off_unexplained)
 }
 
 /// The state to record; none where it stays as it is.

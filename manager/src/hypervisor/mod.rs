@@ -88,6 +88,8 @@ pub struct Definition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub state: DomainState,
+    /// It is off, and its hypervisor knows no reason: it was never started, or its node went down under it.
+    pub off_unexplained: bool,
     /// Of the running domain, by `<current>` and the disk's capacity; `None` where it is off. After a start the memory
     /// that is plugged is there only when the guest has booted so far.
     pub live: Option<Size>,

@@ -3,7 +3,7 @@
 
 use super::run::Run;
 use super::step::StepError;
-use super::steps::settle::{as_recorded, record_what_is, tell_module};
+use super::steps::settle::{record_what_is, state_after, tell_module};
 use super::steps::verify::is_same;
 use super::steps::watch::{DOWNTIME, was_silent};
 use super::work::Outcome;
@@ -34,7 +34,7 @@ async fn state_as_seen(run: &Run) {
         return;
     }
     let seen = run.observe(vm.node).await.ok().flatten();
-    let state = seen.map_or(VmState::Unknown, |seen| as_recorded(seen.state));
+    let state = seen.map_or(VmState::Unknown, |seen| state_after(vm.state, &seen));
     if let Err(error) = state_set(run, state).await {
         tracing::error!(%error, vm = %vm.id, "a VM's state was not recorded");
     }

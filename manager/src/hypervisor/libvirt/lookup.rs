@@ -10,7 +10,7 @@ use grid::sample::DomainState;
 use grid::vm::Maxima;
 use grid::{Gib, Mib, Size, Vcpus, VmId};
 use virt::connect::Connect;
-use virt::domain::Domain;
+use virt::domain::{Domain, DomainShutoffReason, DomainStateReason, DomainStateReasonEnum};
 use virt::error::ErrorNumber;
 
 /// The domain of this UUID, where there is one.
@@ -47,6 +47,12 @@ pub(super) fn state(domain: &Domain) -> Result<DomainState, Failure> {
     Ok(state_of(domain.state()?.0.to_raw()))
 }
 
+/// Whether it is off and libvirtd knows no reason: it was off when libvirtd found it.
+pub(super) fn is_off_unexplained(domain: &Domain) -> Result<bool, Failure> {
+    let DomainStateReasonEnum::Known(DomainStateReason::Shutoff(reason)) = domain.state()?.1 else { return Ok(false) };
+    Ok(reason.is_known_and(|reason| reason == DomainShutoffReason::Unknown))
+}
+
 /// `virDomainState` in our words.
 pub(super) fn state_of(raw: virt_sys::virDomainState) -> DomainState {
     match raw {
@@ -68,6 +74,7 @@ pub(super) fn observe(connection: &Connect, traits: &Traits, vm: VmId) -> Result
     let Some(now) = live.as_ref().or(persistent.as_ref()) else { return Ok(None) };
     Ok(Some(Observation {
         state,
+        off_unexplained: is_off_unexplained(&domain)?,
         live: live.as_ref().map(size),
         persistent: persistent.as_ref().map(size),
         maxima: Maxima { vcpus: Vcpus(now.vcpus_maximum), memory: Mib(now.memory_maximum_mib) },

@@ -81,6 +81,7 @@ fn one(
     Ok(DomainSample {
         id: vm,
         state: lookup::state(domain)?,
+        off_unexplained: lookup::is_off_unexplained(domain)?,
         vcpus_current: facts.vcpus,
         vcpus_maximum: facts.vcpus_maximum,
         memory_current_mib: facts.memory_mib.max(asked_mib),

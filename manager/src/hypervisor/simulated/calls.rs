@@ -91,6 +91,7 @@ impl SimulatedHypervisor {
         let domain = machine.domain(vm)?;
         domain.live = None;
         domain.state = DomainState::ShutOff;
+        domain.off_unexplained = false;
         if domain.persistent.is_none() {
             machine.domains.remove(&vm);
         }
@@ -133,6 +134,7 @@ impl Hypervisor for SimulatedHypervisor {
                 mac: String::new(),
                 address: None,
                 state: DomainState::ShutOff,
+                off_unexplained: true,
                 live: None,
                 persistent: None,
                 base_memory: Mib(0),
@@ -184,6 +186,7 @@ impl Hypervisor for SimulatedHypervisor {
             domain.live = Some(configuration);
             domain.base_memory = configuration.maxima.floor_memory().min(configuration.size.memory);
             domain.state = DomainState::Running;
+            domain.off_unexplained = false;
             domain.boot_id = Uuid::new_v4();
             domain.started_at = now();
             Ok(())

@@ -47,6 +47,9 @@ pub(super) struct Domain {
     #[serde(default)]
     pub(super) address: Option<Ipv4Addr>,
     pub(super) state: DomainState,
+    /// It is off, and nobody switched it off.
+    #[serde(default)]
+    pub(super) off_unexplained: bool,
     pub(super) live: Option<Configuration>,
     pub(super) persistent: Option<Configuration>,
     /// What a machine was started with and keeps while it runs.
@@ -106,6 +109,7 @@ impl Machine {
         let size = |it: Configuration| Size { disk, ..it.size };
         Some(Observation {
             state: domain.state,
+            off_unexplained: domain.off_unexplained,
             live: domain.live.map(size),
             persistent: domain.persistent.map(size),
             maxima: domain.live.or(domain.persistent)?.maxima,
@@ -160,6 +164,7 @@ impl Machine {
             id: vm,
             name: format!("vm-{vm}"),
             state: domain.state,
+            off_unexplained: domain.off_unexplained,
             vcpus_current: configuration.size.vcpus.0,
             vcpus_maximum: configuration.maxima.vcpus.0,
             memory_current_mib: memory,
@@ -182,6 +187,7 @@ impl Machine {
             id: VmId(Uuid::from_u128(self.id.0.as_u128() ^ 1)),
             name: UTILITY_DOMAIN.into(),
             state: utility.state,
+            off_unexplained: false,
             vcpus_current: 1,
             vcpus_maximum: 1,
             memory_current_mib: utility.memory_mib,

@@ -206,6 +206,7 @@ impl SimulatedGrid {
             for domain in machine.domains.values_mut() {
                 domain.live = None;
                 domain.state = DomainState::ShutOff;
+                domain.off_unexplained = true;
             }
             machine.domains.retain(|_, domain| domain.persistent.is_some());
             machine.utility = None;

@@ -1,6 +1,7 @@
 //! Settling: what was verified is recorded, and counts in the map from then on.
 
 use super::verify::is_same;
+use crate::hypervisor::Observation;
 use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
@@ -101,9 +102,14 @@ pub(in crate::operations) async fn record_what_is(run: &Run, node: NodeId) -> Re
     let known = [run.plan().ok().map(|plan| plan.to), Some(vm.size)];
     let size = known.into_iter().flatten().find(|known| is_same(told, *known)).unwrap_or(told);
     run.shared.store.vm_settle(vm.id, node, size, run.maxima().await?, Some(run.claim())).await?;
-    run.shared.store.vm_state_set(vm.id, as_recorded(seen.state), Some(run.claim())).await?;
+    run.shared.store.vm_state_set(vm.id, state_after(vm.state, &seen), Some(run.claim())).await?;
     run.recorded().await?;
     Ok(size)
+}
+
+/// A VM that ran and went off with its node is to run again: whoever follows its state sees to that.
+pub(in crate::operations) fn state_after(before: VmState, seen: &Observation) -> VmState {
+    if seen.off_unexplained && before == VmState::Running { before } else { as_recorded(seen.state) }
 }
 
 /// A domain's state as the state of its VM.

@@ -40,6 +40,20 @@ async fn a_vms_state_follows_its_hypervisor() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ran_on_a_node_that_failed_and_is_back_before_it_was_missed_runs_again() {
+    let rig = Rig::new().await;
+    let (ran, stopped) = (rig.vm_on("lxc-a").await, rig.vm_on("lxc-a").await);
+    let stop = rig.manager.vm_stop(&rig.customer, stopped, true, "stop").await.unwrap();
+    rig.succeeded(stop).await;
+    rig.grid.power_fail(rig.id("lxc-a"));
+    assert_eq!(rig.grid.executing(ran), []);
+    rig.until("it runs again", || rig.grid.executing(ran) == [rig.id("lxc-a")]).await;
+    state_is(&rig, ran, VmState::Running).await;
+    assert_eq!(rig.vm(stopped).await.state, VmState::Stopped, "what was stopped stays so");
+    assert_eq!(rig.grid.executing(stopped), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_node_goes_stale_and_delays_no_other() {
     let rig = Rig::new().await;
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.hung = true);
