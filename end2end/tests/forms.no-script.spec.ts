@@ -1,5 +1,6 @@
 // The same forms with JavaScript off: they are plain HTML that a browser posts by itself.
 
+import { fillMemory } from '../story/room';
 import { expect, test } from '../story/test';
 
 test('without scripts a wrong password is told, and the right one opens the VMs', async ({ lab, visitor }) => {
@@ -61,6 +62,34 @@ test('without scripts a VM is stopped and started', async ({ as, lab }) => {
   await owner.open(`/vms/${mail.id}`);
   await expect(owner.page.locator('main')).toContainText('Stopped');
   await owner.order(mail.id, 'Start');
+});
+
+test('without scripts a VM is deployed and deleted', async ({ as, lab }) => {
+  const owner = await as(lab.vm('mail').owner);
+  const id = await owner.deploy('plain', 'tiny-container');
+  await owner.open(`/vms/${id}`);
+  await expect(owner.page.locator('main')).toContainText('Running');
+  await owner.remove(id);
+  expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
+  await owner.open('/vms');
+  await expect(owner.page.locator(`a[href*="${id}"]`)).toHaveCount(0);
+});
+
+test("without scripts an admin changes a node's settings, and lets it take no new VM for a while", async ({ admin, lab }) => {
+  const node = lab.nodes[0]?.name ?? '';
+  const giveBack = await fillMemory(admin, node);
+  await giveBack();
+  await admin.open(`/admin/nodes/${node}`);
+  await admin.field('Reserve memory (MiB)').fill('-1');
+  await admin.button('Save').click();
+  await expect(admin.problem).toBeVisible();
+  await expect(admin.field('Reserve memory (MiB)')).toHaveValue('-1');
+
+  await admin.open(`/admin/nodes/${node}`);
+  await admin.button('Cordon').click();
+  await expect(admin.page.locator('h1')).toContainText(/cordoned/i);
+  await admin.button('Uncordon').click();
+  await expect(admin.page.locator('h1')).toContainText(/ready/i);
 });
 
 test('without scripts what if is answered by the server', async ({ admin, lab }) => {

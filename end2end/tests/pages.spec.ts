@@ -78,6 +78,9 @@ test('no page scrolls sideways on a phone', async ({ as, admin, lab, visitor }) 
     for (const path of paths) {
       await panel.open(path);
       expect(await tooWide(panel.page), path).toBeLessThanOrEqual(0);
+      const ways = panel.page.locator('.head-ways');
+      const cut = await ways.evaluateAll((all) => all.map((each) => each.scrollWidth - each.clientWidth));
+      expect(Math.max(0, ...cut), `${path}: no way is cut off`).toBe(0);
     }
   }
 });

@@ -71,6 +71,7 @@ test('growing beyond the maxima restarts the VM, and says so before', async ({ a
   expect(outcome.plan).toBe('in-place-restart');
   expect(outcome.downtimeMs ?? 0).toBeGreaterThan(0);
   await verifyAfter(lab, before, outcome, larger);
+  await verifyPowerOff(lab, owner, before, larger);
   await owner.resize(render.id, size);
 });
 

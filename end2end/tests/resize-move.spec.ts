@@ -85,6 +85,7 @@ test('growing beyond the maxima on a full node moves live and then restarts', as
     const outcome = await owner.resize(render.id, larger);
     expect(outcome.plan).toBe('move-live-restart');
     await verifyAfter(lab, before, outcome, larger);
+    await verifyPowerOff(lab, owner, before, larger);
   } finally {
     await giveBack();
   }
