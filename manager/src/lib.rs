@@ -14,6 +14,7 @@ pub mod error;
 mod figures;
 pub mod history;
 pub mod hypervisor;
+pub mod lease;
 pub mod nodes;
 pub mod operations;
 pub mod options;
@@ -79,6 +80,7 @@ impl Manager {
             network: options.network,
             pace: options.pace,
             simulated: options.simulated,
+            lease: options.lease,
             changes: broadcast::channel(CHANGES_KEPT).0,
             mending: Mending::default(),
             #[cfg(test)]

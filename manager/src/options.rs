@@ -1,6 +1,7 @@
 //! What a manager is opened with: its store, its hypervisors, its network, and how patient it is.
 
 use crate::hypervisor::{Hypervisor, UtilityImages};
+use crate::lease::Lease;
 use crate::store::Store;
 use crate::utility::{ImageLibrary, UtilityHub};
 use grid::Mib;
@@ -24,6 +25,8 @@ pub struct ManagerOptions {
     pub network: NetworkOptions,
     /// Whether the grid is simulated; every page says so.
     pub simulated: bool,
+    /// This server's right to carry operations out.
+    pub lease: Lease,
     pub pace: Pace,
 }
 

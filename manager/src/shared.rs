@@ -1,6 +1,7 @@
 //! What the collector, the operations and the use cases hold together.
 
 use crate::hypervisor::Hypervisor;
+use crate::lease::Lease;
 use crate::options::{NetworkOptions, Pace, UtilityOptions};
 use crate::reconciler::Mending;
 use crate::store::Store;
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(crate) network: NetworkOptions,
     pub(crate) pace: Pace,
     pub(crate) simulated: bool,
+    pub(crate) lease: Lease,
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) mending: Mending,
     /// What tests have ordered to go wrong.

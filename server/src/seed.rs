@@ -157,8 +157,12 @@ impl SignIns {
         Self { path, passwords }
     }
 
-    /// A new password, kept before anybody can be told.
+    /// A password for who has none yet, kept before anybody can be told: the one that a start which was cut short has kept
+    /// already, or a new one.
     fn make(&mut self, email: &str) -> Result<String, SeedError> {
+        if let Some(kept) = self.passwords.get(email) {
+            return Ok(kept.clone());
+        }
         let password = random_password();
         self.passwords.insert(email.to_owned(), password.clone());
         write_private(&self.path, &self.passwords)?;

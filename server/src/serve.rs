@@ -9,6 +9,7 @@ use grid::{Mib, NodeId};
 use leptos::config::LeptosOptions;
 use manager::hypervisor::directory::Directory;
 use manager::hypervisor::{HypervisorError, UtilityImages};
+use manager::lease::{self, Lease};
 use manager::store::sqlite::SqliteStore;
 use manager::store::{Store, StoreError};
 use manager::utility::{ImageLibrary, UtilityHub};
@@ -59,6 +60,8 @@ pub(crate) enum ServeError {
     Seed(#[from] seed::SeedError),
     #[error("{0}")]
     Manager(#[from] manager::OpenError),
+    #[error("another server has taken over: this one gave no sign for {} s", lease::LASTS.as_secs())]
+    Replaced,
     #[error("a listener failed: {0}")]
     Listener(#[from] std::io::Error),
 }
@@ -72,9 +75,10 @@ pub(crate) async fn serve(arguments: ServeArguments) -> Result<(), Box<dyn std::
 async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Result<(), ServeError> {
     let metrics = observe::recorder()?;
     let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&configuration.storage.directory).await?);
+    let lease = Lease::take(Arc::clone(&store), lease::LASTS).await?;
     let nodes = record_nodes(&store, configuration).await?;
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let manager = open(configuration, &store, &nodes, &stop, &tasks).await?;
+    let manager = open(configuration, &store, &nodes, &lease, &stop, &tasks).await?;
 
     let pages = app::router(app::AppState {
         manager: manager.clone(),
@@ -104,6 +108,7 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
     };
     let ended = tokio::select! {
         () = told_to_stop() => Ok(()),
+        () = lease.lost() => Err(ServeError::Replaced),
         ended = seeding => ended,
         ended = &mut pages => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
         ended = &mut modules => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
@@ -111,6 +116,7 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
     tracing::info!("stopping");
     stop.cancel();
     manager.stop().await;
+    lease.give_back().await;
     tasks.close();
     // Whoever doesn't end is left behind.
     if tokio::time::timeout(STOP_PATIENCE, tasks.wait()).await.is_err() {
@@ -142,6 +148,7 @@ async fn open(
     configuration: &Configuration,
     store: &Arc<dyn Store>,
     nodes: &[Node],
+    lease: &Lease,
     stop: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<Manager, ServeError> {
@@ -175,6 +182,7 @@ async fn open(
             gateway: network.gateway,
         },
         simulated: configuration.is_simulated(),
+        lease: lease.clone(),
         pace: Pace {
             moves: configuration.moves.into(),
             shut_down: Duration::from_secs(configuration.guests.shut_down_seconds),

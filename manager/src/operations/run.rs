@@ -119,8 +119,9 @@ impl Run {
         found.ok_or_else(|| StepError::new("the node is not connected").detail(node))
     }
 
-    /// Waits for a call and counts its time.
+    /// Waits for a call and counts its time. Nothing is called for by a server that does not hold the lease.
     pub(super) async fn call<T, E>(&self, call: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+        self.shared.lease.until_held().await;
         let began = Instant::now();
         let answer = call.await;
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);

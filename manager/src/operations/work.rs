@@ -175,6 +175,7 @@ async fn carry_out(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(
     let began = Instant::now();
     let mut tries = 1;
     let ended = loop {
+        run.shared.lease.until_held().await;
         let ended = guarded(step.deadline(run.pace()), once(run, position, step)).await;
         match &ended {
             Err(error) if error.passes && !error.unknown && tries < run.pace().tries => {
@@ -206,6 +207,7 @@ async fn undo(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), St
     record(run, position, StepState::UndoStarted, None).await?;
     let mut tries = 1;
     loop {
+        run.shared.lease.until_held().await;
         let Err(error) = guarded(step.deadline(run.pace()), undo_once(run, position, step)).await else {
             record(run, position, StepState::Undone, None).await?;
             return Ok(Ok(()));

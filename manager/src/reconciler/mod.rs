@@ -117,6 +117,7 @@ impl Reconciler {
 
     /// One look; what is safe is mended.
     pub(crate) async fn look(&self) -> Result<(), StoreError> {
+        self.shared.lease.until_held().await;
         self.driver.take_up().await?;
         let freed = self.shared.store.reservation_free_ended().await?;
         if freed > 0 {

@@ -16,8 +16,8 @@ use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
-    AuditRow, Claim, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait, RoomCheck,
-    SessionRow, UserRow,
+    AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait,
+    RoomCheck, SessionRow, UserRow,
 };
 
 /// Accounts, sessions and audit.
@@ -264,14 +264,31 @@ pub trait HistoryStore: Send + Sync {
     async fn sample_get(&self, node: NodeId, source: Source) -> Result<Option<(UnixMillis, String)>, StoreError>;
 }
 
+/// Which server carries operations out; see [`crate::lease`].
+#[async_trait]
+pub trait LeaseStore: Send + Sync {
+    /// Takes the lease, or renews it where it is `holder`'s; also where it stands as `over` says, which the caller knows to
+    /// be over. Answers who has it otherwise.
+    async fn lease_take(&self, holder: &str, over: Option<&LeaseRow>) -> Result<Option<LeaseRow>, StoreError>;
+    /// Nothing where it is not `holder`'s.
+    async fn lease_give_back(&self, holder: &str) -> Result<(), StoreError>;
+}
+
 /// Everything that a database does for Hostgrid.
 pub trait Store:
-    AccountStore + NodeStore + VmStore + OperationStore + RelocationStore + HistoryStore + std::fmt::Debug
+    AccountStore + NodeStore + VmStore + OperationStore + RelocationStore + HistoryStore + LeaseStore + std::fmt::Debug
 {
 }
 
-impl<T: AccountStore + NodeStore + VmStore + OperationStore + RelocationStore + HistoryStore + std::fmt::Debug> Store
-    for T
+impl<T> Store for T where
+    T: AccountStore
+        + NodeStore
+        + VmStore
+        + OperationStore
+        + RelocationStore
+        + HistoryStore
+        + LeaseStore
+        + std::fmt::Debug
 {
 }
 

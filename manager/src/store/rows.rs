@@ -107,6 +107,13 @@ impl OperationFilter {
     pub const DEFAULT_LIMIT: u32 = 100;
 }
 
+/// Who has the lease, and how many times it was taken or renewed since there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeaseRow {
+    pub holder: String,
+    pub renewals: u64,
+}
+
 /// By what right a VM's row is written: as who carries this operation out, as long as nobody else has taken it over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {

@@ -11,12 +11,12 @@ use grid::sample::Source;
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
-    AuditRow, Claim, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter, OperationWait,
-    RoomCheck, SessionRow, UserRow,
+    AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter,
+    OperationWait, RoomCheck, SessionRow, UserRow,
 };
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
-    AccountStore, Begun, HistoryStore, NodeStore, OperationStore, RelocationStore, StoreError, VmStore,
+    AccountStore, Begun, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore, StoreError, VmStore,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -129,6 +129,11 @@ forward!(VmStore {
     commit vm_state_set(vm: VmId, state: VmState, by: Option<Claim>) -> ();
     commit vm_settle(vm: VmId, node: NodeId, size: Size, maxima: Maxima, by: Option<Claim>) -> ();
     commit vm_remove(vm: VmId, by: Option<Claim>) -> ();
+});
+
+forward!(LeaseStore {
+    read lease_take(holder: &str, over: Option<&LeaseRow>) -> Option<LeaseRow>;
+    read lease_give_back(holder: &str) -> ();
 });
 
 forward!(RelocationStore {

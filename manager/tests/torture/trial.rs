@@ -14,6 +14,7 @@ use grid::vm::VmState;
 use grid::{Gib, Mib, OperationId, RelocationId, Size, Vcpus, VmId};
 use manager::hypervisor::simulated::SimulatedGrid;
 use manager::hypervisor::{Hypervisor, UtilityImages};
+use manager::lease::Lease;
 use manager::promises::{self, PoolLists};
 use manager::store::sqlite::SqliteStore;
 use manager::store::{OperationStore, RelocationStore, VmStore};
@@ -171,6 +172,7 @@ impl Trial<'_> {
                 gateway: None,
             },
             simulated: true,
+            lease: Lease::sole(),
             pace: pace(),
         };
         Manager::open(options).await.unwrap()

@@ -150,6 +150,24 @@ impl Server {
         self
     }
 
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The configuration of a server at other addresses, with the same storage.
+    pub(crate) fn configure_second(&self, name: &str) {
+        let text = self.file("hostgrid.toml").unwrap();
+        let [web, utility] = [self.web, self.utility].map(|port| (port.to_string(), free_port().to_string()));
+        std::fs::write(self.path(name), text.replace(&web.0, &web.1).replace(&utility.0, &utility.1)).unwrap();
+    }
+
+    /// The process of the program itself.
+    pub(crate) fn pid(&self) -> String {
+        let parent = self.keeper.id().to_string();
+        let found = Command::new("pgrep").args(["-P", &parent, "hostgrid"]).output().unwrap().stdout;
+        String::from_utf8(found).unwrap().trim().to_owned()
+    }
+
     pub(crate) fn file(&self, name: &str) -> Option<String> {
         std::fs::read_to_string(self.folder.join(name)).ok()
     }

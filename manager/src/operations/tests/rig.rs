@@ -4,6 +4,7 @@
 use crate::accounts::{Principal, Role};
 use crate::hypervisor::simulated::{Hardware, SimulatedGrid};
 use crate::hypervisor::{Hypervisor, UtilityImages};
+use crate::lease::Lease;
 use crate::operations::trial::Orders;
 use crate::store::Store;
 use crate::store::rows::NewUser;
@@ -289,6 +290,7 @@ async fn open(
             gateway: None,
         },
         simulated: true,
+        lease: Lease::sole(),
         pace: pace(),
     })
     .await

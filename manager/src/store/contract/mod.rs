@@ -5,6 +5,7 @@ mod accounts;
 mod begin;
 mod history;
 mod kills;
+mod lease;
 mod nodes;
 mod operations;
 mod races;

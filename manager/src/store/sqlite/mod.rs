@@ -11,6 +11,7 @@ mod columns;
 mod end;
 mod history;
 mod holding;
+mod lease;
 mod nodes;
 mod open;
 mod operation_rows;
