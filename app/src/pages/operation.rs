@@ -82,6 +82,7 @@ struct Decide {
 #[component]
 fn OperationView(view: OperationPageView, decide: Decide) -> impl IntoView {
     let line = view.line.clone();
+    let none_yet = view.steps.is_empty().then(|| view! { <p>"There are none before there is room."</p> });
     let steps = view.steps.clone().into_iter().map(|step| view! { <Step step/> }).collect_view();
     view! {
         <Title text=line.title.clone()/>
@@ -102,6 +103,7 @@ fn OperationView(view: OperationPageView, decide: Decide) -> impl IntoView {
         <div class="columns">
             <section class="card">
                 <h2>"Steps"</h2>
+                {none_yet}
                 <ol class="steps">{steps}</ol>
             </section>
             <Measures view/>
