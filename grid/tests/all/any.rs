@@ -67,6 +67,7 @@ fn administration() -> impl Strategy<Value = Administration> {
         8 => Just(Administration::Open),
         1 => Just(Administration::Cordoned),
         1 => Just(Administration::Draining),
+        1 => Just(Administration::Fenced),
     ]
 }
 

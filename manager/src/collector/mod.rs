@@ -90,6 +90,10 @@ impl Collector {
                 self.tasks.spawn(utility::care(Arc::clone(self), Arc::clone(hypervisor)));
             }
         }
+        let nodes = self.heard().nodes();
+        for node in nodes.into_iter().filter(|node| !self.shared.hypervisors.contains_key(node)) {
+            self.tasks.spawn(node::age(Arc::clone(self), node));
+        }
     }
 
     pub(crate) async fn stop(&self) {

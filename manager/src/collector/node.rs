@@ -8,7 +8,7 @@ use grid::NodeId;
 use grid::sample::{HypervisorSample, Source};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 /// A node whose domains change all the time is looked at no more often than this.
 const LOOKS_APART: Duration = Duration::from_millis(500);
@@ -46,6 +46,18 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
         if Instant::now() >= next_points {
             next_points = Instant::now() + pace.history_every;
             keep(&collector, node).await;
+        }
+    }
+}
+
+/// A node without a hypervisor, because it is not configured any more: what an earlier run heard of it ages.
+pub(super) async fn age(collector: Arc<Collector>, node: NodeId) {
+    loop {
+        collector.publish(&[node]);
+        states::follow(&collector, node).await;
+        tokio::select! {
+            () = collector.stop.cancelled() => return,
+            () = sleep(collector.shared.pace.sample_every) => {}
         }
     }
 }

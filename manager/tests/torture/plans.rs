@@ -20,7 +20,7 @@ impl Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 15] = [
+pub(crate) const KINDS: [Kind; 16] = [
     Kind { name: "deploy", full: Full::Nobody, ask: |_| Ask::Deploy },
     Kind { name: "start", full: Full::Nobody, ask: |it| Ask::Start(it.stopped) },
     Kind { name: "stop", full: Full::Nobody, ask: |it| Ask::Stop(it.machine, false) },
@@ -36,6 +36,7 @@ pub(crate) const KINDS: [Kind; 15] = [
     Kind { name: "make-room", full: Full::Tight, ask: |it| Ask::Resize(it.machine, TIGHT) },
     Kind { name: "drain", full: Full::Nobody, ask: |_| Ask::Drain("qemu-a") },
     Kind { name: "rebalance", full: Full::Nobody, ask: |_| Ask::Rebalance },
+    Kind { name: "rebuild", full: Full::Fenced, ask: |it| Ask::Rebuild(it.machine) },
 ];
 
 /// Whether a boundary can fail in this way: a refusal of a hypervisor says something about the VM, one of the database

@@ -11,7 +11,7 @@ use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resources, Size, Tenan
 use manager::accounts::{Principal, Role};
 use manager::hypervisor::simulated::{Hardware, SimulatedGrid};
 use manager::hypervisor::{Definition, Hypervisor, UtilityConfiguration, UtilityImages};
-use manager::store::rows::{NewOperation, NewUser, NewVm, OperationEnd};
+use manager::store::rows::{AuditRow, NewOperation, NewUser, NewVm, OperationEnd};
 use manager::store::sqlite::SqliteStore;
 use manager::store::{AccountStore, NodeStore, OperationStore, VmStore};
 use std::net::Ipv4Addr;
@@ -29,10 +29,12 @@ pub(crate) enum Full {
     Lxc,
     /// The first QEMU node has no room unless a VM leaves it, and the second just for that one.
     Tight,
+    /// The first QEMU node is dead and fenced; nothing is full.
+    Fenced,
 }
 
 impl Full {
-    pub(crate) const ALL: [Self; 4] = [Self::Nobody, Self::Qemu, Self::Lxc, Self::Tight];
+    pub(crate) const ALL: [Self; 5] = [Self::Nobody, Self::Qemu, Self::Lxc, Self::Tight, Self::Fenced];
 }
 
 #[derive(Debug)]
@@ -47,6 +49,8 @@ pub(crate) struct Template {
     pub(crate) container: VmId,
     /// Off, on the first QEMU node.
     pub(crate) stopped: VmId,
+    /// The node that is dead and fenced, by its number.
+    pub(crate) fenced: Option<usize>,
 }
 
 /// On tmpfs where there is one: what is tried here is not the disk.
@@ -94,7 +98,12 @@ impl Template {
             vms.push(deployed(store, grid, &nodes[at], &customer, number, runs).await);
         }
         let [machine, container, stopped] = vms[..] else { unreachable!() };
-        Self { folder, nodes, customer, admin, machine, container, stopped }
+        let fenced = (full == Full::Fenced).then_some(0);
+        if let Some(dead) = fenced {
+            grid.power_fail(nodes[dead].id);
+            store.node_fenced_set(nodes[dead].id, true, &said(&admin)).await.unwrap();
+        }
+        Self { folder, nodes, customer, admin, machine, container, stopped, fenced }
     }
 
     /// Copies it to another folder.
@@ -125,6 +134,17 @@ fn node(number: usize, name: &str, full: Full) -> Node {
         settings: NodeSettings { reserve, overcommit: Overcommit::default() },
         administration: Administration::Open,
         failure_domain: None,
+    }
+}
+
+fn said(admin: &Principal) -> AuditRow {
+    AuditRow {
+        at: UnixMillis(1_700_000_000_000),
+        actor: Some(admin.user),
+        tenant: Some(admin.tenant),
+        action: "node_fence".into(),
+        target: "qemu-a".into(),
+        outcome: "accepted".into(),
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) enum Ask {
     Stop(VmId, bool),
     Delete(VmId),
     Resize(VmId, Size),
+    Rebuild(VmId),
     Drain(&'static str),
     Rebalance,
 }
@@ -113,7 +114,12 @@ fn ground(stage: &Stage<'_>, grid: SimulatedGrid, store: &SqliteStore) -> Ground
     let add =
         |node: &grid::node::Node| simulation::add_node(&grid, &hub, &transfers, node, hardware(&node.name), &vms).1;
     let modules: Vec<Arc<SimulatedUtility>> = stage.template.nodes.iter().map(add).collect();
-    Ground::new(grid, stage.template.nodes.clone(), modules)
+    let ground = Ground::new(grid, stage.template.nodes.clone(), modules);
+    if let Some(dead) = stage.template.fenced {
+        ground.begin(Fault::Silent { node: dead, lasting: u64::MAX });
+        ground.begin(Fault::ModuleSilent { node: dead, lasting: u64::MAX });
+    }
+    ground
 }
 
 impl Trial<'_> {
@@ -211,6 +217,7 @@ impl Trial<'_> {
             Ask::Start(vm) => manager.vm_start(customer, vm, key).await.map(drop),
             Ask::Stop(vm, force) => manager.vm_stop(customer, vm, force, key).await.map(drop),
             Ask::Delete(vm) => manager.vm_delete(customer, vm, key).await.map(drop),
+            Ask::Rebuild(vm) => manager.vm_rebuild(customer, vm, "vm-1", key).await.map(drop),
             Ask::Drain(node) => manager.node_drain(admin, node, id).await.map(drop),
             Ask::Rebalance => {
                 let plan = manager.rebalance_get(admin).await?.plan;
@@ -318,7 +325,17 @@ impl Trial<'_> {
         };
         let mut broken: Vec<String> = report.unwrap().broken.iter().map(ToString::to_string).collect();
         broken.extend(self.left_behind(&pools));
+        broken.extend(self.old_data_gone(&pools));
         broken
+    }
+
+    /// Disks of a fenced node that were removed, whoever was rebuilt.
+    fn old_data_gone(&self, pools: &PoolLists) -> Vec<String> {
+        let template = self.stage.template;
+        let Some(node) = template.fenced.map(|node| template.nodes[node].id) else { return Vec::new() };
+        let is_there = |vm: &VmId| pools[&node].1.iter().any(|disk| disk.vm == *vm);
+        let gone = [template.machine, template.stopped].into_iter().filter(|vm| !is_there(vm));
+        gone.map(|vm| format!("I4: the old disk of VM {vm} on its fenced node is gone")).collect()
     }
 
     /// What the reconciler had to remove: disks of VMs that run at another node.
@@ -329,7 +346,10 @@ impl Trial<'_> {
             futures::executor::block_on(self.store.vm_list(None)).unwrap()
         };
         let running: Vec<_> = vms.iter().filter(|vm| vm.state == VmState::Running).collect();
+        let fenced = self.stage.template.fenced.map(|node| self.stage.template.nodes[node].id);
         let disks = pools.iter().flat_map(|(node, (_, disks))| disks.iter().map(move |disk| (*node, disk.vm)));
+        // Those of a fenced node are the only copies of old data, and stay.
+        let disks = disks.filter(|(node, _)| Some(*node) != fenced);
         let left = disks.filter(|(node, disk)| running.iter().any(|vm| vm.id == *disk && vm.node != *node));
         left.map(|(node, vm)| format!("left behind: a disk of VM {vm}, which runs elsewhere, on {node}")).collect()
     }

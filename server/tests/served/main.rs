@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic, and so may what it is made of")]
 
 mod browser;
+mod fence;
 mod lease;
 mod log;
 mod metrics;

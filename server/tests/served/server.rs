@@ -127,6 +127,15 @@ impl Server {
         Self::spawn(self.folder.clone(), self.web, self.utility).seeded()
     }
 
+    /// The same without this node, which is as if it had died meanwhile.
+    pub(crate) fn again_without(self, node: &str) -> Self {
+        let configuration = self.file("hostgrid.toml").unwrap();
+        let is_other = |block: &&str| !block.contains(&format!("name = \"{node}\""));
+        let kept: Vec<&str> = configuration.split("[[node]]").filter(is_other).collect();
+        std::fs::write(self.folder.join("hostgrid.toml"), kept.join("[[node]]")).unwrap();
+        self.again()
+    }
+
     fn spawn(folder: PathBuf, web: u16, utility: u16) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let keeper = Command::new("sh")

@@ -229,6 +229,15 @@ fn the_first_condition_that_applies_is_told() {
         Condition::Stale { source: Source::Utility, age_ms: 15_001 }
     );
     assert_eq!(condition(&|inputs| inputs.now = UnixMillis(NOW.0 + 15_000)), Condition::Draining);
+    // Whether it says something or not.
+    for now in [NOW, UnixMillis(NOW.0 + 15_001)] {
+        let fenced = condition(&|inputs| {
+            inputs.node.administration = Administration::Fenced;
+            inputs.now = now;
+        });
+        assert_eq!(fenced, Condition::Fenced);
+        assert!(!fenced.hypervisor_answers() && !fenced.utility_answers() && !fenced.can_grow_in_place());
+    }
 }
 
 #[test]

@@ -174,6 +174,17 @@ fn a_cordoned_or_draining_node_lets_its_vms_grow_in_place() {
     }
 }
 
+#[test]
+fn nothing_is_planned_for_a_vm_of_a_fenced_node() {
+    let vm = vm(1, 1, HypervisorKind::Qemu, size(2, 1024, 10));
+    let mut home = node(1, vm.kind);
+    home.administration = Administration::Fenced;
+    let (vms, other) = ([vm.clone()], built(2, vm.kind, HAS, &[]));
+    let map = map_of([MapNode::build(inputs(home, HAS, &vms)), other]);
+    let refusal = refused(ask(&map, &vm, size(4, 2048, 10)));
+    assert_eq!(refusal.reason, RefusalReason::NotReady { condition: Condition::Fenced });
+}
+
 /// The map of one node with one VM, whose module fell silent.
 fn without_module(vm: &Vm) -> MapNode {
     let mut node = built(1, vm.kind, HAS, std::slice::from_ref(vm));

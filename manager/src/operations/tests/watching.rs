@@ -72,6 +72,16 @@ async fn a_hung_node_goes_stale_and_delays_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_not_configured_any_more_goes_stale_and_its_vms_unknown() {
+    let mut rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.hypervisors.remove("qemu-a");
+    rig.reopen().await;
+    rig.until("it is stale", || !condition(&rig, "qemu-a").hypervisor_answers()).await;
+    state_is(&rig, vm, VmState::Unknown).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_module_that_claims_more_free_than_there_is_gets_no_vm_and_is_flagged_until_it_is_honest() {
     let rig = Rig::new().await;
     let entry = || rig.manager.map().get(rig.id("qemu-a")).unwrap().clone();
