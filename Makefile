@@ -65,7 +65,11 @@ run: build
 	@if lab/lab check 2>/dev/null; then $(MAKE) --no-print-directory images; fi
 	@exec lab/run
 
-lint:
+lint: setup
+	@$(MAKE) --no-print-directory lint-only
+
+.PHONY: lint-only
+lint-only:
 	@cargo fmt --all --check
 	@cargo clippy --workspace --all-targets --quiet -- -D warnings
 	@cargo clippy --package grid --package app --no-default-features --features app/hydrate --lib \
@@ -75,7 +79,7 @@ test: setup
 	@$(MAKE) --no-print-directory test-only
 
 .PHONY: test-only
-test-only: lint images
+test-only: lint-only images
 	@$(MAKE) --no-print-directory test-rust test-lab
 	@$(MAKE) --no-print-directory build-only
 	@$(MAKE) --no-print-directory test-end2end
@@ -91,9 +95,14 @@ test-end2end:
 	@end2end/run
 	@end2end/run --alone
 
-bench: bench-resize bench-placement bench-packing bench-room
+bench: setup
+	@$(MAKE) --no-print-directory benches
 
-bench-resize:
+.PHONY: benches
+benches: bench-resize bench-placement bench-packing bench-room
+
+bench-resize: build
+	@$(MAKE) --no-print-directory images
 	@end2end/run --bench resize
 
 bench-placement:

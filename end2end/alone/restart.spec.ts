@@ -105,6 +105,10 @@ test('a second start has the same people, and the same VMs run again', async ({ 
     // By its owner's will: it must not run again.
     await ada.order(shop.id, 'Stop');
     const before = going.running();
+    // A second one beside it is told so, and takes nothing from it.
+    const beside = run(again, state, 'ignore');
+    expect(await new Promise((done) => beside.once('exit', done))).toBe(1);
+    expect(going.running()).toEqual(before);
     expect(Object.keys(before)).toHaveLength(vms.length - 1);
     await going.end();
 

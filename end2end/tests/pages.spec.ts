@@ -98,6 +98,21 @@ test('walking through the application by its links keeps it alive', async ({ adm
   await expect(admin.page.locator('h1')).toContainText('shop');
 });
 
+test('the fields of a resize say what the address asks for, also after going back', async ({ as, lab }) => {
+  const mail = lab.vm('mail');
+  const owner = await as(mail.owner);
+  await owner.preview(mail.id, { vcpus: 2 });
+  await owner.field('vCPUs').fill('3');
+  await owner.button('Preview').click();
+  await expect(owner.page).toHaveURL(/vcpus=3/);
+  await owner.page.goBack();
+  await expect(owner.page).toHaveURL(/vcpus=2/);
+  await expect(owner.field('vCPUs')).toHaveValue('2');
+  await owner.field('vCPUs').fill('4');
+  await owner.page.goForward();
+  await expect(owner.field('vCPUs')).toHaveValue('3');
+});
+
 test("a VM's page shows its usage as charts with a table behind them", async ({ as, lab }) => {
   const shop = lab.vm('shop');
   const owner = await as(shop.owner);

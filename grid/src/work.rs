@@ -115,6 +115,8 @@ pub struct Seed {
     pub address: Ipv4Addr,
     pub prefix_length: u8,
     pub gateway: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub name_servers: Vec<Ipv4Addr>,
 }
 
 /// How a piece of work ended.

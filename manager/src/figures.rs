@@ -16,6 +16,7 @@ pub(crate) fn describe() {
     );
     describe_histogram!("hostgrid_sample_duration_seconds", Unit::Seconds, "Time that a hypervisor took for a sample.");
     describe_gauge!("hostgrid_reading_age_seconds", Unit::Seconds, "Age of the last reading of a node, by source.");
+    describe_gauge!("hostgrid_drift", Unit::Count, "Differences between what is recorded and what is seen.");
     describe_gauge!("hostgrid_map_version", "Version of the map; goes up with each change.");
     describe_counter!("hostgrid_history_points_total", Unit::Count, "Points written into the history.");
     describe_counter!(

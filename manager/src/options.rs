@@ -43,13 +43,15 @@ pub struct UtilityOptions {
 }
 
 /// The customers' network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NetworkOptions {
     /// The first and the last address that VMs are given.
     pub first: Ipv4Addr,
     pub last: Ipv4Addr,
     pub prefix_length: u8,
     pub gateway: Option<Ipv4Addr>,
+    /// Whom the guests ask for names.
+    pub name_servers: Vec<Ipv4Addr>,
 }
 
 /// How many moves go at once; the others wait for their turn.

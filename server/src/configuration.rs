@@ -71,6 +71,8 @@ pub(crate) struct Network {
     pub(crate) last: Ipv4Addr,
     pub(crate) prefix_length: u8,
     pub(crate) gateway: Option<Ipv4Addr>,
+    #[serde(default)]
+    pub(crate) name_servers: Vec<Ipv4Addr>,
 }
 
 /// What is expected of the guests.

@@ -13,11 +13,11 @@ use grid::map::Condition;
 use grid::node::Node;
 use grid::operation::OperationState;
 use grid::vm::VmState;
-use manager::Manager;
 use manager::accounts::{NewAccount, Principal, Role};
 use manager::catalogue::offer_set;
 use manager::store::Store;
 use manager::vms::DeployRequest;
+use manager::{Manager, ManagerError};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -26,6 +26,8 @@ use std::time::{Duration, Instant};
 
 /// How long the nodes may take to be ready, and one VM to be deployed, under software emulation.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// The same at a later start: people shall not wait long for a node that is down.
+const PATIENCE_AGAIN: Duration = Duration::from_secs(20);
 
 /// What the lab file says: for people, and for the end-to-end tests.
 #[derive(Debug, Serialize, Deserialize)]
@@ -100,7 +102,7 @@ pub(crate) async fn seed(
     let mut sign_ins = SignIns::read(lab_path.with_file_name("sign-ins.json"));
     if store.seeded().await? {
         // It is as people left it: a node that doesn't answer, or is cordoned, keeps nobody from the others.
-        if let Err(waiting) = wait_for_nodes(manager, nodes).await {
+        if let Err(waiting) = wait_for_nodes(manager, nodes, PATIENCE_AGAIN).await {
             tracing::warn!("not heard of yet: {waiting}");
         }
     } else {
@@ -135,7 +137,7 @@ async fn plant(
         let failed = |error| SeedError::Manager { what: offer.name.clone(), error };
         offer_set(store.as_ref(), &offer.name, offer.size.into()).await.map_err(failed)?;
     }
-    let waited = wait_for_nodes(manager, nodes).await;
+    let waited = wait_for_nodes(manager, nodes, PATIENCE).await;
     waited.map_err(|waiting| SeedError::NotReady(PATIENCE.as_secs(), waiting))?;
     for vm in &file.vms {
         let principal = people.get(&vm.owner).ok_or_else(|| SeedError::UnknownOwner(vm.name.clone()))?;
@@ -200,7 +202,7 @@ async fn seed_people(
 }
 
 /// Until both sets of statistics of every node are there; or those that are still waited for.
-async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), String> {
+async fn wait_for_nodes(manager: &Manager, nodes: &[Node], patience: Duration) -> Result<(), String> {
     let begun = Instant::now();
     let mut told = String::new();
     loop {
@@ -210,7 +212,7 @@ async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), String>
             .filter_map(|node| {
                 let condition = map.get(node.id).map(|entry| entry.condition);
                 match condition {
-                    Some(Condition::Ready | Condition::Cordoned | Condition::Draining) => None,
+                    Some(Condition::Ready | Condition::Cordoned | Condition::Draining | Condition::Fenced) => None,
                     Some(condition) => Some(format!("{} ({condition})", node.name)),
                     None => Some(node.name.clone()),
                 }
@@ -220,7 +222,7 @@ async fn wait_for_nodes(manager: &Manager, nodes: &[Node]) -> Result<(), String>
             return Ok(());
         }
         let waiting = waiting.join(", ");
-        if begun.elapsed() > PATIENCE {
+        if begun.elapsed() > patience {
             return Err(waiting);
         }
         if waiting != told {
@@ -253,7 +255,15 @@ async fn seed_vm(manager: &Manager, owner: &Principal, vm: &VmEntry) -> Result<(
         keys: String::new(),
         idempotency_key: format!("seed-{}", uuid::Uuid::new_v4()),
     };
-    let (_, operation) = manager.vm_deploy(owner, request).await.map_err(failed)?;
+    let operation = match manager.vm_deploy(owner, request).await {
+        Ok((_, operation)) => operation,
+        // A grid of one kind has no use for the other's images.
+        Err(ManagerError::Invalid { field: "image", message }) => {
+            println!("hostgrid: {} is left out: {message}", vm.name);
+            return Ok(());
+        }
+        Err(error) => return Err(failed(error)),
+    };
     wait_for(manager, owner, operation, &vm.name).await
 }
 

@@ -180,6 +180,7 @@ async fn open(
             last: network.last,
             prefix_length: network.prefix_length,
             gateway: network.gateway,
+            name_servers: network.name_servers.clone(),
         },
         simulated: configuration.is_simulated(),
         lease: lease.clone(),

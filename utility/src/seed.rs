@@ -73,6 +73,12 @@ fn network(seed: &Seed) -> String {
     if let Some(gateway) = seed.gateway {
         let _ = writeln!(text, "    gateway4: {gateway}");
     }
+    if !seed.name_servers.is_empty() {
+        text.push_str("    nameservers:\n      addresses:\n");
+        for server in &seed.name_servers {
+            let _ = writeln!(text, "        - {server}");
+        }
+    }
     text
 }
 
@@ -121,6 +127,7 @@ mod tests {
             address: Ipv4Addr::new(10, 77, 1, 5),
             prefix_length: 16,
             gateway: None,
+            name_servers: Vec::new(),
         }
     }
 
@@ -137,6 +144,17 @@ mod tests {
             "version: 2\nethernets:\n  id0:\n    match:\n      macaddress: \"52:54:00:ab:00:01\"\n    dhcp4: false\n    \
              addresses:\n      - 10.77.1.5/16\n"
         );
+    }
+
+    #[test]
+    fn a_guest_is_told_its_way_out_and_whom_to_ask_for_names() {
+        let mut seed = seed();
+        seed.gateway = Some(Ipv4Addr::new(10, 77, 0, 1));
+        seed.name_servers = vec![Ipv4Addr::new(10, 77, 0, 2), Ipv4Addr::new(10, 77, 0, 3)];
+        let [_, _, network] = documents(VmId(uuid::Uuid::nil()), &seed).unwrap();
+        let ways =
+            "    gateway4: 10.77.0.1\n    nameservers:\n      addresses:\n        - 10.77.0.2\n        - 10.77.0.3\n";
+        assert!(network.1.ends_with(ways), "{}", network.1);
     }
 
     #[test]

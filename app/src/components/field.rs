@@ -60,13 +60,26 @@ pub fn Field(
     /// `numeric` brings up digits on a phone.
     #[prop(optional)]
     input_mode: Option<&'static str>,
+    /// What is to stand in it whenever this changes, whatever was typed meanwhile.
+    #[prop(optional)]
+    follows: Option<Signal<String>>,
     #[prop(into)] problems: Signal<Vec<Problem>>,
 ) -> impl IntoView {
+    let input = NodeRef::<leptos::html::Input>::new();
+    if let Some(follows) = follows {
+        Effect::new(move |before: Option<()>| {
+            let wanted = follows.get();
+            if let (Some(()), Some(input)) = (before, input.get_untracked()) {
+                input.set_value(&wanted);
+            }
+        });
+    }
     let is_wrong = move || !form::messages(&problems.get(), name).is_empty();
     view! {
         <div class="field" class:field-wrong=is_wrong>
             <label for=name>{label}</label>
             <input
+                node_ref=input
                 id=name
                 name=name
                 type=kind.unwrap_or("text")

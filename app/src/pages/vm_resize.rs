@@ -72,7 +72,6 @@ const fn changed_notice(now: Option<&PreviewView>) -> &'static str {
 pub fn VmResizePage() -> impl IntoView {
     let id = address::part("id");
     let typed = address::query(|query| typed_of(|name| query.get(name)));
-    let first = StoredValue::new(typed.get_untracked());
     // Says that the plan agreed to no longer held; a new word each time, so that the preview is fetched again.
     let changed = address::query(|query| query.get("changed"));
     let version = expect_context::<Live>().version(|_| true);
@@ -92,7 +91,6 @@ pub fn VmResizePage() -> impl IntoView {
     view! {
         <Title text="Change its size"/>
         {loaded(form, move |view| {
-            let start = first.get_value().unwrap_or_else(|| view.vm.size.into());
             view! {
                 <div class="page-head">
                     <div>
@@ -105,7 +103,7 @@ pub fn VmResizePage() -> impl IntoView {
                 </div>
                 {view.vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
                 <Transition>
-                    <ResizeForm view=view.clone() start=start.clone() problems=found/>
+                    <ResizeForm view=view.clone() typed=typed.into() problems=found/>
                 </Transition>
             }
         })}

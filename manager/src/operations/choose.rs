@@ -89,7 +89,7 @@ pub(crate) async fn begin(
     let reservations = wanted.reservations();
     let room =
         reservations.iter().map(|(node, asked)| room_check(collector, *node, *asked)).collect::<Result<Vec<_>, _>>()?;
-    let network = shared.network;
+    let network = &shared.network;
     let new = NewOperation {
         id: OperationId(Uuid::now_v7()),
         tenant: wanted.tenant(),

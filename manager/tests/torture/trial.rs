@@ -176,6 +176,7 @@ impl Trial<'_> {
                 last: Ipv4Addr::new(10, 77, 1, 99),
                 prefix_length: 16,
                 gateway: None,
+                name_servers: Vec::new(),
             },
             simulated: true,
             lease: Lease::sole(),

@@ -148,5 +148,6 @@ pub(crate) fn seed(family: ImageFamily) -> Seed {
         address: Ipv4Addr::new(10, 77, 1, 5),
         prefix_length: 16,
         gateway: Some(Ipv4Addr::new(10, 77, 0, 1)),
+        name_servers: Vec::new(),
     }
 }

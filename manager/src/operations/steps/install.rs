@@ -20,7 +20,7 @@ impl Step for WriteSeed {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let vm = run.vm().await?;
-        let network = run.shared.network;
+        let network = &run.shared.network;
         let seed = Seed {
             family: ImageFamily::of(vm.kind),
             host_name: vm.name,
@@ -29,6 +29,7 @@ impl Step for WriteSeed {
             address: vm.address,
             prefix_length: network.prefix_length,
             gateway: network.gateway,
+            name_servers: network.name_servers.clone(),
         };
         run.order(run.place().await?, Work::WriteSeed { vm: vm.id, seed }, run.pace().short_step).await?;
         Ok(None)

@@ -5,7 +5,7 @@ use crate::view::amounts;
 use crate::view::node::FactView;
 use grid::UnixMillis;
 use grid::map::{Disagreement, Fact, MapNode};
-use grid::sample::{HypervisorSample, Source, UtilitySample};
+use grid::sample::{HypervisorSample, ImageSample, Source, UtilitySample};
 use grid::sanitise::Flag;
 
 /// A fact: its name, what each source says, and which disagreement would be about it.
@@ -142,10 +142,15 @@ fn hypervisor_rows(sample: &HypervisorSample) -> Vec<Row> {
     ]
 }
 
+/// Its name, and as much of its checksum as tells it from others.
+fn image(image: &ImageSample) -> String {
+    format!("{} (SHA-256 {}…)", image.name, image.checksum.chars().take(12).collect::<String>())
+}
+
 fn utility_rows(sample: &UtilitySample) -> Vec<Row> {
     let only = |name, text: String| Row::new(name, None, Some(text));
     let load = format!("{}.{:02}", sample.load_permille / 1000, sample.load_permille % 1000 / 10);
-    let images: Vec<&str> = sample.images.iter().map(|image| image.name.as_str()).collect();
+    let images: Vec<String> = sample.images.iter().map(image).collect();
     let real = sample.disks.iter().fold(0_u64, |sum, disk| sum.saturating_add(disk.real_bytes));
     let available = sample.node_memory_available_mib.filter(|_| sample.sees_node).map_or("–".to_owned(), amounts::mib);
     vec![

@@ -3,7 +3,7 @@
 use crate::view::amounts;
 use crate::view::node::NodeVmView;
 use grid::map::{Fact, Holder, MapNode};
-use grid::sample::{DomainSample, DomainState};
+use grid::sample::{DomainSample, DomainState, UTILITY_DOMAIN};
 use grid::vm::Vm;
 use grid::{Resources, VmId};
 
@@ -21,7 +21,7 @@ pub(super) fn vms(node: &MapNode, recorded: &[Vm]) -> Vec<NodeVmView> {
                 state: if node.utility.is_some() { "heard" } else { "not heard" }.to_owned(),
                 // All that it takes: a disk of its own it has none.
                 recorded: Some(three(commitment.resources)),
-                hypervisor: None,
+                hypervisor: utility_domain(node).map(reported),
                 utility: None,
                 differs: false,
             }),
@@ -55,13 +55,24 @@ fn of_other(node: &MapNode, id: VmId, name: &str) -> NodeVmView {
     }
 }
 
+fn utility_domain(node: &MapNode) -> Option<&DomainSample> {
+    node.hypervisor.as_ref()?.sample.domains.iter().find(|domain| domain.name == UTILITY_DOMAIN)
+}
+
 fn domain(node: &MapNode, id: VmId) -> Option<&DomainSample> {
     node.hypervisor.as_ref()?.sample.domains.iter().find(|domain| domain.id == id)
 }
 
 fn deployed(node: &MapNode, id: VmId) -> Option<String> {
-    let deployed = node.utility.as_ref()?.sample.deployed.iter().find(|deployed| deployed.vm == id)?;
-    Some(amounts::size(deployed.size))
+    let sample = &node.utility.as_ref()?.sample;
+    let size = amounts::size(sample.deployed.iter().find(|deployed| deployed.vm == id)?.size);
+    Some(match sample.disks.iter().find(|disk| disk.vm == id) {
+        Some(disk) => {
+            let (long, taken) = (amounts::bytes(disk.virtual_bytes), amounts::bytes(disk.real_bytes));
+            format!("{size}; its disk is {long} long and takes {taken}")
+        }
+        None => size,
+    })
 }
 
 fn reported(domain: &DomainSample) -> String {
