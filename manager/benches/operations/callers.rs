@@ -6,6 +6,7 @@ use crate::{Failure, given, ground};
 use grid::Mib;
 use grid::map::Freshness;
 use manager::hypervisor::UtilityImages;
+use manager::lease::Lease;
 use manager::store::sqlite::SqliteStore;
 use manager::utility::{ImageLibrary, MemoryKeys, UtilityHub};
 use manager::vms::DeployRequest;
@@ -123,6 +124,7 @@ async fn open(store: &Path, images: &Path) -> Result<Manager, Failure> {
             gateway: None,
         },
         simulated: true,
+        lease: Lease::sole(),
         // The samples are as old as the store that was prepared.
         pace: Pace { freshness: Freshness { stale_after_ms: u64::MAX }, ..Pace::default() },
     })
