@@ -20,7 +20,7 @@ UTILITY_TARGET := x86_64-unknown-linux-gnu
 UTILITY := $(CARGO_TARGET_DIR)/$(UTILITY_TARGET)/utility/utility
 
 .PHONY: help setup build images run test test-rust test-lab test-end2end lint clean
-.PHONY: bench bench-resize bench-placement bench-packing bench-room fuzz torture
+.PHONY: bench bench-resize bench-placement bench-operations bench-packing bench-room fuzz torture
 
 help:
 	@echo 'make setup   install what is needed: packages, toolchain, tools'
@@ -99,7 +99,7 @@ bench: setup
 	@$(MAKE) --no-print-directory benches
 
 .PHONY: benches
-benches: bench-resize bench-placement bench-packing bench-room
+benches: bench-resize bench-placement bench-operations bench-packing bench-room
 
 bench-resize: build
 	@$(MAKE) --no-print-directory images
@@ -107,6 +107,10 @@ bench-resize: build
 
 bench-placement:
 	@cargo bench --quiet --package grid --bench placement
+
+# HOSTGRID_NODES (10000), HOSTGRID_SECONDS (10), HOSTGRID_CALLERS (256).
+bench-operations:
+	@cargo bench --quiet --package manager --bench operations
 
 # Bounded: HOSTGRID_FUZZ_SECONDS (10), and PROPTEST_CASES of every property.
 fuzz:

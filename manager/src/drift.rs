@@ -53,7 +53,7 @@ impl Manager {
         };
         self.shared.store.audit_add(&row).await?;
         self.reconciler.forget(vm);
-        self.collector.records_changed().await?;
+        self.collector.vms_changed(&[vm]).await?;
         self.shared.tell(Change::Vm(vm));
         Ok(())
     }

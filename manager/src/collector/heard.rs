@@ -1,35 +1,41 @@
 //! What was heard of each node last, from both sources, and how an entry of the map is built from it.
 
-use super::records::Records;
+use super::lately::Lately;
+use super::records::{Changed, Records};
 use crate::clock;
 use crate::refusal_log::escaped;
 use crate::shared::Shared;
 use crate::store::Store;
+use crate::store::rows::VmRecord;
 use crate::vms::VmUsage;
 use grid::map::{MapNode, NodeInputs, Reading};
 use grid::rates::rates;
 use grid::sample::{DomainState, HypervisorSample, Source, UTILITY_DOMAIN, UtilitySample};
 use grid::sanitise::{Flag, Problem, sanitise_hypervisor, sanitise_utility};
 use grid::vm::commitment;
-use grid::{Gib, NodeId, Resources, Size, UnixMillis, Vcpus, VmId};
+use grid::{Gib, NodeId, OperationId, Resources, Size, UnixMillis, Vcpus, VmId};
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
-/// A sample that shows a VM which left its node longer ago shows a stranger.
-const FORGOTTEN_AFTER_MS: u64 = 60_000;
 /// Characters of a flag in the log.
 const LONGEST_FLAG: usize = 200;
 
 #[derive(Debug, Default)]
 pub(super) struct Heard {
     pub(super) records: Records,
-    /// How manieth reading of the store was begun last, and which is the one held.
+    /// How manieth reading of the store was begun last, and which of all of it is the one held.
     records_asked: u64,
     records_held: u64,
+    /// The VMs that were read by themselves since, and by how manieth reading.
+    read_alone: BTreeMap<VmId, u64>,
+    /// What is chosen, and not in the store yet.
+    chosen: BTreeMap<NodeId, BTreeMap<OperationId, Resources>>,
+    pub(super) macs_chosen: BTreeSet<String>,
     nodes: BTreeMap<NodeId, HeardOfNode>,
     /// VMs that were on a node until then: an older sample still shows them, and they are no strangers.
-    gone: Vec<(NodeId, VmId, UnixMillis)>,
+    gone: Lately<(NodeId, VmId)>,
     /// VMs on which an operation worked until then: older samples show them as they were before.
-    let_go: Vec<(VmId, UnixMillis)>,
+    let_go: Lately<VmId>,
 }
 
 #[derive(Debug, Default)]
@@ -71,17 +77,68 @@ impl Heard {
         self.records_asked
     }
 
-    pub(super) fn records_came(&mut self, asked: u64, records: Records) {
+    /// All of the store was read; what was read of a VM by a later reading stands.
+    pub(super) fn records_came(&mut self, asked: u64, mut records: Records) {
         if asked <= self.records_held {
             return;
         }
         self.records_held = asked;
+        self.read_alone.retain(|_, read| *read > asked);
+        for vm in self.read_alone.keys() {
+            self.records.take(*vm, &mut records);
+        }
         let now = clock::now();
-        self.gone.retain(|(_, _, at)| now.since(*at) < FORGOTTEN_AFTER_MS);
-        self.gone.extend(self.records.lost_since(&records).map(|(node, vm)| (node, vm, now)));
-        self.let_go.retain(|(_, at)| now.since(*at) < FORGOTTEN_AFTER_MS);
-        self.let_go.extend(self.records.worked_on.difference(&records.worked_on).map(|vm| (*vm, now)));
+        for left in self.records.lost_since(&records) {
+            self.gone.put(left, now);
+        }
+        for vm in self.records.worked_on.difference(&records.worked_on) {
+            self.let_go.put(*vm, now);
+        }
         self.records = records;
+    }
+
+    /// One VM was read; answers the nodes on which that counts.
+    pub(super) fn record_came(&mut self, asked: u64, vm: VmId, record: VmRecord) -> BTreeSet<NodeId> {
+        let read = self.read_alone.entry(vm).or_default();
+        if asked <= self.records_held.max(*read) {
+            return BTreeSet::new();
+        }
+        *read = asked;
+        let Changed { nodes, left, let_go } = self.records.put(vm, record);
+        let now = clock::now();
+        for node in left {
+            self.gone.put((node, vm), now);
+        }
+        if let_go {
+            self.let_go.put(vm, now);
+        }
+        nodes
+    }
+
+    /// A choice counts at once, before the store has it.
+    pub(super) fn chosen(&mut self, operation: OperationId, node: NodeId, amount: Resources) {
+        self.chosen.entry(node).or_default().insert(operation, amount);
+    }
+
+    /// The store has it, or will never: it counts by its record, or not at all.
+    pub(super) fn chosen_no_more(&mut self, operation: OperationId, node: NodeId) {
+        if let Some(of_node) = self.chosen.get_mut(&node) {
+            of_node.remove(&operation);
+            if of_node.is_empty() {
+                self.chosen.remove(&node);
+            }
+        }
+    }
+
+    pub(super) fn is_mac_taken(&self, mac: &str) -> bool {
+        self.records.has_mac(mac) || self.macs_chosen.contains(mac)
+    }
+
+    /// What operations hold on a node: those that are recorded, and those that are chosen only.
+    fn reserved(&self, node: NodeId) -> Resources {
+        let mut all: BTreeMap<OperationId, Resources> = self.records.reserved(node).collect();
+        all.extend(self.chosen.get(&node).into_iter().flatten());
+        all.into_values().fold(Resources::ZERO, Resources::plus)
     }
 
     pub(super) fn hypervisor_answered(&mut self, node: NodeId, at: UnixMillis, sample: HypervisorSample) {
@@ -128,15 +185,14 @@ impl Heard {
     /// The VMs that operations hold on a node, and those that left it after it was sampled.
     fn held(&self, node: NodeId, sampled_at: Option<UnixMillis>) -> Vec<VmId> {
         let held = self.records.held.get(&node).into_iter().flatten().copied();
-        let of_node = self.gone.iter().filter(|(from, _, _)| *from == node);
-        let left = of_node.filter(|(_, _, at)| sampled_at.is_some_and(|sampled_at| sampled_at <= *at));
-        held.chain(left.map(|(_, vm, _)| *vm)).collect()
+        let of_node = (node, VmId(Uuid::nil()))..=(node, VmId(Uuid::max()));
+        let left = sampled_at.into_iter().flat_map(|sampled_at| self.gone.all_since(of_node.clone(), sampled_at));
+        held.chain(left.map(|(_, vm)| vm)).collect()
     }
 
-    /// The VMs on which operations work, and those on which they still worked at that time.
-    fn worked_on(&self, since: Option<UnixMillis>) -> BTreeSet<VmId> {
-        let lately = self.let_go.iter().filter(|(_, at)| since.is_some_and(|since| since <= *at));
-        self.records.worked_on.iter().copied().chain(lately.map(|(vm, _)| *vm)).collect()
+    /// Whether an operation works on the VM, or still worked on it at that time.
+    fn is_worked_on(&self, vm: VmId, since: Option<UnixMillis>) -> bool {
+        self.records.worked_on.contains(&vm) || since.is_some_and(|since| self.let_go.since(vm, since))
     }
 
     pub(super) fn build(&self, node: NodeId, now: UnixMillis, shared: &Shared) -> Option<MapNode> {
@@ -144,15 +200,18 @@ impl Heard {
         let nothing = HeardOfNode::default();
         let heard = self.nodes.get(&node).unwrap_or(&nothing);
         let held = self.held(node, heard.hypervisor.as_ref().map(|reading| reading.at));
+        let vms = self.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
+        let (older, ids) = (heard.older(), vms.iter().map(|vm| vm.id));
+        let worked_on: BTreeSet<VmId> = ids.filter(|vm| self.is_worked_on(*vm, older)).collect();
         let entry = MapNode::build(NodeInputs {
             hypervisor: heard.hypervisor.clone(),
             previous: heard.previous.as_ref(),
             utility: heard.utility.clone(),
             utility_off: heard.utility_off,
-            vms: self.records.vms.get(&node).map_or(&[], Vec::as_slice),
-            reserved: self.records.reserved.get(&node).copied().unwrap_or(Resources::ZERO),
+            vms,
+            reserved: self.reserved(node),
             held: &held,
-            worked_on: &self.worked_on(heard.older()),
+            worked_on: &worked_on,
             utility_vm: utility_vm(&recorded, shared),
             now,
             limits: shared.pace.freshness,
@@ -238,18 +297,62 @@ fn usage(previous: &HypervisorSample, current: &HypervisorSample) -> BTreeMap<Vm
 #[cfg(test)]
 mod tests {
     use super::*;
-    use uuid::Uuid;
+    use grid::operation::OperationKind;
+
+    const NODE: NodeId = NodeId(Uuid::from_u128(9));
+    const ONE: Resources = Resources { vcpus: 1, memory_mib: 2, disk_mib: 3 };
+
+    /// An operation works on the VM and holds something on the node.
+    fn working(vm: VmId, operation: u128) -> VmRecord {
+        let operation = OperationId(Uuid::from_u128(operation));
+        let reservations = vec![(NODE, operation, ONE)];
+        VmRecord { vm: None, operation: Some((operation, OperationKind::Start { vm })), reservations }
+    }
+
+    #[test]
+    fn what_was_read_of_one_vm_stands_beside_what_was_read_of_all_before() {
+        let [first, second] = [1, 2].map(|number| VmId(Uuid::from_u128(number)));
+        let mut heard = Heard::new(Records::default());
+        let [all, alone, late] = [(); 3].map(|()| heard.records_asked());
+        assert_eq!(heard.record_came(late, first, working(first, 1)), [NODE].into());
+        assert_eq!(heard.record_came(alone, first, VmRecord::default()), [].into(), "older than what is known");
+        let mut records = Records::default();
+        records.put(second, working(second, 2));
+        heard.records_came(all, records);
+        assert_eq!(heard.reserved(NODE), ONE.plus(ONE));
+        assert!(heard.is_worked_on(first, None) && heard.is_worked_on(second, None));
+        let asked = heard.records_asked();
+        heard.records_came(asked, Records::default());
+        assert_eq!(heard.reserved(NODE), Resources::ZERO);
+    }
+
+    #[test]
+    fn a_choice_counts_until_it_is_recorded_and_never_twice() {
+        let (vm, operation) = (VmId(Uuid::from_u128(1)), OperationId(Uuid::from_u128(7)));
+        let mut heard = Heard::new(Records::default());
+        heard.chosen(operation, NODE, ONE);
+        assert_eq!(heard.reserved(NODE), ONE);
+        let asked = heard.records_asked();
+        heard.record_came(asked, vm, working(vm, 7));
+        assert_eq!(heard.reserved(NODE), ONE, "it is the same");
+        heard.chosen_no_more(operation, NODE);
+        assert_eq!(heard.reserved(NODE), ONE);
+        let asked = heard.records_asked();
+        assert_eq!(heard.record_came(asked, vm, VmRecord::default()), [NODE].into());
+        assert_eq!(heard.reserved(NODE), Resources::ZERO);
+    }
 
     #[test]
     fn a_vm_is_in_an_operations_hands_until_samples_came_after_it() {
         let vm = VmId(Uuid::from_u128(1));
-        let records = Records { worked_on: [vm].into(), ..Records::default() };
+        let mut records = Records::default();
+        records.put(vm, working(vm, 1));
         let mut heard = Heard::new(records);
-        assert_eq!(heard.worked_on(None), [vm].into());
+        assert!(heard.is_worked_on(vm, None));
         let before = clock::now();
         let asked = heard.records_asked();
         heard.records_came(asked, Records::default());
-        assert_eq!(heard.worked_on(Some(before)), [vm].into());
-        assert_eq!(heard.worked_on(Some(UnixMillis(clock::now().0 + 1))), BTreeSet::new());
+        assert!(heard.is_worked_on(vm, Some(before)));
+        assert!(!heard.is_worked_on(vm, Some(UnixMillis(clock::now().0 + 1))));
     }
 }

@@ -9,8 +9,10 @@
 //! ```
 
 mod came_back;
+mod chosen;
 mod heard;
 mod history;
+mod lately;
 mod node;
 mod records;
 mod states;
@@ -22,11 +24,13 @@ use crate::vms::VmUsage;
 use arc_swap::ArcSwap;
 pub(crate) use came_back::Back;
 use came_back::CameBack;
+pub(crate) use chosen::Chosen;
 use grid::map::ResourceMap;
 use grid::sample::UtilitySample;
-use grid::{NodeId, Resources, UnixMillis, VmId};
+use grid::{HypervisorKind, NodeId, UnixMillis, VmId};
 use heard::Heard;
 use records::Records;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -140,22 +144,35 @@ impl Collector {
         self.publish(&[node]);
     }
 
-    /// Reads VMs and reservations anew and counts them: after whatever changed a commitment.
-    pub(crate) async fn records_changed(&self) -> Result<(), StoreError> {
-        let asked = self.heard().records_asked();
-        let records = Records::read(self.shared.store.as_ref()).await?;
-        self.heard().records_came(asked, records);
-        self.publish_all();
+    /// Reads what is recorded of these VMs anew and counts it: after whatever changed a commitment, or an operation.
+    pub(crate) async fn vms_changed(&self, vms: &[VmId]) -> Result<(), StoreError> {
+        for vm in vms {
+            let asked = self.heard().records_asked();
+            let record = self.shared.store.vm_record(*vm).await?;
+            self.count(|heard| heard.record_came(asked, *vm, record));
+        }
         Ok(())
     }
 
-    /// What is committed to the recorded VMs of a node, as the store sums it.
-    pub(crate) fn recorded_on(&self, node: NodeId) -> Resources {
-        crate::operations::recorded(&self.heard().records.vms, node)
+    /// Reads nodes, VMs and reservations anew, all of them, and counts them: after a change of a node, or of who knows
+    /// which VMs.
+    pub(crate) async fn records_changed(&self) -> Result<(), StoreError> {
+        let asked = self.heard().records_asked();
+        let records = Records::read(self.shared.store.as_ref()).await?;
+        self.count(|heard| {
+            heard.records_came(asked, records);
+            heard.nodes()
+        });
+        Ok(())
     }
 
     pub(crate) fn is_mac_taken(&self, mac: &str) -> bool {
-        self.heard().records.vms.values().flatten().any(|vm| vm.mac == mac)
+        self.heard().is_mac_taken(mac)
+    }
+
+    /// The hypervisor kinds that a region has.
+    pub(crate) fn kinds_in(&self, region: &str) -> BTreeSet<HypervisorKind> {
+        self.heard().records.kinds_in(region)
     }
 
     /// Whether the node's utility VM is the manager's to start.
@@ -171,12 +188,18 @@ impl Collector {
 
     /// Builds these nodes' entries from what is known now, and swaps a new version of the map in.
     fn publish(&self, nodes: &[NodeId]) {
+        self.count(|_| nodes.iter().copied());
+    }
+
+    /// Something is known now that counts on the nodes that are answered: their entries are built with it, and a new version
+    /// of the map is swapped in, before anybody else knows of it.
+    fn count<N: IntoIterator<Item = NodeId>>(&self, change: impl FnOnce(&mut Heard) -> N) {
         let now = crate::clock::now();
         {
-            let heard = self.heard();
+            let mut heard = self.heard();
             let mut map = self.map.load_full().as_ref().clone();
-            for node in nodes {
-                if let Some(entry) = heard.build(*node, now, &self.shared) {
+            for node in change(&mut heard) {
+                if let Some(entry) = heard.build(node, now, &self.shared) {
                     map = map.with_node(now, entry);
                 }
             }

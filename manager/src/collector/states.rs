@@ -6,7 +6,7 @@ use crate::shared::Change;
 use grid::map::{Condition, MapNode, Reading};
 use grid::sample::{DomainState, HypervisorSample};
 use grid::vm::{Vm, VmState};
-use grid::{NodeId, UnixMillis};
+use grid::{NodeId, UnixMillis, VmId};
 
 /// Records the states that have changed on a node.
 pub(super) async fn follow(collector: &Collector, node: NodeId) {
@@ -48,7 +48,8 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
             Err(error) => tracing::warn!(%error, vm = %vm.id, "a VM's state was not recorded"),
         }
     }
-    if let Err(error) = collector.records_changed().await {
+    let vms: Vec<VmId> = changed.iter().map(|(vm, _)| vm.id).collect();
+    if let Err(error) = collector.vms_changed(&vms).await {
         tracing::warn!(%error, "the store could not be read");
     }
 }

@@ -1,19 +1,21 @@
-//! Who decides: one at a time chooses over the map and has its choice committed before the next one looks, so that
-//! many callers don't all pick the same node. The store's transaction re-checks the room all the same.
+//! Who decides: one at a time chooses over the map, and its choice counts there before the next one looks, so that many
+//! callers don't all pick the same node. Then the store commits many of them at once, in a transaction that re-checks the
+//! room; what it refuses is taken back from the map.
 
 use crate::accounts::Principal;
-use crate::collector::Collector;
+use crate::collector::{Chosen, Collector};
 use crate::refusal_log::escaped;
 use crate::shared::Shared;
-use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
+use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck, VmRecord};
 use crate::store::{Begun, StoreError};
 use crate::{ManagerError, clock};
 use grid::operation::OperationKind;
 use grid::plan::{Plan, Refusal, RefusalReason};
 use grid::vm::{Vm, commitment};
-use grid::{NodeId, OperationId, RelocationId, Resource, Resources, Size};
-use std::collections::BTreeMap;
-use tokio::sync::{Mutex, MutexGuard};
+use grid::{NodeId, OperationId, RelocationId, Resource, Resources, Size, UserId};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
 
 /// Characters of what an attempt was about: it may be what somebody typed.
@@ -21,11 +23,56 @@ const LONGEST_TARGET: usize = 100;
 
 /// Held by whoever decides.
 #[derive(Debug, Default)]
-pub(crate) struct Chooser(Mutex<()>);
+pub(crate) struct Chooser {
+    turn: Mutex<()>,
+    /// What is being decided about, and not committed yet.
+    keys: std::sync::Mutex<BTreeSet<Key>>,
+    key_over: Notify,
+}
+
+/// Whose key, and which.
+type Key = (UserId, String);
 
 impl Chooser {
     pub(crate) async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.0.lock().await
+        self.turn.lock().await
+    }
+
+    /// A second click counts in the map no more than the first: while that is on its way to the store, the same key waits.
+    pub(crate) async fn key(&self, user: UserId, key: &str) -> KeyTurn<'_> {
+        let key = (user, key.to_owned());
+        let mut has_waited = false;
+        loop {
+            let over = self.key_over.notified();
+            tokio::pin!(over);
+            // From before the look on, so that no end falls between it and the wait.
+            over.as_mut().enable();
+            if self.keys().insert(key.clone()) {
+                return KeyTurn { chooser: self, key, has_waited };
+            }
+            has_waited = true;
+            over.await;
+        }
+    }
+
+    fn keys(&self) -> std::sync::MutexGuard<'_, BTreeSet<Key>> {
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Held from the decision to the answer.
+#[derive(Debug)]
+pub(crate) struct KeyTurn<'a> {
+    chooser: &'a Chooser,
+    key: Key,
+    /// Whether the same key was decided about a moment ago: the store may know it by now.
+    pub(crate) has_waited: bool,
+}
+
+impl Drop for KeyTurn<'_> {
+    fn drop(&mut self) {
+        self.chooser.keys().remove(&self.key);
+        self.chooser.key_over.notify_waiters();
     }
 }
 
@@ -79,12 +126,41 @@ fn held_by(plan: &Plan, vm: &Vm) -> (NodeId, Resources) {
     }
 }
 
-/// Commits it, with the room that it holds. To be called in one's turn.
+/// What has been decided, counts in the map, and is to be committed.
+#[derive(Debug)]
+pub(crate) struct Decided<'a> {
+    new: NewOperation,
+    room: Vec<RoomCheck>,
+    /// What the store will have recorded of the VM.
+    record: VmRecord,
+    chosen: Chosen<'a>,
+}
+
+/// An operation that the store has.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) operation: OperationId,
+    /// False where the key stood for it already: it may be another one than was wanted.
+    pub(crate) is_new: bool,
+}
+
+/// Decides, and commits it with the room that it holds. What reserves room is to be called in one's turn; who would give the turn
+/// back before the commit says [`decide`] and [`commit`].
 pub(crate) async fn begin(
     shared: &Shared,
     collector: &Collector,
     wanted: Wanted<'_>,
 ) -> Result<OperationId, ManagerError> {
+    let decided = decide(shared, collector, wanted)?;
+    commit(shared, decided).await.map(|accepted| accepted.operation)
+}
+
+/// Has it count in the map. To be called in one's turn, which is over then.
+pub(crate) fn decide<'a>(
+    shared: &Shared,
+    collector: &'a Collector,
+    wanted: Wanted<'_>,
+) -> Result<Decided<'a>, ManagerError> {
     let steps = super::steps_of(&wanted.kind);
     let reservations = wanted.reservations();
     let room =
@@ -104,12 +180,26 @@ pub(crate) async fn begin(
         reservations,
         now: clock::now(),
     };
+    let mac = wanted.is_new.then_some(wanted.vm.mac.as_str());
+    let chosen = collector.choose(new.id, &new.reservations, mac);
+    let record = VmRecord {
+        // A new one's address is chosen by the store; nothing that counts depends on it.
+        vm: Some(wanted.vm),
+        operation: Some((new.id, new.kind.clone())),
+        reservations: new.reservations.iter().map(|(node, amount)| (*node, new.id, *amount)).collect(),
+    };
+    Ok(Decided { new, room, record, chosen })
+}
+
+/// Commits it. What is refused counts in the map no more.
+pub(crate) async fn commit(shared: &Shared, decided: Decided<'_>) -> Result<Accepted, ManagerError> {
+    let Decided { new, room, record, chosen } = decided;
     let begun = shared.store.operation_begin(&new, &room).await?;
-    if matches!(begun, Begun::Started(_)) {
-        // Before the next one looks.
-        collector.records_changed().await?;
+    let is_new = matches!(begun, Begun::Started(_));
+    if is_new {
+        chosen.counts_as(new.kind.vm(), record);
     }
-    answer(begun, &new)
+    answer(begun, &new).map(|operation| Accepted { operation, is_new })
 }
 
 /// Has an operation that waited for room go on by this plan, with the room that it holds. To be called in one's turn.
@@ -127,17 +217,15 @@ pub(crate) async fn go_on_with(
     let begun = shared.store.operation_room_made(id, kind, &steps, &room).await?;
     if matches!(begun, Begun::Started(_)) {
         // Before the next one looks.
-        collector.records_changed().await?;
+        collector.vms_changed(&[vm.id]).await?;
     }
     Ok(matches!(begun, Begun::Started(_)))
 }
 
 /// The room that must still be there: what the store does not know is told to it.
 fn room_check(collector: &Collector, node: NodeId, asked: Resources) -> Result<RoomCheck, ManagerError> {
-    let map = collector.map();
-    let entry = map.get(node).ok_or_else(|| unavailable("the node is not in the map any more"))?;
-    let recorded = collector.recorded_on(node);
-    Ok(RoomCheck { node, usable: entry.usable, outside: entry.committed.minus(recorded), asked })
+    let room = collector.room_on(node).ok_or_else(|| unavailable("the node is not in the map any more"))?;
+    Ok(RoomCheck { node, usable: room.usable, outside: room.outside, asked })
 }
 
 fn answer(begun: Begun, new: &NewOperation) -> Result<OperationId, ManagerError> {

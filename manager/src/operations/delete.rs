@@ -81,7 +81,7 @@ impl Step for Forget {
             Ok(()) | Err(StoreError::NotFound) => {}
             Err(error) => return Err(error.into()),
         }
-        run.collector.records_changed().await?;
+        run.collector.vms_changed(&[run.vm_id()]).await?;
         run.shared.tell(Change::Vm(run.vm_id()));
         Ok(None)
     }

@@ -133,6 +133,7 @@ impl Driver {
         let driver = self.clone();
         self.tasks.spawn(async move {
             let ended = tokio::select! {
+                biased;
                 () = driver.stop.cancelled() => Ok(()),
                 ended = driver.carry_out_whatever(id) => ended,
             };

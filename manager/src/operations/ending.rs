@@ -68,7 +68,7 @@ pub(super) async fn end(run: &Run, outcome: Outcome, given_up_by: Option<UserId>
 }
 
 async fn tell(run: &Run) {
-    if let Err(error) = run.collector.records_changed().await {
+    if let Err(error) = run.collector.vms_changed(&[run.vm_id()]).await {
         tracing::warn!(%error, "the map counts what it knew until the store can be read");
     }
     run.shared.tell(Change::Vm(run.vm_id()));

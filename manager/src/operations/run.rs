@@ -187,7 +187,7 @@ impl Run {
 
     /// Tells the map and the pages that the VM's row has changed.
     pub(super) async fn recorded(&self) -> Result<(), StepError> {
-        self.collector.records_changed().await?;
+        self.collector.vms_changed(&[self.vm_id()]).await?;
         self.shared.tell(Change::Vm(self.vm_id()));
         Ok(())
     }

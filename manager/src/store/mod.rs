@@ -17,7 +17,7 @@ use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait,
-    RoomCheck, SessionRow, UserRow,
+    RoomCheck, SessionRow, UserRow, VmRecord,
 };
 
 /// Accounts, sessions and audit.
@@ -94,6 +94,8 @@ pub trait NodeStore: Send + Sync {
 #[async_trait]
 pub trait VmStore: Send + Sync {
     async fn vm_get(&self, vm: VmId) -> Result<Option<Vm>, StoreError>;
+    /// The VM, and what works on it and holds something for it, all as of one moment.
+    async fn vm_record(&self, vm: VmId) -> Result<VmRecord, StoreError>;
     /// All of them, or one tenant's, by name.
     async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError>;
     /// Once a VM is no longer [`VmState::Deploying`] it takes its room by itself, and its operation reserves that much

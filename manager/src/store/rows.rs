@@ -52,6 +52,16 @@ pub struct AuditRow {
     pub outcome: String,
 }
 
+/// All that is recorded of a VM which counts on nodes, as of one moment.
+#[derive(Clone, Debug, Default)]
+pub struct VmRecord {
+    pub vm: Option<Vm>,
+    /// The operation that works on it.
+    pub operation: Option<(OperationId, OperationKind)>,
+    /// What that operation holds.
+    pub reservations: Vec<(NodeId, OperationId, Resources)>,
+}
+
 /// An operation to be accepted.
 #[derive(Clone, Debug)]
 pub struct NewOperation {

@@ -20,6 +20,15 @@ const STALE_FORM: &str =
 const USED_FORM: &str = "This form was used for another operation already, so nothing was started. Load the page again, then send it once \
      more.";
 
+/// Whether a caller's key is one.
+pub(super) fn key_is_sound(key: &str) -> Result<(), ManagerError> {
+    let is_ours = key.starts_with(RELOCATION_KEY);
+    if is_ours || key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
+        return Err(invalid("idempotency_key", STALE_FORM));
+    }
+    Ok(())
+}
+
 impl Manager {
     pub async fn vm_start(&self, principal: &Principal, vm: VmId, key: &str) -> Result<OperationId, ManagerError> {
         self.vm_power(principal, OperationKind::Start { vm }, key).await
@@ -85,9 +94,8 @@ impl Manager {
 
     /// An error where an operation works on the VM.
     pub(super) async fn not_busy(&self, vm: VmId) -> Result<(), ManagerError> {
-        let unfinished = self.shared.store.operation_unfinished().await?;
-        let operation = unfinished.iter().find(|operation| operation.kind.vm() == vm);
-        operation.map_or(Ok(()), |operation| Err(ManagerError::Busy { operation: operation.id }))
+        let working = self.shared.store.vm_record(vm).await?.operation;
+        working.map_or(Ok(()), |(operation, _)| Err(ManagerError::Busy { operation }))
     }
 
     /// The operation that the caller's key already stands for: of this kind and, where it is known, of this VM.
@@ -98,10 +106,7 @@ impl Manager {
         kind: &str,
         vm: Option<VmId>,
     ) -> Result<Option<OperationId>, ManagerError> {
-        let is_ours = key.starts_with(RELOCATION_KEY);
-        if is_ours || key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
-            return Err(invalid("idempotency_key", STALE_FORM));
-        }
+        key_is_sound(key)?;
         let Some(known) = self.shared.store.operation_by_key(principal.user, key).await? else { return Ok(None) };
         let operation = self.shared.store.operation_get(known).await?.ok_or(ManagerError::NotFound)?;
         let is_same = operation.kind.as_str() == kind && vm.is_none_or(|vm| operation.kind.vm() == vm);

@@ -1,18 +1,18 @@
 //! Deploying a VM: what may be asked, and where it goes.
 
+use super::change::key_is_sound;
 use super::keys;
 use crate::accounts::{Principal, Role};
-use crate::operations::{Wanted, begin, maxima, quota_left};
+use crate::operations::{Decided, Wanted, commit, decide, maxima, quota_left};
 use crate::{Manager, ManagerError, clock};
 use grid::form::parse_vm_name;
-use grid::map::{MapNode, ResourceMap};
+use grid::map::ResourceMap;
 use grid::operation::OperationKind;
 use grid::plan::{Refusal, RefusalReason, place_new};
 use grid::vm::{Vm, VmState};
 use grid::work::ImageFamily;
 use grid::{HypervisorKind, NodeId, OperationId, Resources, Size, VmId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use uuid::Uuid;
 
@@ -40,30 +40,44 @@ impl Manager {
         principal: &Principal,
         request: DeployRequest,
     ) -> Result<(VmId, OperationId), ManagerError> {
-        if let Some(known) = self.known_deploy(principal, &request).await? {
+        key_is_sound(&request.idempotency_key)?;
+        let key = self.chooser.key(principal.user, &request.idempotency_key).await;
+        if key.has_waited
+            && let Some(known) = self.known_deploy(principal, &request).await?
+        {
             return Ok(known);
         }
-        let (name, keys) = match checked(&request) {
-            Ok(checked) => checked,
-            Err(error) => return self.refused(principal, "vm_deploy", &request.name, error).await,
+        let (vm, decided) = match self.decide_deploy(principal, &request).await {
+            Ok(decided) => decided,
+            // What was accepted before stays so, whatever is the case by now.
+            Err(error) => match self.known_deploy(principal, &request).await? {
+                Some(known) => return Ok(known),
+                None => return self.refused(principal, "vm_deploy", &request.name, error).await,
+            },
         };
-        // One chooses at a time, and the choice is in the store before the next one looks.
-        let turn = self.chooser.turn().await;
-        if let Some(known) = self.known_deploy(principal, &request).await? {
-            return Ok(known);
+        let accepted = commit(&self.shared, decided).await?;
+        if !accepted.is_new {
+            return self.known_deploy(principal, &request).await?.ok_or(ManagerError::NotFound);
         }
+        self.driver.spawn(accepted.operation);
+        Ok((vm, accepted.operation))
+    }
+
+    /// One chooses at a time, and the choice is in the map before the next one looks.
+    async fn decide_deploy(
+        &self,
+        principal: &Principal,
+        request: &DeployRequest,
+    ) -> Result<(VmId, Decided<'_>), ManagerError> {
+        let (name, keys) = checked(request)?;
+        let wish = self.wish(principal, request).await?;
+        let _turn = self.chooser.turn().await;
+        let (node, kind) = self.choose(principal, request, &wish)?;
         let id = self.new_id();
-        let (node, kind, size) = match self.choose(principal, &request).await {
-            Ok(chosen) => chosen,
-            Err(error) => return self.refused(principal, "vm_deploy", &request.name, error).await,
-        };
-        let vm = self.new_vm(principal, &request, id, (node, kind, size), (name, keys));
-        let kind = OperationKind::Deploy { vm: id, node, size };
+        let vm = self.new_vm(principal, request, id, (node, kind, wish.size), (name, keys));
+        let kind = OperationKind::Deploy { vm: id, node, size: wish.size };
         let wanted = Wanted { principal, kind, key: &request.idempotency_key, vm, is_new: true, relocation: None };
-        let operation = begin(&self.shared, &self.collector, wanted).await?;
-        drop(turn);
-        self.driver.spawn(operation);
-        Ok((id, operation))
+        Ok((id, decide(&self.shared, &self.collector, wanted)?))
     }
 
     /// The deployment that the caller's key already stands for.
@@ -88,17 +102,12 @@ impl Manager {
         }
     }
 
-    /// The node, of one of the kinds that the region has and the image is made for.
-    async fn choose(
-        &self,
-        principal: &Principal,
-        request: &DeployRequest,
-    ) -> Result<(NodeId, HypervisorKind, Size), ManagerError> {
+    /// What can be said of the request before one's turn.
+    async fn wish(&self, principal: &Principal, request: &DeployRequest) -> Result<Wish, ManagerError> {
         let offers = self.shared.store.offer_list().await?;
         let offer = offers.into_iter().find(|offer| offer.name == request.offer);
         let size = offer.ok_or_else(|| invalid("offer", "There is no such offer."))?.size;
-        let map = self.map();
-        let kinds = kinds_in(&map, &request.region);
+        let kinds = self.collector.kinds_in(&request.region);
         if kinds.is_empty() {
             return Err(invalid("region", "There is no such region."));
         }
@@ -106,14 +115,22 @@ impl Manager {
         if !known(ImageFamily::Disk) && !known(ImageFamily::Root) {
             return Err(invalid("image", "There is no such image."));
         }
-        let left = quota_left(&self.shared, principal.tenant).await?;
-        place_in(&map, &request.region, kinds.into_iter().filter(|kind| known(ImageFamily::of(*kind))), size, left)
-            .map_err(|refusal| match (refusal, principal.role) {
-                (None, _) => invalid("image", "No node of this region runs such an image."),
-                (Some(refusal), Role::Admin) => ManagerError::Refused { refusal },
-                (Some(refusal), Role::Customer) => ManagerError::Refused { refusal: Box::new(refusal.for_customer()) },
-            })
-            .map(|(node, kind)| (node, kind, size))
+        let kinds = kinds.into_iter().filter(|kind| known(ImageFamily::of(*kind))).collect();
+        Ok(Wish { size, kinds, left: quota_left(&self.shared, principal.tenant).await? })
+    }
+
+    /// The node, of one of the kinds that the region has and the image is made for.
+    fn choose(
+        &self,
+        principal: &Principal,
+        request: &DeployRequest,
+        wish: &Wish,
+    ) -> Result<(NodeId, HypervisorKind), ManagerError> {
+        place_in(&self.map(), &request.region, wish).map_err(|refusal| match (refusal, principal.role) {
+            (None, _) => invalid("image", "No node of this region runs such an image."),
+            (Some(refusal), Role::Admin) => ManagerError::Refused { refusal },
+            (Some(refusal), Role::Customer) => ManagerError::Refused { refusal: Box::new(refusal.for_customer()) },
+        })
     }
 
     fn new_vm(
@@ -147,21 +164,20 @@ impl Manager {
     }
 }
 
-fn kinds_in(map: &ResourceMap, region: &str) -> BTreeSet<HypervisorKind> {
-    map.iter().filter(|node| node.node.region == region).map(MapNode::kind).collect()
+/// What a request comes to.
+struct Wish {
+    size: Size,
+    /// Those that the region has and the image is made for.
+    kinds: Vec<HypervisorKind>,
+    /// What the tenant may still add.
+    left: Resources,
 }
 
 /// The first kind that takes it; else the refusal of the one that came nearest: the last that was not for readiness.
-fn place_in(
-    map: &ResourceMap,
-    region: &str,
-    kinds: impl Iterator<Item = HypervisorKind>,
-    size: Size,
-    left: Resources,
-) -> Result<(NodeId, HypervisorKind), Option<Box<Refusal>>> {
+fn place_in(map: &ResourceMap, region: &str, wish: &Wish) -> Result<(NodeId, HypervisorKind), Option<Box<Refusal>>> {
     let mut refused: Option<Box<Refusal>> = None;
-    for kind in kinds {
-        match place_new(map, kind, Some(region), size, Some(left)) {
+    for kind in wish.kinds.iter().copied() {
+        match place_new(map, kind, Some(region), wish.size, Some(wish.left)) {
             Ok(placement) => {
                 if let Some(chosen) = placement.chosen {
                     return Ok((chosen.node, kind));

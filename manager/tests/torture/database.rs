@@ -12,7 +12,7 @@ use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter,
-    OperationWait, RoomCheck, SessionRow, UserRow,
+    OperationWait, RoomCheck, SessionRow, UserRow, VmRecord,
 };
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
@@ -125,6 +125,7 @@ forward!(NodeStore {
 
 forward!(VmStore {
     read vm_get(vm: VmId) -> Option<Vm>;
+    read vm_record(vm: VmId) -> VmRecord;
     read vm_list(tenant: Option<TenantId>) -> Vec<Vm>;
     commit vm_state_set(vm: VmId, state: VmState, by: Option<Claim>) -> ();
     commit vm_settle(vm: VmId, node: NodeId, size: Size, maxima: Maxima, by: Option<Claim>) -> ();

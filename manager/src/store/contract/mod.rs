@@ -11,7 +11,7 @@ mod operations;
 mod races;
 mod relocations;
 mod vms;
-mod world;
+pub(super) mod world;
 
 use super::Store;
 use super::sqlite::SqliteStore;

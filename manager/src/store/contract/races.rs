@@ -45,6 +45,65 @@ async fn of_many_deploys_for_the_last_room_as_many_are_accepted_as_fit() {
     assert_eq!(refused, MANY - room_for + 1, "each is in the audit, and so is the question after the sums");
 }
 
+#[tokio::test]
+async fn of_two_that_come_together_for_the_last_room_one_is_refused() {
+    let world = World::new().await;
+    let one = commitment(HypervisorKind::Qemu, SMALL);
+    let all = ["a", "b"].map(|name| world.deploy(&world.vm(name), name));
+    let ids = all.clone().map(|new| new.id);
+    let begun = begin_all(&world, all.into(), one).await;
+    let (first, second) = (Begun::Started(ids[0]), Begun::Started(ids[1]));
+    let no_room = Begun::NoRoom { node: world.here, asked: one, available: Resources::ZERO };
+    assert!(begun == [first, no_room.clone()] || begun == [no_room, second], "{begun:?}");
+    assert_eq!(world.reserved(world.here).await, one);
+    assert_eq!(world.store.vm_list(None).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn of_many_that_come_together_the_one_that_fails_leaves_the_others() {
+    let world = World::new().await;
+    let mut all: Vec<_> =
+        (0..9).map(|number| world.deploy(&world.vm(&format!("vm{number}")), &number.to_string())).collect();
+    // Its first rows can be written, and its last can't.
+    all[4].reservations.push((grid::NodeId(uuid::Uuid::nil()), commitment(HypervisorKind::Qemu, SMALL)));
+    let tasks = all.clone().into_iter().map(|new| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            let check = room(world.here, PLENTY, new.reservations[0].1);
+            world.store.operation_begin(&new, &[check]).await
+        })
+    });
+    let begun: Vec<_> = join_all(tasks).await.into_iter().map(Result::unwrap).collect();
+    for (number, (new, begun)) in all.iter().zip(&begun).enumerate() {
+        let (operation, vm) =
+            (world.store.operation_get(new.id).await.unwrap(), world.store.vm_get(new.kind.vm()).await);
+        if number == 4 {
+            assert!(matches!(begun, Err(StoreError::Conflict(_))), "{begun:?}");
+            assert_eq!((operation, vm.unwrap()), (None, None), "nothing of it is there");
+        } else {
+            assert_eq!(*begun.as_ref().unwrap(), Begun::Started(new.id));
+            assert!(operation.is_some_and(|it| it.steps.len() == 3) && vm.unwrap().is_some());
+        }
+    }
+    let accepted = world.store.audit_list(100).await.unwrap();
+    assert_eq!(accepted.iter().filter(|row| row.outcome == "accepted").count(), 8);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_answered_finds_it_recorded() {
+    let world = World::new().await;
+    let tasks = (0..MANY).map(|number| {
+        let world = world.clone();
+        tokio::spawn(async move {
+            let new = world.deploy(&world.vm(&format!("vm{number}")), &number.to_string());
+            assert_eq!(world.begin(&new, PLENTY).await, Begun::Started(new.id));
+            // By another connection: it sees what is committed only.
+            world.store.operation_get(new.id).await.unwrap().is_some()
+        })
+    });
+    assert!(join_all(tasks).await.into_iter().all(Result::unwrap));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_with_one_key_are_one_operation() {
     let world = World::new().await;

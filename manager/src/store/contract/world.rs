@@ -14,29 +14,29 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 /// The time at which the story plays.
-pub(super) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
+pub(in crate::store) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
 /// 2 vCPUs, 1 GiB of memory, 4 GiB of disk.
-pub(super) const SMALL: Size = Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(4) };
+pub(in crate::store) const SMALL: Size = Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(4) };
 
 /// 4 vCPUs, 4 GiB of memory, 8 GiB of disk.
-pub(super) const LARGE: Size = Size { vcpus: Vcpus(4), memory: Mib(4096), disk: Gib(8) };
+pub(in crate::store) const LARGE: Size = Size { vcpus: Vcpus(4), memory: Mib(4096), disk: Gib(8) };
 
-pub(super) const MAXIMA: Maxima = Maxima { vcpus: Vcpus(8), memory: Mib(8192) };
+pub(in crate::store) const MAXIMA: Maxima = Maxima { vcpus: Vcpus(8), memory: Mib(8192) };
 
 /// Enough for anything.
-pub(super) const PLENTY: Resources = Resources { vcpus: 1000, memory_mib: 1_000_000, disk_mib: 10_000_000 };
+pub(in crate::store) const PLENTY: Resources = Resources { vcpus: 1000, memory_mib: 1_000_000, disk_mib: 10_000_000 };
 
 #[derive(Clone)]
-pub(super) struct World {
-    pub(super) store: Arc<dyn Store>,
-    pub(super) tenant: TenantId,
-    pub(super) user: UserId,
-    pub(super) here: NodeId,
-    pub(super) there: NodeId,
+pub(in crate::store) struct World {
+    pub(in crate::store) store: Arc<dyn Store>,
+    pub(in crate::store) tenant: TenantId,
+    pub(in crate::store) user: UserId,
+    pub(in crate::store) here: NodeId,
+    pub(in crate::store) there: NodeId,
 }
 
-pub(super) fn node(name: &str) -> Node {
+pub(in crate::store) fn node(name: &str) -> Node {
     Node {
         id: NodeId(Uuid::new_v4()),
         name: name.to_owned(),
@@ -49,7 +49,7 @@ pub(super) fn node(name: &str) -> Node {
     }
 }
 
-pub(super) fn new_user(tenant: TenantId, email: &str) -> NewUser {
+pub(in crate::store) fn new_user(tenant: TenantId, email: &str) -> NewUser {
     NewUser {
         id: UserId(Uuid::new_v4()),
         tenant,
@@ -60,11 +60,11 @@ pub(super) fn new_user(tenant: TenantId, email: &str) -> NewUser {
 }
 
 impl World {
-    pub(super) async fn new() -> Self {
+    pub(in crate::store) async fn new() -> Self {
         Self::over(super::empty().await).await
     }
 
-    pub(super) async fn over(store: Arc<dyn Store>) -> Self {
+    pub(in crate::store) async fn over(store: Arc<dyn Store>) -> Self {
         let tenant = TenantId(Uuid::new_v4());
         store.tenant_put(tenant, "Acme", Quota { limit: PLENTY, vms: 1000 }).await.unwrap();
         let user = new_user(tenant, "ada@example.org");
@@ -74,11 +74,11 @@ impl World {
         Self { store, tenant, user: user.id, here, there }
     }
 
-    pub(super) async fn quota_set(&self, limit: Resources, vms: u32) {
+    pub(in crate::store) async fn quota_set(&self, limit: Resources, vms: u32) {
         self.store.tenant_put(self.tenant, "Acme", Quota { limit, vms }).await.unwrap();
     }
 
-    pub(super) fn vm(&self, name: &str) -> Vm {
+    pub(in crate::store) fn vm(&self, name: &str) -> Vm {
         let id = VmId(Uuid::new_v4());
         Vm {
             id,
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// A deploy of `vm`, as a use case asks for it: the reservation is the VM's whole commitment.
-    pub(super) fn deploy(&self, vm: &Vm, key: &str) -> NewOperation {
+    pub(in crate::store) fn deploy(&self, vm: &Vm, key: &str) -> NewOperation {
         NewOperation {
             deploy: Some(NewVm {
                 vm: vm.clone(),
@@ -130,12 +130,12 @@ impl World {
         }
     }
 
-    pub(super) fn start(&self, vm: VmId, key: &str) -> NewOperation {
+    pub(in crate::store) fn start(&self, vm: VmId, key: &str) -> NewOperation {
         self.new_operation(OperationKind::Start { vm }, key)
     }
 
     /// A resize of `vm` to `to`; on its node, or onto `destination`.
-    pub(super) fn resize(&self, vm: &Vm, to: Size, destination: Option<NodeId>, key: &str) -> NewOperation {
+    pub(in crate::store) fn resize(&self, vm: &Vm, to: Size, destination: Option<NodeId>, key: &str) -> NewOperation {
         let plan = Plan {
             vm: vm.id,
             kind: if destination.is_some() { PlanKind::MoveLive } else { PlanKind::InPlaceLive },
@@ -162,13 +162,13 @@ impl World {
     }
 
     /// Asks for room on the first node that the operation reserves something on.
-    pub(super) async fn begin(&self, new: &NewOperation, usable: Resources) -> Begun {
+    pub(in crate::store) async fn begin(&self, new: &NewOperation, usable: Resources) -> Begun {
         let room: Vec<_> = new.reservations.iter().map(|(node, asked)| room(*node, usable, *asked)).collect();
         self.store.operation_begin(new, &room).await.unwrap()
     }
 
     /// A VM that was deployed and runs.
-    pub(super) async fn running(&self, name: &str) -> Vm {
+    pub(in crate::store) async fn running(&self, name: &str) -> Vm {
         let vm = self.vm(name);
         let new = self.deploy(&vm, &format!("deploy {name}"));
         assert_eq!(self.begin(&new, PLENTY).await, Begun::Started(new.id));
@@ -177,25 +177,25 @@ impl World {
         self.get(vm.id).await
     }
 
-    pub(super) async fn get(&self, vm: VmId) -> Vm {
+    pub(in crate::store) async fn get(&self, vm: VmId) -> Vm {
         self.store.vm_get(vm).await.unwrap().unwrap()
     }
 
     /// Claims the operation and ends it.
-    pub(super) async fn end(&self, operation: OperationId, state: OperationState) {
+    pub(in crate::store) async fn end(&self, operation: OperationId, state: OperationState) {
         let epoch = self.store.operation_claim(operation).await.unwrap();
         self.store.operation_end(operation, epoch, &end(state)).await.unwrap();
     }
 
     /// What running operations hold on a node.
-    pub(super) async fn reserved(&self, node: NodeId) -> Resources {
+    pub(in crate::store) async fn reserved(&self, node: NodeId) -> Resources {
         let all = self.store.reservation_list().await.unwrap();
         all.into_iter().filter(|(on, ..)| *on == node).fold(Resources::ZERO, |sum, (.., held)| sum.plus(held))
     }
 
     /// What VMs commit on a node, and what running operations hold there: as the store itself counts, asked by a
     /// start that needs more room than there is.
-    pub(super) async fn taken(&self, node: NodeId) -> (Resources, Resources) {
+    pub(in crate::store) async fn taken(&self, node: NodeId) -> (Resources, Resources) {
         let probe = self.deploy(&Vm { node, ..self.vm("probe") }, &Uuid::new_v4().to_string());
         let endless = Resources { vcpus: u64::MAX, memory_mib: u64::MAX, disk_mib: u64::MAX };
         let asked = room(node, endless, endless);
@@ -213,11 +213,11 @@ impl World {
     }
 }
 
-pub(super) fn room(node: NodeId, usable: Resources, asked: Resources) -> RoomCheck {
+pub(in crate::store) fn room(node: NodeId, usable: Resources, asked: Resources) -> RoomCheck {
     RoomCheck { node, usable, outside: Resources::ZERO, asked }
 }
 
-pub(super) fn end(state: OperationState) -> OperationEnd {
+pub(in crate::store) fn end(state: OperationState) -> OperationEnd {
     OperationEnd {
         state,
         reason: None,

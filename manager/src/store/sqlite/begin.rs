@@ -1,9 +1,9 @@
-//! Accepting an operation: the one transaction that decides whether there is room, and holds it.
+//! Accepting an operation: what decides whether there is room, and holds it, inside one transaction (see `line.rs`).
 
-use super::accounts::{audit, quota, usage};
+use super::accounts::{quota, usage};
 use super::columns::{Columns, stored_resources};
 use super::holding::Holding;
-use super::{SqliteStore, begin, constraint, database, relocations, vms};
+use super::{constraint, database, relocations, vms};
 use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
 use crate::store::{Begun, StoreError};
 use grid::operation::{OperationKind, OperationState, StepState};
@@ -13,28 +13,7 @@ use grid::{NodeId, RelocationId, Resource, Resources};
 use sqlx::sqlite::SqliteConnection;
 use std::net::Ipv4Addr;
 
-impl SqliteStore {
-    /// See [`crate::store::OperationStore::operation_begin`].
-    pub(super) async fn begin_operation(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError> {
-        let mut writer = self.writer.lock().await;
-        let mut tx = begin(&mut writer).await?;
-        let begun = decide(&mut tx, new, room).await?;
-        match &begun {
-            Begun::Started(_) => {
-                audit(&mut tx, &audit_row(new, "accepted")).await?;
-                tx.commit().await.map_err(database)?;
-            }
-            Begun::Already(_) => {}
-            refused => {
-                tx.rollback().await.map_err(database)?;
-                audit(&mut writer, &audit_row(new, refusal_word(refused))).await?;
-            }
-        }
-        Ok(begun)
-    }
-}
-
-fn audit_row(new: &NewOperation, outcome: &str) -> AuditRow {
+pub(super) fn audit_row(new: &NewOperation, outcome: &str) -> AuditRow {
     AuditRow {
         at: new.now,
         actor: Some(new.actor),
@@ -45,7 +24,7 @@ fn audit_row(new: &NewOperation, outcome: &str) -> AuditRow {
     }
 }
 
-const fn refusal_word(begun: &Begun) -> &'static str {
+pub(super) const fn refusal_word(begun: &Begun) -> &'static str {
     match begun {
         Begun::Started(_) | Begun::Already(_) => "accepted",
         Begun::Busy(_) => "refused: another operation works on it",
@@ -59,7 +38,11 @@ const fn refusal_word(begun: &Begun) -> &'static str {
 }
 
 /// Checks in the order in which a person should hear of it, then writes.
-async fn decide(tx: &mut SqliteConnection, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError> {
+pub(super) async fn decide(
+    tx: &mut SqliteConnection,
+    new: &NewOperation,
+    room: &[RoomCheck],
+) -> Result<Begun, StoreError> {
     if let Some(id) = by_key(tx, new).await? {
         return Ok(Begun::Already(id));
     }

@@ -1,7 +1,7 @@
 //! The store in SQLite, inside the program: what matters in one database file, the history in another.
 //!
 //! One connection writes, by `BEGIN IMMEDIATE` transactions that are on the disk when they are answered
-//! (`synchronous=FULL`); a pool of connections reads, and never waits for the writer (WAL). The history may lose its
+//! (`synchronous=FULL`); operations that wait to be accepted go into one together (`line.rs`); a pool of connections reads, and never waits for the writer (WAL). The history may lose its
 //! last moments in a power cut (`synchronous=NORMAL`). Statements are prepared once a connection. A constraint of
 //! the database becomes an error of the domain at the query that can violate it.
 
@@ -12,6 +12,7 @@ mod end;
 mod history;
 mod holding;
 mod lease;
+mod line;
 mod nodes;
 mod open;
 mod operation_rows;
@@ -24,16 +25,18 @@ mod waiting;
 use super::StoreError;
 use super::rows::AuditRow;
 use sqlx::query::Query;
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
-use sqlx::{Connection, Database, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, Database, Sqlite, Transaction};
 use std::path::Path;
+use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
 /// A [`super::Store`] in a directory of its own.
 #[derive(Debug)]
 pub struct SqliteStore {
     readers: SqlitePool,
-    writer: Writer,
+    writer: Arc<Writer>,
+    line: line::Line,
     history: history::History,
     /// The directory of a temporary store goes with it, after its connections.
     _temporary: Option<open::TemporaryDirectory>,
@@ -80,7 +83,10 @@ impl SqliteStore {
 }
 
 /// The only connection that writes; who wants to write waits in line.
-struct Writer(Mutex<SqliteConnection>);
+struct Writer {
+    connection: Mutex<SqliteConnection>,
+    options: SqliteConnectOptions,
+}
 
 impl std::fmt::Debug for Writer {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -90,7 +96,16 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.0.lock().await
+        let mut connection = self.connection.lock().await;
+        // A transaction that was dropped is being undone, and behind a ping it is. One that the database has undone by
+        // itself, for its disk was full, sqlx counts as open for ever.
+        if connection.is_in_transaction() && connection.ping().await.is_ok() && connection.is_in_transaction() {
+            match self.options.connect().await {
+                Ok(another) => *connection = another,
+                Err(error) => tracing::error!(%error, "the database can't be connected anew"),
+            }
+        }
+        connection
     }
 }
 

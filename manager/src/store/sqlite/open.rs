@@ -1,6 +1,7 @@
 //! Opening the databases and bringing them up to this program's version.
 
 use super::history::History;
+use super::line::Line;
 use super::{SqliteStore, Writer, database};
 use crate::store::StoreError;
 use sqlx::migrate::{MigrateError, Migrator};
@@ -8,6 +9,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, Sq
 use sqlx::{ConnectOptions, Connection};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -46,8 +48,9 @@ type Opened = (SqliteConnectOptions, SqliteConnection);
 
 fn store(main: Opened, history: Opened, temporary: Option<TemporaryDirectory>) -> SqliteStore {
     SqliteStore {
-        readers: readers(main.0),
-        writer: Writer(Mutex::new(main.1)),
+        readers: readers(main.0.clone()),
+        writer: Arc::new(Writer { connection: Mutex::new(main.1), options: main.0 }),
+        line: Line::default(),
         history: History::new(readers(history.0), history.1),
         _temporary: temporary,
     }

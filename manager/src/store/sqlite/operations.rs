@@ -33,7 +33,7 @@ impl SqliteStore {
 #[async_trait]
 impl OperationStore for SqliteStore {
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError> {
-        self.begin_operation(new, room).await
+        self.line.ask(&self.writer, new, room).await
     }
 
     async fn operation_room_made(

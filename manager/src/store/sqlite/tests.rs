@@ -1,9 +1,13 @@
 //! What only SQLite's store promises: its files, its versions, and that its statements use their indexes.
 
 use super::SqliteStore;
-use crate::store::{AccountStore, StoreError};
+use crate::store::contract::world::{PLENTY, World};
+use crate::store::{AccountStore, Begun, StoreError};
+use futures::future::join_all;
 use sqlx::Row;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_not_opened() {
@@ -141,6 +145,7 @@ async fn operations_of_the_version_before_are_kept() {
         "ALTER TABLE operation DROP COLUMN relocation",
         "DROP TABLE relocation",
         "DROP TABLE seeded",
+        "DROP TABLE lease",
     ] {
         change(&file, added).await;
     }
@@ -160,6 +165,7 @@ async fn a_drain_of_the_version_before_goes_on() {
     for before in [
         "DELETE FROM _sqlx_migrations WHERE version >= 14",
         "DROP TABLE seeded",
+        "DROP TABLE lease",
         "DROP INDEX relocation_working",
         "DROP INDEX relocation_evening",
         "DROP INDEX relocation_of_kind",
@@ -253,4 +259,57 @@ async fn change(file: &std::path::Path, statement: &'static str) {
     let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(file).connect().await.unwrap();
     sqlx::query(statement).execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
+}
+
+/// A world over a store whose COMMITs are counted, and fail while `fails` is set.
+async fn counted() -> (World, Arc<AtomicU32>, Arc<AtomicU32>) {
+    let store = Arc::new(SqliteStore::open_temporary().await.unwrap());
+    let world = World::over(store.clone()).await;
+    let (commits, fails) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicU32::new(0)));
+    let (counts, fail) = (Arc::clone(&commits), Arc::clone(&fails));
+    store.writer.lock().await.lock_handle().await.unwrap().set_commit_hook(move || {
+        counts.fetch_add(1, Ordering::Relaxed);
+        fail.load(Ordering::Relaxed) == 0
+    });
+    (world, commits, fails)
+}
+
+#[tokio::test]
+async fn those_that_come_together_are_one_transaction_and_the_refused_are_in_its_audit() {
+    let (world, commits, _) = counted().await;
+    let all: Vec<_> =
+        (0..20).map(|number| world.deploy(&world.vm(&format!("vm{}", number / 2)), &format!("key {number}"))).collect();
+    let begun = join_all(all.iter().map(|new| world.begin(new, PLENTY))).await;
+    assert_eq!(commits.load(Ordering::Relaxed), 1);
+    assert_eq!(begun.iter().filter(|begun| matches!(begun, Begun::Started(_))).count(), 10);
+    assert_eq!(begun.iter().filter(|begun| **begun == Begun::NameTaken).count(), 10);
+    let audit = world.store.audit_list(100).await.unwrap();
+    assert_eq!(audit.iter().filter(|row| row.outcome == "accepted").count(), 10);
+    assert_eq!(audit.iter().filter(|row| row.outcome == "refused: the name is taken").count(), 10);
+}
+
+#[tokio::test]
+async fn one_key_twice_together_is_one_operation() {
+    let (world, commits, _) = counted().await;
+    let vm = world.vm("web");
+    let (first, second) = (world.deploy(&vm, "double click"), world.deploy(&vm, "double click"));
+    let begun = tokio::join!(world.begin(&first, PLENTY), world.begin(&second, PLENTY));
+    assert_eq!(begun, (Begun::Started(first.id), Begun::Already(first.id)));
+    assert_eq!(commits.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_fails_is_told_to_all_and_leaves_nothing() {
+    let (world, commits, fails) = counted().await;
+    fails.store(1, Ordering::Relaxed);
+    let all: Vec<_> =
+        (0..5).map(|number| world.deploy(&world.vm(&format!("vm{number}")), &number.to_string())).collect();
+    let begun = join_all(all.iter().map(|new| world.store.operation_begin(new, &[]))).await;
+    assert!(begun.iter().all(|begun| matches!(begun, Err(StoreError::Database(_)))), "{begun:?}");
+    assert_eq!(world.store.vm_list(None).await.unwrap(), []);
+    assert_eq!(world.store.audit_list(100).await.unwrap(), []);
+    fails.store(0, Ordering::Relaxed);
+    let again = world.store.operation_begin(&all[0], &[]).await;
+    assert_eq!(again.unwrap(), Begun::Started(all[0].id), "the next transaction is a good one");
+    assert_eq!(commits.load(Ordering::Relaxed), 1, "by a connection of its own");
 }

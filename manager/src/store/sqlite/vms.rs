@@ -3,8 +3,9 @@
 use super::columns::{Columns, stored, stored_resources};
 use super::end::refusal;
 use super::holding::{Holding, holding_of};
+use super::operation_rows::with_steps;
 use super::{SqliteStore, begin, constraint, database};
-use crate::store::rows::Claim;
+use crate::store::rows::{Claim, VmRecord};
 use crate::store::{StoreError, VmStore};
 use async_trait::async_trait;
 use grid::vm::{Maxima, Vm, VmState, commitment};
@@ -42,6 +43,31 @@ pub(super) async fn get(connection: &mut SqliteConnection, id: &str) -> Result<O
     let row =
         sqlx::query("SELECT * FROM vm WHERE id = ?").bind(id).fetch_optional(connection).await.map_err(database)?;
     row.as_ref().map(vm).transpose()
+}
+
+/// The VM with what works on it, in the one transaction that this connection is in.
+async fn record(connection: &mut SqliteConnection, id: &str) -> Result<VmRecord, StoreError> {
+    let vm = get(connection, id).await?;
+    let rows = sqlx::query("SELECT * FROM operation WHERE vm = ? AND ended_ms IS NULL")
+        .bind(id)
+        .fetch_all(&mut *connection)
+        .await
+        .map_err(database)?;
+    let operation = with_steps(connection, &rows).await?.pop().map(|operation| (operation.id, operation.kind));
+    let reservations = sqlx::query(
+        "SELECT node, operation, vcpus, memory_mib, disk_mib FROM reservation
+         WHERE operation IN (SELECT id FROM operation WHERE vm = ? AND ended_ms IS NULL)",
+    )
+    .bind(id)
+    .fetch_all(connection)
+    .await
+    .map_err(database)?;
+    let held = |row: &SqliteRow| {
+        let columns = Columns(row);
+        Ok((columns.parsed("node")?, columns.parsed("operation")?, columns.resources("")?))
+    };
+    let reservations = reservations.iter().map(held).collect::<Result<_, StoreError>>()?;
+    Ok(VmRecord { vm, operation, reservations })
 }
 
 /// Records a new VM.
@@ -111,6 +137,10 @@ async fn update(connection: &mut SqliteConnection, vm: &Vm, committed: Resources
 impl VmStore for SqliteStore {
     async fn vm_get(&self, vm: VmId) -> Result<Option<Vm>, StoreError> {
         get(&mut *self.readers.acquire().await.map_err(database)?, &vm.to_string()).await
+    }
+
+    async fn vm_record(&self, vm: VmId) -> Result<VmRecord, StoreError> {
+        record(&mut *self.readers.begin().await.map_err(database)?, &vm.to_string()).await
     }
 
     async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError> {
