@@ -55,8 +55,8 @@ fn rejections(map: &ResourceMap, home: NodeId, choice: &Choice, list: &List<'_>)
     };
     let of_kind: Vec<&RejectedNode> = list.rejected.iter().filter(is_of_kind).collect();
     let all = u64::try_from(of_kind.len()).unwrap_or(u64::MAX);
-    let last = all.div_ceil(LISTED).max(1);
-    let here = list.page.unwrap_or(1).clamp(1, last);
+    let pages = all.div_ceil(LISTED).max(1);
+    let here = list.page.unwrap_or(1).clamp(1, pages);
     let left_out = here.saturating_sub(1).saturating_mul(LISTED);
     let shown = of_kind.into_iter().skip(usize::try_from(left_out).unwrap_or(usize::MAX));
     let shown = shown.take(usize::try_from(LISTED).unwrap_or(usize::MAX));
@@ -64,8 +64,8 @@ fn rejections(map: &ResourceMap, home: NodeId, choice: &Choice, list: &List<'_>)
         nodes: shown.map(|node| rejection(map, node)).collect(),
         from: left_out.saturating_add(1),
         before: (here > 1).then(|| (list.link)(here.saturating_sub(1))),
-        after: (here < last).then(|| (list.link)(here.saturating_add(1))),
-        last: (here < last).then(|| (list.link)(last)),
+        after: (here < pages).then(|| (list.link)(here.saturating_add(1))),
+        last: (here < pages).then(|| (list.link)(pages)),
         is_open: list.page.is_some(),
     };
     (all > 0).then_some(RejectionsView { all, page: Some(page), first })
