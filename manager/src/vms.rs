@@ -11,7 +11,7 @@ mod revert;
 
 pub(crate) use change::RELOCATION_KEY;
 pub use deploy::DeployRequest;
-pub use resize::Agreement;
+pub use resize::{Agreement, Explained};
 pub use revert::Revert;
 
 use crate::accounts::{Principal, Role};

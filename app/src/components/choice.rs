@@ -1,6 +1,6 @@
 //! For admins: why this node, or why none. The answer first, the list of nodes on demand.
 
-use crate::view::plan::{CandidateView, ChoiceView, RejectionView};
+use crate::view::plan::{CandidateView, ChoiceView, RejectionPage, RejectionView, RejectionsView};
 use grid::wording::Grouped;
 use leptos::prelude::*;
 
@@ -21,10 +21,7 @@ pub fn Choice(choice: ChoiceView) -> impl IntoView {
         .map(|(nodes, why)| view! { <li><strong>{counted(nodes)}": "</strong>{why}</li> })
         .collect_view();
     let best = (!choice.best.is_empty()).then(|| view! { <Best best=choice.best candidates=choice.candidates/> });
-    let nodes = (!choice.nodes.is_empty()).then(|| {
-        let nodes = std::iter::once(choice.home).chain(choice.nodes).collect();
-        view! { <Rejections nodes left_off=choice.left_off/> }
-    });
+    let nodes = choice.nodes.map(|nodes| view! { <Rejections home=choice.home nodes/> });
     view! {
         <div class="choice">
             <h3>{heading}</h3>
@@ -88,11 +85,20 @@ fn Best(best: Vec<CandidateView>, candidates: u64) -> impl IntoView {
     .into_any()
 }
 
-/// What speaks against each node.
+/// What speaks against each node, or where to ask for it.
 #[component]
-fn Rejections(nodes: Vec<RejectionView>, left_off: u64) -> impl IntoView {
-    let rows = nodes
+fn Rejections(home: RejectionView, nodes: RejectionsView) -> impl IntoView {
+    let RejectionsView { all, page, first } = nodes;
+    let Some(page) = page else {
+        return view! { <p><a href=first>{format!("Why not: {} of its kind, one by one", counted(all))}</a></p> }
+            .into_any();
+    };
+    let leaf = view! { <Leaf all first page=page.clone()/> };
+    // Its own node stands at the head of the list.
+    let home = (page.from == 1).then_some(home).filter(|home| !home.reasons.is_empty());
+    let rows = home
         .into_iter()
+        .chain(page.nodes)
         .map(|rejection| {
             let reasons = rejection.reasons.into_iter().map(|reason| view! { <li>{reason}</li> }).collect_view();
             view! {
@@ -104,7 +110,7 @@ fn Rejections(nodes: Vec<RejectionView>, left_off: u64) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <details>
+        <details id="nodes" open=page.is_open>
             <summary>"Every node of its kind"</summary>
             <div class="table-scroll">
                 <table class="rejections">
@@ -112,8 +118,59 @@ fn Rejections(nodes: Vec<RejectionView>, left_off: u64) -> impl IntoView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            {(left_off > 0).then(|| view! { <p class="field-hint">{format!("And {}.", counted(left_off))}</p> })}
+            {leaf}
         </details>
     }
     .into_any()
+}
+
+/// Which part of the list this is, and the way to the others.
+#[component]
+fn Leaf(all: u64, first: String, page: RejectionPage) -> impl IntoView {
+    let here = u64::try_from(page.nodes.len()).unwrap_or(u64::MAX);
+    let to = page.from.saturating_add(here).saturating_sub(1);
+    let first = page.before.is_some().then_some(first);
+    let links = [(first, "First"), (page.before, "Before"), (page.after, "Next"), (page.last, "Last")];
+    let links: Vec<_> =
+        links.into_iter().filter_map(|(link, word)| link.map(|link| view! { <a href=link>{word}</a> })).collect();
+    (!links.is_empty()).then(|| {
+        view! {
+            <nav class="leaf" aria-label="Nodes of its kind">
+                <span>{format!("{} to {} of {}", Grouped(page.from), Grouped(to), counted(all))}</span>
+                {links}
+            </nav>
+        }
+    })
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    use super::*;
+
+    fn html(page: Option<RejectionPage>) -> String {
+        let home = RejectionView { node: "home".to_owned(), reasons: vec!["vCPUs: grows by 8".to_owned()] };
+        let nodes = RejectionsView { all: 412, page, first: "/vms/1/resize?vcpus=9&nodes=1#nodes".to_owned() };
+        view! { <Rejections home nodes/> }.to_html()
+    }
+
+    #[test]
+    fn a_list_that_was_not_asked_for_is_linked_with_how_long_it_is() {
+        let html = html(None);
+        assert!(html.contains("412 nodes of its kind"), "{html}");
+        assert!(html.contains("href=\"/vms/1/resize?vcpus=9&amp;nodes=1#nodes\""), "{html}");
+        assert!(!html.contains("<table"), "{html}");
+    }
+
+    #[test]
+    fn a_page_of_the_list_is_open_and_leads_to_the_others_by_plain_links() {
+        let link = |page: u32| Some(format!("?nodes={page}#nodes"));
+        let nodes = vec![RejectionView { node: "n-101".to_owned(), reasons: vec!["draining".to_owned()] }];
+        let (before, after, last) = (link(1), link(3), link(5));
+        let html = html(Some(RejectionPage { nodes, from: 101, before, after, last, is_open: true }));
+        for part in ["<details id=\"nodes\" open", "101 to 101 of 412 nodes", ">First<", ">Before<", ">Next<", ">Last<"]
+        {
+            assert!(html.contains(part), "{part}: {html}");
+        }
+        assert!(html.contains("n-101") && !html.contains(">home<"), "{html}");
+    }
 }

@@ -22,11 +22,15 @@ pub async fn vm_resize_form(id: String) -> Result<ResizeFormView, AppError> {
     crate::server_side::present::plan::form(&door, door.id(&id)?).await
 }
 
-/// None where nothing was asked yet.
+/// None where nothing was asked yet. `nodes` is the page of the list of all nodes that an admin asks for.
 #[server(endpoint = "vm_resize_preview")]
-pub async fn vm_resize_preview(id: String, typed: Option<Typed>) -> Result<Option<PreviewView>, AppError> {
+pub async fn vm_resize_preview(
+    id: String,
+    typed: Option<Typed>,
+    nodes: Option<u64>,
+) -> Result<Option<PreviewView>, AppError> {
     let door = crate::server_side::door::Door::open().await?;
-    crate::server_side::present::plan::preview(&door, door.id(&id)?, typed.as_ref()).await
+    crate::server_side::present::plan::preview(&door, door.id(&id)?, typed.as_ref(), nodes).await
 }
 
 /// Carries out the plan that was seen; asks again where it no longer holds.
@@ -74,12 +78,13 @@ pub fn VmResizePage() -> impl IntoView {
     let typed = address::query(|query| typed_of(|name| query.get(name)));
     // Says that the plan agreed to no longer held; a new word each time, so that the preview is fetched again.
     let changed = address::query(|query| query.get("changed"));
+    let nodes = address::query(|query| query.get("nodes").and_then(|page| page.parse::<u64>().ok()));
     let version = expect_context::<Live>().version(|_| true);
 
     let form = Resource::new(move || id.get(), vm_resize_form);
     let preview = Resource::new(
-        move || (id.get(), typed.get(), changed.get(), version.get()),
-        |(id, typed, _, _)| async move { Ok((vm_resize_preview(id.clone(), typed).await?, id)) },
+        move || (id.get(), typed.get(), nodes.get(), changed.get(), version.get()),
+        |(id, typed, nodes, _, _)| async move { Ok((vm_resize_preview(id.clone(), typed, nodes).await?, id)) },
     );
     let flash = Resource::new(|| (), |()| flash_take("resize".to_owned()));
     let agree = ServerAction::<VmResize>::new();

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use tower_sessions::Session;
 
 pub use manager::store::rows::OperationFilter;
-pub use manager::vms::{Agreement, DeployRequest};
+pub use manager::vms::{Agreement, DeployRequest, Explained};
 
 /// An opened door: the manager, and the person who asks.
 #[derive(Clone, Debug)]

@@ -107,9 +107,32 @@ pub struct ChoiceView {
     pub reasons: Vec<(u64, String)>,
     /// Its own node, and why it doesn't stay there.
     pub home: RejectionView,
-    /// What speaks against each node of its kind; not all where they are many.
+    /// What speaks against each node of its kind; none where nothing speaks against any.
+    pub nodes: Option<RejectionsView>,
+}
+
+/// The nodes of a kind that can't take it, a page at a time. What it links to works without scripts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectionsView {
+    /// How many there are.
+    pub all: u64,
+    /// The page that was asked for; none where the list is still to be asked for.
+    pub page: Option<RejectionPage>,
+    /// Where the list begins.
+    pub first: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectionPage {
     pub nodes: Vec<RejectionView>,
-    pub left_off: u64,
+    /// The number of the first of them in the whole list, from 1.
+    pub from: u64,
+    /// Where the pages before and after it, and the last one, are.
+    pub before: Option<String>,
+    pub after: Option<String>,
+    pub last: Option<String>,
+    /// Whether somebody leafs through the list, and so has it open.
+    pub is_open: bool,
 }
 
 /// A node that can take it, with its score in parts.

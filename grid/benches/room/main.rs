@@ -1,6 +1,7 @@
 //! A resize storm: 200 nodes of two kinds filled from the trace to 90% committed memory, then 2,000 seeded resizes
 //! that double vCPUs or memory. How many are granted in place, with a move of the VM itself, and with room made for it;
-//! and how many would be granted if the nodes of a kind were one. Prints a table and writes `room.json`.
+//! and how many would be granted if the nodes of a kind were one. Prints a table, then the most moves against the bound
+//! for other seeds, and writes `room.json`.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -19,10 +20,14 @@ mod traces;
 use measures::Measure;
 use storm::{Means, Storm};
 
+const SEED: u64 = 2026;
+/// Other draws of the requests, so that no choice is made for one of them.
+const OTHER_SEEDS: std::ops::Range<u64> = 0..6;
+
 fn main() {
     let trace = traces::arrivals();
     let origin = if trace.generated { "generated, seed 7" } else { "flavours of the azure-arrivals trace" };
-    let storm = Storm::new(&trace);
+    let storm = Storm::new(&trace, SEED);
     println!("200 nodes of two kinds, {} VMs ({origin}), 2,000 resizes", storm.start.guests.len());
     println!(
         "{:<10}{:>10}{:>10}{:>14}{:>18}{:>10}{:>10}",
@@ -43,28 +48,33 @@ fn main() {
     };
     let (mut room5, mut p99) = (0.0, 0.0);
     for (name, means) in means {
-        let mut found = storm.run(means);
-        let share = found.accepted as f64 / found.asked.max(1) as f64;
+        let found = storm.run(means);
+        let share = found.share();
         let of_mib = found.granted_mib as f64 / found.asked_mib.max(1) as f64;
         let carried = found.bytes as f64 / (1_u64 << 30) as f64 / found.accepted.max(1) as f64;
-        found.times.sort_unstable();
-        let at = |permille: usize| {
-            let time = found.times.get(found.times.len() * permille / 1000).copied().unwrap_or_default();
-            time.as_secs_f64() * 1000.0
-        };
         println!(
             "{name:<10}{share:>10.4}{of_mib:>10.4}{:>14}{carried:>18.2}{:>10.3}{:>10.3}",
             found.moves,
-            at(500),
-            at(990)
+            found.permille_ms(500),
+            found.permille_ms(990)
         );
         measure(format!("accepted_share/{name}"), share, "share", None, "higher");
         match name {
-            "room5" => (room5, p99) = (share, at(990)),
+            "room5" => (room5, p99) = (share, found.permille_ms(990)),
             "bound" => measure("room5_of_bound".to_owned(), room5 / share, "ratio", Some(0.9), "higher"),
             _ => {}
         }
     }
     measure("decision_p99_ms".to_owned(), p99, "ms", Some(50.0), "lower");
+    let mut worst = f64::MAX;
+    println!("\n{:<10}{:>10}{:>10}{:>10}{:>10}", "seed", "room5", "bound", "of bound", "p99 ms");
+    for seed in OTHER_SEEDS {
+        let storm = Storm::new(&trace, seed);
+        let [found, bound] = [Means::Room(5), Means::Bound].map(|means| storm.run(means));
+        let (ratio, p99) = (found.share() / bound.share(), found.permille_ms(990));
+        println!("{seed:<10}{:>10.4}{:>10.4}{ratio:>10.3}{p99:>10.3}", found.share(), bound.share());
+        worst = worst.min(ratio);
+    }
+    measure("room5_of_bound_worst_seed".to_owned(), worst, "ratio", Some(0.9), "higher");
     measures::write("room", &measures);
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 const NODES: u32 = 200;
 const REQUESTS: usize = 2000;
 /// So little that a search which finds no end takes less than 50 ms.
-const WORK: u64 = 100_000;
+const WORK: u64 = 50_000;
 
 #[derive(Clone, Copy)]
 pub(crate) enum Means {
@@ -32,6 +32,20 @@ pub(crate) struct Found {
     pub(crate) times: Vec<Duration>,
 }
 
+impl Found {
+    /// The share of the requests that was accepted.
+    pub(crate) fn share(&self) -> f64 {
+        self.accepted as f64 / self.asked.max(1) as f64
+    }
+
+    /// So many thousandths of the decisions took no longer than this, in milliseconds.
+    pub(crate) fn permille_ms(&self, permille: usize) -> f64 {
+        let mut times = self.times.clone();
+        times.sort_unstable();
+        times.get(times.len() * permille / 1000).copied().unwrap_or_default().as_secs_f64() * 1000.0
+    }
+}
+
 pub(crate) struct Storm {
     pub(crate) start: Layout,
     /// A VM, and whether its memory doubles (else its vCPUs).
@@ -41,7 +55,7 @@ pub(crate) struct Storm {
 impl Storm {
     /// Half of the nodes are of each kind. VMs come in the trace's order, in turns to each kind, to the fullest node
     /// that has room, until 90% of all memory is committed; vCPUs are sold twice over.
-    pub(crate) fn new(trace: &Trace) -> Self {
+    pub(crate) fn new(trace: &Trace, seed: u64) -> Self {
         let usable = Resources { vcpus: 128, memory_mib: 256 << 10, disk_mib: 8 << 20 };
         let site = |number: u32| Site {
             id: NodeId(Uuid::from_u128(u128::from(number))),
@@ -82,7 +96,7 @@ impl Storm {
                 groups: Vec::new(),
             });
         }
-        let mut chance = Chance::new(2026);
+        let mut chance = Chance::new(seed);
         let count = start.guests.len() as u64;
         let requests = (0..REQUESTS).map(|_| (u32::try_from(chance.below(count)).unwrap_or(0), chance.below(2) == 0));
         let requests = requests.collect();

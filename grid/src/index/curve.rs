@@ -6,6 +6,7 @@
 //! apart. What lies beyond the last step stands at the last step: the order only makes searches fast, never right or
 //! wrong.
 
+use super::lanes::Columns;
 use super::vector::Vector;
 use crate::policy::WORTH;
 
@@ -21,18 +22,34 @@ const FINE: u32 = BITS - 4;
 
 /// The place on the curve of a node with this much free.
 pub(super) fn place(free: Vector) -> u64 {
-    let mut axes = [0_u32; Vector::LEN];
-    for ((axis, amount), worth) in axes.iter_mut().zip(free.amounts()).zip(WORTH) {
-        *axis = step(amount * worth / STEP);
-    }
-    transpose(&mut axes);
-    let mut place = 0;
-    for bit in (0..BITS).rev() {
-        for axis in axes {
-            place = place << 1 | u64::from(axis >> bit & 1);
+    let [place] = places_of(free.0.map(|amount| [amount]));
+    place
+}
+
+/// The places of all rows of a block; nothing that means anything where there is no row.
+pub(super) fn places<const WIDTH: usize>(free: &Columns<WIDTH>) -> [u64; WIDTH] {
+    places_of(free.0.each_ref().map(|column| column.0))
+}
+
+/// Side by side, so that the processor works on several at once.
+#[inline]
+fn places_of<const WIDTH: usize>(free: [[i32; WIDTH]; Vector::LEN]) -> [u64; WIDTH] {
+    let mut axes = [[0_u32; WIDTH]; Vector::LEN];
+    for ((axis, amounts), worth) in axes.iter_mut().zip(free).zip(WORTH) {
+        for (axis, amount) in axis.iter_mut().zip(amounts) {
+            *axis = step(u64::from(amount.max(0).cast_unsigned()) * worth / STEP);
         }
     }
-    place
+    transpose(&mut axes);
+    let mut places = [0; WIDTH];
+    for bit in (0..BITS).rev() {
+        for axis in axes {
+            for (place, axis) in places.iter_mut().zip(axis) {
+                *place = *place << 1 | u64::from(axis >> bit & 1);
+            }
+        }
+    }
+    places
 }
 
 /// Steps of one length as steps that grow; never decreases.
@@ -44,37 +61,44 @@ const fn step(amount: u64) -> u32 {
     let step = ((doublings as u64 + beyond as u64) << FINE) + (amount >> doublings) - ((beyond as u64) << FINE);
     (if step > LAST { LAST } else { step }) as u32
 }
+
 /// J. Skilling, Programming the Hilbert curve, AIP Conference Proceedings 707 (2004).
-fn transpose(axes: &mut [u32; Vector::LEN]) {
+fn transpose<const WIDTH: usize>(axes: &mut [[u32; WIDTH]; Vector::LEN]) {
     let mut bit = 1 << (BITS - 1);
     while bit > 1 {
         let below = bit - 1;
-        let mut first = axes.first().copied().unwrap_or(0);
+        let mut first = axes[0];
         for axis in axes.iter_mut() {
-            // Without branches: where the bit is set the first axis is turned, else the low bits are exchanged.
-            let set = u32::from(*axis & bit != 0);
-            let turned = set.wrapping_neg() & below;
-            let exchanged = (first ^ *axis) & below & !turned;
-            first ^= turned ^ exchanged;
-            *axis ^= exchanged;
+            for (axis, first) in axis.iter_mut().zip(&mut first) {
+                // Without branches: where the bit is set the first axis is turned, else the low bits are exchanged.
+                let set = u32::from(*axis & bit != 0);
+                let turned = set.wrapping_neg() & below;
+                let exchanged = (*first ^ *axis) & below & !turned;
+                *first ^= turned ^ exchanged;
+                *axis ^= exchanged;
+            }
         }
-        if let Some(slot) = axes.first_mut() {
-            *slot = first;
-        }
+        axes[0] = first;
         bit >>= 1;
     }
-    let mut before = axes.first().copied().unwrap_or(0);
+    let mut before = axes[0];
     for axis in axes.iter_mut().skip(1) {
-        *axis ^= before;
-        before = *axis;
+        for (axis, before) in axis.iter_mut().zip(&mut before) {
+            *axis ^= *before;
+            *before = *axis;
+        }
     }
-    let mut turn = 0;
+    let mut turn = [0; WIDTH];
     let mut bit = 1 << (BITS - 1);
     while bit > 1 {
-        turn ^= u32::from(before & bit != 0) * (bit - 1);
+        for (turn, before) in turn.iter_mut().zip(before) {
+            *turn ^= u32::from(before & bit != 0) * (bit - 1);
+        }
         bit >>= 1;
     }
     for axis in axes.iter_mut() {
-        *axis ^= turn;
+        for (axis, turn) in axis.iter_mut().zip(turn) {
+            *axis ^= turn;
+        }
     }
 }

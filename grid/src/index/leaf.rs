@@ -64,8 +64,8 @@ impl Leaf {
 
     /// What its rows are like, all looked at.
     pub(super) fn summary(&self, rows: &Rows) -> Summary {
-        let each = self.slots().filter_map(|slot| rows.get(slot));
-        each.fold(Summary::EMPTY, |all, row| all.with(&Summary::of(row)))
+        let each = rows.all::<ROWS>(self.slots());
+        each.into_iter().fold(Summary::EMPTY, |all, row| all.with(&Summary::of(row)))
     }
 
     /// What its rows are like after one has gone, where before that `known` was true of them. Only what stands in the
@@ -97,21 +97,22 @@ impl Leaf {
 
     /// Moves the upper half into a new leaf; tells where it begins.
     pub(super) fn split(&mut self) -> (Key, Self) {
-        let mut order: [(Key, usize); ROWS] = [((0, Slot::MAX), 0); ROWS];
-        for (position, slot) in order.iter_mut().enumerate() {
-            *slot = ((curve::place(self.free.get(position)), self.slot.get(position)), position);
+        let places = curve::places(&self.free);
+        let mut order: [(Key, usize); ROWS] = [((u64::MAX, Slot::MAX), 0); ROWS];
+        for (position, (entry, place)) in order.iter_mut().zip(places).enumerate() {
+            *entry = ((place, self.slot.get(position)), position);
         }
         let rows = self.rows.min(ROWS);
         let used = order.get_mut(..rows).unwrap_or_default();
-        used.sort_unstable();
-        let (lower, upper) = used.split_at(rows / 2);
+        let (lower, middle, upper) = used.select_nth_unstable(rows / 2);
+        let start = middle.0;
         let (mut left, mut right) = (Self::EMPTY, Self::EMPTY);
-        for (half, leaf) in [(lower, &mut left), (upper, &mut right)] {
-            for (_, position) in half {
-                leaf.copy(self, *position);
-            }
+        for (_, position) in &*lower {
+            left.copy(self, *position);
         }
-        let start = upper.first().map_or((u64::MAX, Slot::MAX), |(key, _)| *key);
+        for (_, position) in [*middle].iter().chain(&*upper) {
+            right.copy(self, *position);
+        }
         *self = left;
         (start, right)
     }

@@ -44,6 +44,26 @@ impl Rows {
         }
     }
 
+    /// The rows at these slots, of which there are at most `MOST`. All go down level by level together, so that what has
+    /// to come from memory comes one after another without waiting.
+    pub(super) fn all<'a, const MOST: usize>(&'a self, slots: impl Iterator<Item = Slot>) -> ArrayVec<&'a Row, MOST> {
+        let mut parts: ArrayVec<(Slot, &'a Part), MOST> = slots.take(MOST).map(|slot| (slot, &self.root)).collect();
+        for level in (1..=self.height).rev() {
+            for (slot, part) in &mut parts {
+                if let Part::Parts(below) = *part
+                    && let Some(below) = below.get(step(*slot, level))
+                {
+                    *part = below;
+                }
+            }
+        }
+        let row = |(slot, part): (Slot, &'a Part)| match part {
+            Part::Rows(rows) => rows.get(step(slot, 0)),
+            Part::Parts(_) => None,
+        };
+        parts.into_iter().filter_map(row).collect()
+    }
+
     /// Writes a row anew.
     pub(super) fn set(&mut self, slot: Slot, row: &Row) {
         let (mut part, mut level) = (&mut self.root, self.height);

@@ -6,6 +6,7 @@ use crate::operations::{Wanted, begin, quota_left};
 use crate::{Manager, ManagerError, admin_only, relocations};
 use grid::map::ResourceMap;
 use grid::operation::OperationKind;
+use grid::placement::{RejectedNode, place};
 use grid::plan::{Choice, Plan, PlanAnswer, PlanKind, RefusalReason, choice, plan};
 use grid::vm::Vm;
 use grid::{OperationId, RelocationId, Size, VmId};
@@ -26,6 +27,23 @@ pub struct Agreement {
     pub idempotency_key: String,
 }
 
+/// How a change of size would be carried out, and what is behind that; for admins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    pub answer: PlanAnswer,
+    /// None where no second node was looked for.
+    pub choice: Option<Choice>,
+    /// Every node that can't take it, with all its reasons; where one can, only if asked for.
+    pub rejected: Vec<RejectedNode>,
+}
+
+impl Explained {
+    /// What a customer is told.
+    pub const fn without_choice(answer: PlanAnswer) -> Self {
+        Self { answer, choice: None, rejected: Vec::new() }
+    }
+}
+
 impl Manager {
     /// How a change of size would be carried out now, or why it can't be. While an operation works on the VM there is no
     /// plan: it would count what that operation holds.
@@ -41,23 +59,29 @@ impl Manager {
         Ok(for_principal(principal, answer))
     }
 
-    /// The same for admins, with how a second node was looked for.
+    /// The same for admins, with how a second node was looked for; and, where `listed`, with all nodes that it isn't.
     pub async fn vm_resize_preview_explained(
         &self,
         principal: &Principal,
         vm: VmId,
         to: Size,
-    ) -> Result<(PlanAnswer, Option<Choice>), ManagerError> {
+        listed: bool,
+    ) -> Result<Explained, ManagerError> {
         admin_only(principal)?;
         let vm = self.vm_allowed(principal, vm).await?;
         self.not_busy(vm.id).await?;
         let map = self.map();
-        let answer = self.plan_in(Arc::clone(&map), &vm, to).await?;
+        let mut answer = self.plan_in(Arc::clone(&map), &vm, to).await?;
         let pace = self.shared.pace.plans;
         // Counting the reasons looks at every node.
         let counted = spawn_blocking(move || {
             let choice = choice(&map, &vm, to, &answer, &pace, RUNNERS_UP);
-            (answer, choice)
+            let rejected = match (&mut answer, &choice) {
+                (PlanAnswer::Refused { refusal }, _) => std::mem::take(&mut refusal.nodes),
+                (PlanAnswer::Planned { .. }, Some(choice)) if listed => place(&map, &choice.request).rejected,
+                _ => Vec::new(),
+            };
+            Explained { answer, choice, rejected }
         });
         counted.await.map_err(|error| {
             tracing::error!(%error, "a plan could not be explained");

@@ -56,6 +56,21 @@ fn a_customers_browser_gets_no_id_of_a_node_and_an_admins_does() {
 }
 
 #[test]
+fn an_admin_gets_the_list_of_nodes_by_a_link_and_a_customer_gets_none() {
+    let server = shared();
+    let path = format!("/vms/{}/resize?vcpus=20&memory_mib=256&disk_gib=1", server.vm("shop"));
+    let mut admin = server.signed_in("admin");
+    let closed = admin.page(&path).body;
+    assert!(closed.contains("<details id=\"nodes\">"), "{closed}");
+    let open = admin.page(&format!("{path}&nodes=7")).body;
+    for part in ["<details id=\"nodes\" open", "/admin/nodes/qemu-a\"", "/admin/nodes/qemu-b\""] {
+        assert!(open.contains(part), "{part}: {open}");
+    }
+    let hers = server.signed_in("ada").page(&format!("{path}&nodes=1")).body;
+    assert!(!hers.contains("id=\"nodes\"") && !hers.contains("qemu-b"), "{hers}");
+}
+
+#[test]
 fn a_form_that_lost_its_key_or_its_plan_comes_back_with_a_clear_message() {
     let server = shared();
     let (shop, mut ada) = (server.vm("shop").to_owned(), server.signed_in("ada"));

@@ -3,13 +3,14 @@
 use super::{catalogue, choice, time, vm};
 use crate::AppError;
 use crate::form::{FormReply, Problem};
-use crate::server_side::door::{Agreement, Door, in_full, note};
+use crate::server_side::door::{Agreement, Door, Explained, in_full, note};
 use crate::view::amounts;
 use crate::view::plan::{ChoiceView, PlanView, PreviewView, RefusalView, ResizeFormView, Typed};
 use crate::view::relocation::MoveLine;
 use grid::explain::explain_plan;
 use grid::form::{SizeErrors, parse_size};
-use grid::plan::{Plan, PlanAnswer, Refusal};
+use grid::placement::RejectedNode;
+use grid::plan::{Choice, Plan, PlanAnswer, Refusal};
 use grid::{NodeId, VmId};
 use manager::ManagerError;
 
@@ -25,15 +26,21 @@ pub async fn form(door: &Door, id: VmId) -> Result<ResizeFormView, AppError> {
 }
 
 /// The answer to what was typed; none where nothing was. What is typed about a VM that isn't there is not even read.
-pub async fn preview(door: &Door, id: VmId, typed: Option<&Typed>) -> Result<Option<PreviewView>, AppError> {
+/// `nodes` is the page of the list of all nodes that an admin asks for.
+pub async fn preview(
+    door: &Door,
+    id: VmId,
+    typed: Option<&Typed>,
+    nodes: Option<u64>,
+) -> Result<Option<PreviewView>, AppError> {
     door.pass(door.manager.vm_get(&door.principal, id).await)?;
     match typed {
-        Some(typed) => answer(door, id, typed).await.map(Some),
+        Some(typed) => answer(door, id, typed, nodes).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn answer(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, AppError> {
+async fn answer(door: &Door, id: VmId, typed: &Typed, nodes: Option<u64>) -> Result<PreviewView, AppError> {
     let size = match parse_size(&typed.vcpus, &typed.memory_mib, &typed.disk_gib) {
         Ok(size) => size,
         Err(errors) => {
@@ -43,20 +50,25 @@ async fn answer(door: &Door, id: VmId, typed: &Typed) -> Result<PreviewView, App
     };
     let (manager, principal) = (&door.manager, &door.principal);
     let answer = if door.is_admin() {
-        manager.vm_resize_preview_explained(principal, id, size).await
+        manager.vm_resize_preview_explained(principal, id, size, nodes.is_some()).await
     } else {
-        manager.vm_resize_preview(principal, id, size).await.map(|answer| (answer, None))
+        manager.vm_resize_preview(principal, id, size).await.map(Explained::without_choice)
+    };
+    let link = |page: u64| format!("/vms/{id}/resize{}&nodes={page}#nodes", Typed::query(size));
+    let viewed = |home: NodeId, choice: Option<Choice>, rejected: &[RejectedNode]| {
+        let list = choice::List { rejected, page: nodes, link: &link };
+        choice.map(|choice| choice::view(&manager.map(), home, size, &choice, &list))
     };
     match answer {
-        Ok((PlanAnswer::Nothing, _)) => Ok(PreviewView::Nothing),
-        Ok((PlanAnswer::Planned { plan }, choice)) => {
-            let choice = choice.map(|choice| choice::view(&manager.map(), plan.source, plan.to, &choice, &[]));
+        Ok(Explained { answer: PlanAnswer::Nothing, .. }) => Ok(PreviewView::Nothing),
+        Ok(Explained { answer: PlanAnswer::Planned { plan }, choice, rejected }) => {
+            let choice = viewed(plan.source, choice, &rejected);
             planned(door, &plan, choice).await
         }
-        Ok((PlanAnswer::Refused { refusal }, choice)) => {
+        Ok(Explained { answer: PlanAnswer::Refused { refusal }, choice, rejected }) => {
             note().refused_again(&refusal.reason);
             let home = door.pass(manager.vm_get(principal, id).await)?.vm.node;
-            let choice = choice.map(|choice| choice::view(&manager.map(), home, size, &choice, &refusal.nodes));
+            let choice = viewed(home, choice, &rejected);
             Ok(refused(door, *refusal, choice))
         }
         Err(ManagerError::Refused { refusal }) => {

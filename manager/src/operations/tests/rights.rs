@@ -202,8 +202,8 @@ async fn a_vm_that_is_worked_on_is_busy() {
     for to in [size(2, 256, 1), size(1, 128, 1)] {
         assert_eq!(rig.manager.vm_resize_preview(&rig.customer, vm, to).await, Err(busy.clone()));
     }
-    let explained = rig.manager.vm_resize_preview_explained(&rig.admin, vm, size(3, 256, 1)).await;
-    assert_eq!(explained.map(|(answer, _)| answer), Err(busy.clone()));
+    let explained = rig.manager.vm_resize_preview_explained(&rig.admin, vm, size(3, 256, 1), true).await;
+    assert_eq!(explained.map(|explained| explained.answer), Err(busy.clone()));
     assert_eq!(rig.manager.vm_resize_preview(&rig.stranger, vm, size(2, 256, 1)).await, Err(ManagerError::NotFound));
     assert_eq!(rig.manager.vm_stop(&rig.customer, vm, false, "s").await, Err(busy.clone()));
     assert_eq!(rig.manager.vm_delete(&rig.customer, vm, "d").await, Err(busy));
