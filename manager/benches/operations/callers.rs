@@ -122,6 +122,7 @@ async fn open(store: &Path, images: &Path) -> Result<Manager, Failure> {
             last: Ipv4Addr::new(10, 255, 255, 250),
             prefix_length: 8,
             gateway: None,
+            name_servers: Vec::new(),
         },
         simulated: true,
         lease: Lease::sole(),
