@@ -123,10 +123,10 @@ pub(super) fn login_address(next: &str) -> String {
     address
 }
 
-/// Whether it leads nowhere but to a page of this site.
+/// Whether it leads nowhere but to a page of this site, and not back to where one signs in.
 fn is_path_of_ours(next: &str) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'\\';
-    next.starts_with('/') && !next.starts_with("//") && next.bytes().all(is_plain)
+    next.starts_with('/') && !next.starts_with("//") && !next.starts_with("/login") && next.bytes().all(is_plain)
 }
 
 #[cfg(test)]
@@ -136,8 +136,16 @@ mod tests {
     #[test]
     fn signing_in_leads_to_pages_of_this_site_only() {
         assert!(is_path_of_ours("/vms/1?x=2"));
-        for elsewhere in ["", "vms", "//evil.example", "/\\evil.example", "https://evil.example", "/a\r\nSet-Cookie: b"]
-        {
+        for elsewhere in [
+            "",
+            "vms",
+            "/login",
+            "/login?next=/",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "/a\r\nSet-Cookie: b",
+        ] {
             assert!(!is_path_of_ours(elsewhere), "{elsewhere:?}");
         }
     }

@@ -1,5 +1,5 @@
 //! What a plan is expected to take: the bytes that it moves by the pace at which they go, and the constants of a
-//! start, a shutdown and a hot-plug. The defaults are cautious; the manager puts in what it has measured.
+//! start, a shutdown and a hot-plug. The defaults are cautious: what is measured on the way is not fed back.
 
 use super::{Estimate, PlanKind};
 use crate::map::MapNode;

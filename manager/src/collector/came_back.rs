@@ -51,6 +51,13 @@ impl CameBack {
         self.ran.extend(vms.iter().filter(|vm| vm.state == VmState::Running).map(|vm| vm.id));
     }
 
+    /// They are seen running: that they ran before the silence says nothing any more.
+    pub(super) fn run(&mut self, vms: impl IntoIterator<Item = VmId>) {
+        for vm in vms {
+            self.ran.remove(&vm);
+        }
+    }
+
     /// Whether a VM that is seen off at a first look is to run again.
     pub(super) fn ran(&mut self, vm: &Vm) -> bool {
         self.ran.remove(&vm.id) || vm.state == VmState::Running
@@ -121,6 +128,9 @@ mod tests {
         back.is_silent(node, &[vm(VmState::Running)]);
         assert!(back.ran(&vm(VmState::Unknown)));
         assert!(!back.ran(&vm(VmState::Unknown)), "once");
+        back.is_silent(node, &[vm(VmState::Running)]);
+        back.run([vm(VmState::Running).id]);
+        assert!(!back.ran(&vm(VmState::Unknown)), "it came back running; what stopped it afterwards was meant");
         back.is_silent(node, &[vm(VmState::Stopped)]);
         assert!(!back.ran(&vm(VmState::Unknown)));
         assert!(!back.ran(&vm(VmState::Stopped)));

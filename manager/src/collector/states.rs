@@ -17,6 +17,10 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
     if first_look && collector.came_back().is_found(node) {
         collector.returned(Back::Node(node));
     }
+    if first_look {
+        let domains = entry.hypervisor.iter().flat_map(|reading| &reading.sample.domains);
+        collector.came_back().run(domains.filter(|it| it.state == DomainState::Running).map(|it| it.id));
+    }
     let changed: Vec<(Vm, VmState)> = {
         let heard = collector.heard();
         let homely = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
