@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 pub(crate) enum Back {
     /// It ran when its node went down, and is seen off now.
     Vm(VmId),
-    /// It was lost, and answers again.
+    /// It gave no answer, and answers again.
     Node(NodeId),
 }
 
@@ -24,8 +24,6 @@ pub(crate) enum Back {
 pub(super) struct CameBack {
     /// Nodes that have been looked at and are being watched.
     watched: BTreeSet<NodeId>,
-    /// Nodes that fell silent while they were watched.
-    lost: BTreeSet<NodeId>,
     /// VMs that ran when their nodes fell silent.
     ran: BTreeSet<VmId>,
     /// VMs that are about to be started again: that they are seen off says nothing new of them.
@@ -38,21 +36,21 @@ impl CameBack {
         self.watched.insert(node)
     }
 
-    /// Whether the node that is looked at had been lost.
-    pub(super) fn is_found(&mut self, node: NodeId) -> bool {
-        self.lost.remove(&node)
-    }
-
     /// Nothing fresh is known of the node.
     pub(super) fn is_silent(&mut self, node: NodeId, vms: &[Vm]) {
-        if self.watched.remove(&node) {
-            self.lost.insert(node);
+        self.watched.remove(&node);
+        for vm in vms {
+            match vm.state {
+                VmState::Running => self.ran.insert(vm.id),
+                // What it was before, it may still be.
+                VmState::Unknown => false,
+                _ => self.ran.remove(&vm.id),
+            };
         }
-        self.ran.extend(vms.iter().filter(|vm| vm.state == VmState::Running).map(|vm| vm.id));
     }
 
-    /// They are seen running: that they ran before the silence says nothing any more.
-    pub(super) fn run(&mut self, vms: impl IntoIterator<Item = VmId>) {
+    /// It is known again what they are: that they ran before a silence says nothing any more.
+    pub(super) fn are_known(&mut self, vms: impl IntoIterator<Item = VmId>) {
         for vm in vms {
             self.ran.remove(&vm);
         }
@@ -114,11 +112,8 @@ mod tests {
         let node = NodeId(Uuid::from_u128(1));
         assert!(back.looks(node));
         assert!(!back.looks(node));
-        assert!(!back.is_found(node));
         back.is_silent(node, &[]);
         assert!(back.looks(node));
-        assert!(back.is_found(node));
-        assert!(!back.is_found(node), "once");
     }
 
     #[test]
@@ -129,7 +124,7 @@ mod tests {
         assert!(back.ran(&vm(VmState::Unknown)));
         assert!(!back.ran(&vm(VmState::Unknown)), "once");
         back.is_silent(node, &[vm(VmState::Running)]);
-        back.run([vm(VmState::Running).id]);
+        back.are_known([vm(VmState::Running).id]);
         assert!(!back.ran(&vm(VmState::Unknown)), "it came back running; what stopped it afterwards was meant");
         back.is_silent(node, &[vm(VmState::Stopped)]);
         assert!(!back.ran(&vm(VmState::Unknown)));

@@ -88,6 +88,8 @@ impl Drop for Chosen<'_> {
         // What is over has nothing left.
         if !self.holds.is_empty() || self.mac.is_some() {
             self.over(None);
+            // Who went away before the answer may have been accepted all the same.
+            self.collector.something_was_missed();
         }
     }
 }

@@ -191,7 +191,7 @@ impl Heard {
     }
 
     /// Whether an operation works on the VM, or still worked on it at that time.
-    fn is_worked_on(&self, vm: VmId, since: Option<UnixMillis>) -> bool {
+    pub(super) fn is_worked_on(&self, vm: VmId, since: Option<UnixMillis>) -> bool {
         self.records.worked_on.contains(&vm) || since.is_some_and(|since| self.let_go.since(vm, since))
     }
 

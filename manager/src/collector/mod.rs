@@ -31,6 +31,7 @@ use grid::{HypervisorKind, NodeId, UnixMillis, VmId};
 use heard::Heard;
 use records::Records;
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,7 @@ pub(crate) struct Collector {
     /// When this process began to listen.
     opened_at: UnixMillis,
     came_back: Mutex<CameBack>,
+    missed: AtomicBool,
     returns: mpsc::UnboundedSender<Back>,
     returns_taken: Mutex<Option<mpsc::UnboundedReceiver<Back>>>,
     stop: CancellationToken,
@@ -73,6 +75,7 @@ impl Collector {
             points_taken: Mutex::new(Some(taken)),
             opened_at: crate::clock::now(),
             came_back: Mutex::default(),
+            missed: AtomicBool::new(false),
             returns,
             returns_taken: Mutex::new(Some(returns_taken)),
             stop: CancellationToken::new(),
@@ -146,12 +149,37 @@ impl Collector {
 
     /// Reads what is recorded of these VMs anew and counts it: after whatever changed a commitment, or an operation.
     pub(crate) async fn vms_changed(&self, vms: &[VmId]) -> Result<(), StoreError> {
+        let read = self.vms_read(vms).await;
+        if read.is_err() {
+            self.something_was_missed();
+        }
+        read
+    }
+
+    async fn vms_read(&self, vms: &[VmId]) -> Result<(), StoreError> {
         for vm in vms {
             let asked = self.heard().records_asked();
             let record = self.shared.store.vm_record(*vm).await?;
             self.count(|heard| heard.record_came(asked, *vm, record));
         }
         Ok(())
+    }
+
+    /// The map may not count all that is recorded.
+    fn something_was_missed(&self) {
+        self.missed.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts all anew where something may have been missed.
+    pub(crate) async fn catch_up(&self) -> Result<(), StoreError> {
+        if !self.missed.swap(false, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let read = self.records_changed().await;
+        if read.is_err() {
+            self.something_was_missed();
+        }
+        read
     }
 
     /// Reads nodes, VMs and reservations anew, all of them, and counts them: after a change of a node, or of who knows

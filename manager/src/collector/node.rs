@@ -1,11 +1,11 @@
 //! The task of one node: asks its hypervisor on a clock, and when it tells by itself that something changed; with a
 //! deadline; and hands on what it hears.
 
-use super::{Collector, history, states};
+use super::{Back, Collector, history, states};
 use crate::clock;
 use crate::hypervisor::Hypervisor;
-use grid::NodeId;
 use grid::sample::{HypervisorSample, Source};
+use grid::{NodeId, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
@@ -22,6 +22,8 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
     let mut next_points = Instant::now() + pace.history_every;
     let mut answered = true;
     let mut looked_at = Instant::now();
+    // Of the sample that was answered last; none of this process's yet.
+    let mut asked_at = UnixMillis(0);
     loop {
         tokio::select! {
             () = collector.stop.cancelled() => return,
@@ -29,6 +31,7 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
             () = woken(hypervisor.as_ref(), looked_at) => {}
         }
         looked_at = Instant::now();
+        let now = clock::now();
         let sample = tokio::select! {
             () = collector.stop.cancelled() => return,
             sample = sample(&collector, hypervisor.as_ref()) => sample,
@@ -36,13 +39,17 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
         if sample.is_some() != answered {
             answered = sample.is_some();
             tracing::info!(%node, answered, "a node's hypervisor");
+            if answered {
+                collector.returned(Back::Node(node));
+            }
         }
         if let Some(sample) = sample {
             collector.heard().hypervisor_answered(node, clock::now(), sample);
+            asked_at = now;
         }
         // Without an answer too: the entry ages.
         collector.publish(&[node]);
-        states::follow(&collector, node).await;
+        states::follow(&collector, node, asked_at).await;
         if Instant::now() >= next_points {
             next_points = Instant::now() + pace.history_every;
             keep(&collector, node).await;
@@ -54,7 +61,7 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
 pub(super) async fn age(collector: Arc<Collector>, node: NodeId) {
     loop {
         collector.publish(&[node]);
-        states::follow(&collector, node).await;
+        states::follow(&collector, node, UnixMillis(0)).await;
         tokio::select! {
             () = collector.stop.cancelled() => return,
             () = sleep(collector.shared.pace.sample_every) => {}

@@ -9,23 +9,25 @@ use grid::vm::{Vm, VmState};
 use grid::{NodeId, UnixMillis, VmId};
 
 /// Records the states that have changed on a node.
-pub(super) async fn follow(collector: &Collector, node: NodeId) {
+///
+/// `asked_at`: when the node was asked for the sample that is there now, which is an old one where it does not answer.
+pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMillis) {
     let map = collector.map();
     let Some(entry) = map.get(node) else { return };
     let stale_after_ms = collector.shared.pace.freshness.stale_after_ms;
     let first_look = first_look(collector, node, entry, stale_after_ms);
-    if first_look && collector.came_back().is_found(node) {
-        collector.returned(Back::Node(node));
-    }
     if first_look {
         let domains = entry.hypervisor.iter().flat_map(|reading| &reading.sample.domains);
-        collector.came_back().run(domains.filter(|it| it.state == DomainState::Running).map(|it| it.id));
+        collector.came_back().are_known(domains.filter(|it| it.state == DomainState::Running).map(|it| it.id));
     }
     let changed: Vec<(Vm, VmState)> = {
         let heard = collector.heard();
         let homely = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
         let idle = homely.iter().filter(|vm| !heard.records.worked_on.contains(&vm.id));
-        idle.filter_map(|vm| Some((vm.clone(), seen(vm, entry, clock::now(), stale_after_ms)?))).collect()
+        let changes = idle.filter_map(|vm| Some((vm, seen(vm, entry, clock::now(), stale_after_ms)?)));
+        // One on which an operation still worked when the node was asked is shown as it was meanwhile.
+        let is_told = |vm: VmId, state| state == VmState::Unknown || !heard.is_worked_on(vm, Some(asked_at));
+        changes.filter(|(vm, state)| is_told(vm.id, *state)).map(|(vm, state)| (vm.clone(), state)).collect()
     };
     if changed.is_empty() {
         return;
@@ -45,6 +47,9 @@ pub(super) async fn follow(collector: &Collector, node: NodeId) {
             // Its start says what becomes of it.
             collector.returned(Back::Vm(vm.id));
             continue;
+        }
+        if *state != VmState::Unknown {
+            collector.came_back().are_known([vm.id]);
         }
         tracing::info!(vm = %vm.id, from = vm.state.as_str(), to = state.as_str(), "a VM's state");
         match collector.shared.store.vm_state_set(vm.id, *state, None).await {

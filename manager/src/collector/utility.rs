@@ -47,8 +47,8 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
             () = collector.stop.cancelled() => return,
             () = sleep(LOOK_EVERY.min(pace.utility_dead_after)) => {}
         }
-        // Nothing is done on a fenced node.
-        if is_fenced(&collector, node) {
+        // Nothing is done on a fenced node, and nothing by a server that does not hold the lease.
+        if is_fenced(&collector, node) || !collector.shared.lease.is_held() {
             continue;
         }
         let heard = heard_lately(&collector, node);

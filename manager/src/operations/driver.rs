@@ -175,6 +175,7 @@ impl Driver {
     }
 
     async fn carry_out(&self, id: OperationId) -> Result<(), StoreError> {
+        self.shared.lease.until_held().await;
         let store = &self.shared.store;
         if room::is_being_made(store.as_ref(), id).await? {
             return Ok(());

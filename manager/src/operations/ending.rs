@@ -137,6 +137,17 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, NotRecorde
             Ok(_) => outcome,
             Err(error) => return Err(NotRecorded::Unseen(outcome, error)),
         },
+        // One that can't be started is off, and is not started again by itself.
+        (OperationKind::Start { .. }, OperationState::Undone) => {
+            if let Ok(vm) = run.vm().await
+                && vm.state == VmState::Running
+                && let Ok(Some(seen)) = run.observe(vm.node).await
+                && seen.state == DomainState::ShutOff
+            {
+                state_set(run, VmState::Stopped).await?;
+            }
+            outcome
+        }
         // What was begun of a deletion is not taken back; what is left of the VM can be deleted.
         (OperationKind::Delete { .. }, _) => {
             if run.vm().await.is_ok_and(|vm| vm.state == VmState::Deleting) {

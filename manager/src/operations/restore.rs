@@ -4,6 +4,7 @@
 
 use super::choose::{Wanted, begin};
 use super::driver::Driver;
+use super::steps::cut_off::perhaps_at;
 use crate::accounts::{Principal, Role};
 use crate::clock;
 use crate::collector::{Back, Collector};
@@ -11,6 +12,7 @@ use crate::shared::Shared;
 use crate::store::StoreError;
 use crate::store::rows::AuditRow;
 use grid::operation::{OperationKind, OperationState};
+use grid::vm::VmState;
 use grid::{NodeId, VmId};
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -76,6 +78,11 @@ async fn concerns(shared: &Shared, kind: &OperationKind, node: NodeId) -> Result
 
 async fn start(shared: &Shared, collector: &Collector, driver: &Driver, id: VmId) -> Result<(), crate::ManagerError> {
     let Some(vm) = shared.store.vm_get(id).await? else { return Ok(()) };
+    // Stopped meanwhile by its owner; or it may run where an operation that was given up had brought it.
+    let is_to_run = matches!(vm.state, VmState::Running | VmState::Unknown);
+    if !is_to_run || perhaps_at(shared.store.as_ref(), &vm, None).await?.is_some() {
+        return Ok(());
+    }
     let email = shared.store.user_get(vm.owner).await?.map(|user| user.email).unwrap_or_default();
     let principal = Principal { user: vm.owner, tenant: vm.tenant, email, role: Role::Customer };
     let key = format!("restore-{}", Uuid::new_v4());

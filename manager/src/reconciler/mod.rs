@@ -119,6 +119,7 @@ impl Reconciler {
     pub(crate) async fn look(&self) -> Result<(), StoreError> {
         self.shared.lease.until_held().await;
         self.driver.take_up().await?;
+        self.collector.catch_up().await?;
         let freed = self.shared.store.reservation_free_ended().await?;
         if freed > 0 {
             tracing::warn!(freed, "reservations of operations that are over were freed");
@@ -130,6 +131,7 @@ impl Reconciler {
         let map = self.collector.map();
         let is_fenced = |node| map.get(node).is_some_and(|entry| entry.condition == Condition::Fenced);
         for drift in lasting.into_iter().filter(|drift| !is_fenced(drift.node)) {
+            self.shared.lease.until_held().await;
             mended |= mend::mend(&self.shared, &drift).await;
         }
         if mended {

@@ -4,10 +4,12 @@
 use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::store::rows::OperationFilter;
+use crate::store::{Store, StoreError};
 use async_trait::async_trait;
-use grid::NodeId;
 use grid::operation::{Operation, OperationKind, OperationState};
 use grid::sample::DomainState;
+use grid::vm::Vm;
+use grid::{NodeId, OperationId};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -25,7 +27,8 @@ impl Step for LookAtNodes {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         must_be_cut_off(run, run.vm().await?.node).await?;
-        if let Some(node) = perhaps_at(run).await? {
+        let vm = run.vm().await?;
+        if let Some(node) = perhaps_at(run.shared.store.as_ref(), &vm, Some(run.operation.id)).await? {
             let seen = run.observe(node).await?;
             if seen.is_some_and(|seen| seen.state != DomainState::ShutOff) {
                 return Err(StepError::new("the VM runs where an earlier operation had brought it").detail(node));
@@ -44,7 +47,8 @@ pub(in crate::operations) async fn must_be_cut_off(run: &Run, home: NodeId) -> R
         return Err(StepError::new("the VM's node is not out of service any more"));
     }
     let Some(hypervisor) = run.shared.hypervisor(home) else { return Ok(()) };
-    match timeout(LISTEN, run.call(hypervisor.observe(run.vm_id()))).await {
+    let listened = async { Ok::<_, StepError>(timeout(LISTEN, hypervisor.observe(run.vm_id())).await) };
+    match run.call(listened).await? {
         Ok(Ok(Some(seen))) if seen.state != DomainState::ShutOff => {
             Err(StepError::new("the VM still runs where it was: its node is not cut off"))
         }
@@ -52,16 +56,21 @@ pub(in crate::operations) async fn must_be_cut_off(run: &Run, home: NodeId) -> R
     }
 }
 
-/// Where the VM may execute because an operator gave up the operation that would have brought it there.
-async fn perhaps_at(run: &Run) -> Result<Option<NodeId>, StepError> {
-    let filter = OperationFilter { vm: Some(run.vm_id()), ..OperationFilter::default() };
-    let known = run.shared.store.operation_list(&filter).await?;
+/// Where the VM may execute besides its home, because an operator gave up the operation that would have brought it there.
+pub(in crate::operations) async fn perhaps_at(
+    store: &dyn Store,
+    vm: &Vm,
+    except: Option<OperationId>,
+) -> Result<Option<NodeId>, StoreError> {
+    let filter = OperationFilter { vm: Some(vm.id), limit: u32::MAX, ..OperationFilter::default() };
+    let known = store.operation_list(&filter).await?;
+    // What was undone has brought it nowhere, and says nothing of what was given up before.
     let brought = |it: &Operation| match &it.kind {
+        _ if it.state == OperationState::Undone => None,
         OperationKind::Rebuild { node, .. } => Some((it.state, *node)),
         OperationKind::Resize { plan, .. } => Some((it.state, plan.destination?)),
         _ => None,
     };
-    let last = known.iter().filter(|it| it.id != run.operation.id).find_map(brought);
-    let home = run.vm().await?.node;
-    Ok(last.filter(|(state, node)| *state == OperationState::Failed && *node != home).map(|(_, node)| node))
+    let last = known.iter().filter(|it| Some(it.id) != except).find_map(brought);
+    Ok(last.filter(|(state, node)| *state == OperationState::Failed && *node != vm.node).map(|(_, node)| node))
 }

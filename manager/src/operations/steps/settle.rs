@@ -6,6 +6,7 @@ use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
 use async_trait::async_trait;
+use grid::operation::OperationKind;
 use grid::sample::DomainState;
 use grid::vm::VmState;
 use grid::work::Work;
@@ -102,14 +103,20 @@ pub(in crate::operations) async fn record_what_is(run: &Run, node: NodeId) -> Re
     let known = [run.plan().ok().map(|plan| plan.to), Some(vm.size)];
     let size = known.into_iter().flatten().find(|known| is_same(told, *known)).unwrap_or(told);
     run.shared.store.vm_settle(vm.id, node, size, run.maxima().await?, Some(run.claim())).await?;
-    run.shared.store.vm_state_set(vm.id, state_after(vm.state, &seen), Some(run.claim())).await?;
+    // Whoever had it stopped wants it off, by whatever it went.
+    let state = match run.operation.kind {
+        OperationKind::Stop { .. } => as_recorded(seen.state),
+        _ => state_after(vm.state, &seen),
+    };
+    run.shared.store.vm_state_set(vm.id, state, Some(run.claim())).await?;
     run.recorded().await?;
     Ok(size)
 }
 
 /// A VM that ran and went off with its node is to run again: whoever follows its state sees to that.
 pub(in crate::operations) fn state_after(before: VmState, seen: &Observation) -> VmState {
-    if seen.off_unexplained && before == VmState::Running { before } else { as_recorded(seen.state) }
+    let may_have_run = matches!(before, VmState::Running | VmState::Unknown);
+    if seen.off_unexplained && may_have_run { before } else { as_recorded(seen.state) }
 }
 
 /// A domain's state as the state of its VM.

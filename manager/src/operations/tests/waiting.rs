@@ -7,6 +7,7 @@ use crate::hypervisor::HypervisorError;
 use crate::hypervisor::simulated::Call;
 use grid::map::Condition;
 use grid::operation::{Operation, OperationState};
+use grid::sample::Source;
 use grid::vm::VmState;
 use grid::{OperationId, VmId};
 
@@ -72,8 +73,9 @@ async fn what_waits_for_a_lost_node_goes_on_by_itself_when_the_node_answers_agai
     let rig = Rig::new().await;
     let (vm, operation) = nobody_knows(&rig).await;
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.silent = true);
-    let is_ready = || rig.manager.map().get(rig.id("qemu-a")).unwrap().condition == Condition::Ready;
-    rig.until("it is lost", || !is_ready()).await;
+    let condition = || rig.manager.map().get(rig.id("qemu-a")).unwrap().condition;
+    let is_lost = || matches!(condition(), Condition::Stale { source: Source::Hypervisor, .. });
+    rig.until("it is lost", is_lost).await;
     assert_eq!(waits(&rig, operation).await.state, OperationState::Waiting);
     answers_again(&rig, "qemu-a");
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.silent = false);

@@ -54,6 +54,36 @@ async fn what_ran_on_a_node_that_failed_and_is_back_before_it_was_missed_runs_ag
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_owner_stops_stays_off_whatever_its_node_did_before_and_does_meanwhile() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("lxc-a").await;
+    let silence = |silent| rig.grid.faults(rig.id("lxc-a"), |faults| faults.silent = silent);
+    // It ran when its node fell silent, and ran when it was back.
+    silence(true);
+    state_is(&rig, vm, VmState::Unknown).await;
+    silence(false);
+    state_is(&rig, vm, VmState::Running).await;
+    // Its node goes down while it is being stopped.
+    rig.grid.power_fail(rig.id("lxc-a"));
+    let stop = loop {
+        match rig.manager.vm_stop(&rig.customer, vm, true, "stop").await {
+            // It was just about to be started again.
+            Err(ManagerError::Busy { operation }) => drop(rig.ended(operation).await),
+            answer => break answer.unwrap(),
+        }
+    };
+    rig.succeeded(stop).await;
+    assert_eq!(rig.vm(vm).await.state, VmState::Stopped);
+    silence(true);
+    state_is(&rig, vm, VmState::Unknown).await;
+    silence(false);
+    state_is(&rig, vm, VmState::Stopped).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(rig.grid.executing(vm), []);
+    assert_eq!(rig.vm(vm).await.state, VmState::Stopped);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hung_node_goes_stale_and_delays_no_other() {
     let rig = Rig::new().await;
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.hung = true);

@@ -1,3 +1,5 @@
+//! Which server carries operations out.
+
 use super::empty;
 use crate::store::rows::LeaseRow;
 
