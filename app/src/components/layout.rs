@@ -38,13 +38,17 @@ fn open_stream_when_signed_in(session: Resource<Result<SessionView, crate::AppEr
     });
 }
 
+/// What every page of a simulated grid says.
+pub(crate) const SIMULATED: (&str, &str) =
+    ("Simulated grid.", " These nodes and VMs live in memory only; no hypervisor runs behind this page.");
+
 #[component]
 fn Head(session: SessionView) -> impl IntoView {
     let banner = session.is_simulated.then(|| {
         view! {
             <p class="banner" data-simulated="">
-                <strong>"Simulated grid."</strong>
-                " These nodes and VMs live in memory only; no hypervisor runs behind this page."
+                <strong>{SIMULATED.0}</strong>
+                {SIMULATED.1}
             </p>
         }
     });

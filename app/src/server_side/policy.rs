@@ -1,8 +1,8 @@
 //! What a browser may do with our pages, and from where it may change something.
 
-use super::refusals::worded_page;
+use super::refusals::PlainPages;
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
@@ -54,7 +54,7 @@ pub(super) async fn headers(request: Request<Body>, next: Next) -> Response {
 }
 
 /// Refuses to change anything on behalf of another site's page.
-pub(super) async fn same_origin(request: Request<Body>, next: Next) -> Response {
+pub(super) async fn same_origin(State(pages): State<PlainPages>, request: Request<Body>, next: Next) -> Response {
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     if is_reading || comes_from_here(request.headers()) {
         return next.run(request).await;
@@ -63,7 +63,7 @@ pub(super) async fn same_origin(request: Request<Body>, next: Next) -> Response 
         note.refused("it came from another site's page");
     }
     let text = "This request came from another site, so nothing was changed.";
-    (StatusCode::FORBIDDEN, worded_page(StatusCode::FORBIDDEN, "Not allowed", text)).into_response()
+    (StatusCode::FORBIDDEN, pages.worded(StatusCode::FORBIDDEN, "Not allowed", text)).into_response()
 }
 
 /// By what the browser says of the page that asks: `Sec-Fetch-Site`, or else `Origin` against `Host`. A client that

@@ -6,8 +6,9 @@
 
 use super::router::LARGEST_BODY;
 use crate::AppError;
+use crate::components::layout::SIMULATED;
 use axum::body::{Body, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
@@ -22,16 +23,23 @@ const LARGEST_ERROR: usize = 4096;
 const MOST_THROWN_AWAY: usize = 32 * 1024 * 1024;
 const LONGEST_THROWING_AWAY: Duration = Duration::from_secs(10);
 
-pub(super) async fn speak_plainly(request: Request<Body>, next: Next) -> Response {
+/// Pages in the product's look that need nothing to be made.
+#[derive(Clone, Copy)]
+pub(super) struct PlainPages {
+    /// Every page says so.
+    pub(super) is_simulated: bool,
+}
+
+pub(super) async fn speak_plainly(State(pages): State<PlainPages>, request: Request<Body>, next: Next) -> Response {
     let wants_page = wants_page(request.headers());
     let is_door = request.uri().path().starts_with("/api/");
     let response = next.run(request).await;
     if is_bare(&response) {
-        return plainly(response.status(), wants_page);
+        return pages.plainly(response.status(), wants_page);
     }
     if is_door && went_back_with_error(&response) {
         let status = if response.status().is_redirection() { StatusCode::BAD_REQUEST } else { response.status() };
-        return (status, page(status)).into_response();
+        return (status, pages.page(status)).into_response();
     }
     let has_own_status = is_door && response.status() == StatusCode::INTERNAL_SERVER_ERROR;
     if has_own_status { with_own_status(response).await } else { response }
@@ -72,20 +80,6 @@ fn wants_page(headers: &HeaderMap) -> bool {
     accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
-fn plainly(status: StatusCode, wants_page: bool) -> Response {
-    if wants_page {
-        return (status, page(status)).into_response();
-    }
-    let error = match status {
-        StatusCode::UNAUTHORIZED => AppError::SignedOut,
-        StatusCode::FORBIDDEN => AppError::Forbidden,
-        StatusCode::NOT_FOUND => AppError::NotFound,
-        StatusCode::PAYLOAD_TOO_LARGE => AppError::TooLarge,
-        _ => AppError::BadRequest,
-    };
-    (status, axum::Json(error)).into_response()
-}
-
 /// The same answer, under the status of the error that it carries.
 async fn with_own_status(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
@@ -98,32 +92,50 @@ async fn with_own_status(response: Response) -> Response {
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// A page without anything of the request in it.
-fn page(status: StatusCode) -> Html<String> {
-    let (title, text) = match status {
-        StatusCode::NOT_FOUND => ("Not found", "There is nothing at this address, or it is not yours."),
-        StatusCode::FORBIDDEN => ("Not allowed", "This is for administrators."),
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ("Too much", "This is more than a form may have, so nothing was changed. Go back and send less.")
+impl PlainPages {
+    fn plainly(self, status: StatusCode, wants_page: bool) -> Response {
+        if wants_page {
+            return (status, self.page(status)).into_response();
         }
-        status if status.is_client_error() => {
-            ("Not understood", "The request could not be read, so nothing was changed.")
-        }
-        _ => ("Something went wrong", "The cause was written down on our side. Try again later."),
-    };
-    worded_page(status, title, text)
-}
+        let error = match status {
+            StatusCode::UNAUTHORIZED => AppError::SignedOut,
+            StatusCode::FORBIDDEN => AppError::Forbidden,
+            StatusCode::NOT_FOUND => AppError::NotFound,
+            StatusCode::PAYLOAD_TOO_LARGE => AppError::TooLarge,
+            _ => AppError::BadRequest,
+        };
+        (status, axum::Json(error)).into_response()
+    }
 
-/// A page in the product's look that needs nothing to be made.
-pub(super) fn worded_page(status: StatusCode, title: &str, text: &str) -> Html<String> {
-    Html(format!(
-        "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · Hostgrid</title>\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-         <meta name=\"color-scheme\" content=\"light dark\">\
-         <link rel=\"icon\" type=\"image/svg+xml\" href=\"/favicon.svg\">\
-         <link rel=\"stylesheet\" href=\"/pkg/hostgrid.css\"></head><body><main class=\"page\">\
-         <section class=\"error-panel\"><p class=\"error-panel-status\">{}</p><h1>{title}</h1><p>{text}</p>\
-         <p><a class=\"button\" href=\"/\">To the start</a></p></section></main></body></html>",
-        status.as_u16()
-    ))
+    /// A page without anything of the request in it.
+    fn page(self, status: StatusCode) -> Html<String> {
+        let (title, text) = match status {
+            StatusCode::NOT_FOUND => ("Not found", "There is nothing at this address, or it is not yours."),
+            StatusCode::FORBIDDEN => ("Not allowed", "This is for administrators."),
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("Too much", "This is more than a form may have, so nothing was changed. Go back and send less.")
+            }
+            status if status.is_client_error() => {
+                ("Not understood", "The request could not be read, so nothing was changed.")
+            }
+            _ => ("Something went wrong", "The cause was written down on our side. Try again later."),
+        };
+        self.worded(status, title, text)
+    }
+
+    pub(super) fn worded(self, status: StatusCode, title: &str, text: &str) -> Html<String> {
+        let (word, more) = SIMULATED;
+        let banner = format!("<p class=\"banner\" data-simulated=\"\"><strong>{word}</strong>{more}</p>");
+        let banner = if self.is_simulated { banner } else { String::new() };
+        Html(format!(
+            "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · Hostgrid</title>\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <meta name=\"color-scheme\" content=\"light dark\">\
+             <link rel=\"icon\" type=\"image/svg+xml\" href=\"/favicon.svg\">\
+             <link rel=\"stylesheet\" href=\"/pkg/hostgrid.css\"></head><body>{banner}<main class=\"page\">\
+             <section class=\"error-panel\"><p class=\"error-panel-status\">{}</p><h1>{title}</h1><p>{text}</p>\
+             <p><a class=\"button\" href=\"/\">To the start</a></p></section></main></body></html>",
+            status.as_u16()
+        ))
+    }
 }

@@ -1,5 +1,6 @@
 //! The router of everything that people's browsers ask for: pages, doors, files, the stream of changes.
 
+use super::refusals::PlainPages;
 use super::{events, policy, refusals, shell};
 use crate::App;
 use axum::Router;
@@ -42,6 +43,7 @@ pub struct AppState {
 pub fn router(state: AppState) -> Router {
     let options = state.leptos_options.clone();
     let manager = state.manager.clone();
+    let plain = PlainPages { is_simulated: manager.is_simulated() };
     let files = files(&format!("{}/{}", options.site_root, options.site_pkg_dir));
     let sessions = SessionManagerLayer::new(StoreSessions::new(Arc::clone(&state.store)))
         .with_name("hostgrid")
@@ -56,10 +58,10 @@ pub fn router(state: AppState) -> Router {
     let stream: Router = Router::new().route("/events", get(events::events)).with_state(state);
     pages
         .merge(stream)
-        .layer(middleware::from_fn(policy::same_origin))
+        .layer(middleware::from_fn_with_state(plain, policy::same_origin))
         .layer(RequestBodyLimitLayer::new(LARGEST_BODY))
         .layer(middleware::from_fn(refusals::too_large))
-        .layer(middleware::from_fn(refusals::speak_plainly))
+        .layer(middleware::from_fn_with_state(plain, refusals::speak_plainly))
         .layer(middleware::from_fn_with_state(RefusalLog::default(), write_refusals))
         .layer(sessions)
         .nest_service(&format!("/{}", options.site_pkg_dir), files)
