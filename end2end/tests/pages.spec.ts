@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
 import type { Lab } from '../story/lab';
+import type { Panel } from '../story/panel';
 import { expect, test } from '../story/test';
 
 const customerPages = (lab: Lab) => {
@@ -113,12 +114,25 @@ test('the fields of a resize say what the address asks for, also after going bac
   await expect(owner.field('vCPUs')).toHaveValue('3');
 });
 
-test("a VM's page shows its usage as charts with a table behind them", async ({ as, lab }) => {
+/** Every chart of the page is drawn, and has its numbers behind it. */
+async function chartsAreDrawn(panel: Panel, path: string): Promise<void> {
+  await panel.open(path);
+  const charts = panel.page.locator('main figure.chart');
+  await expect(charts.locator('svg').first()).toBeVisible({ timeout: 90_000 });
+  for (const chart of await charts.all()) {
+    const title = await chart.locator('figcaption').innerText();
+    await expect(chart.locator('svg'), `${path}: ${title}`).toBeVisible({ timeout: 90_000 });
+    await chart.getByText('Numbers', { exact: true }).click();
+    await expect(chart.locator('tbody tr').first(), `${path}: the numbers of ${title}`).toBeVisible();
+  }
+}
+
+test('the charts of the dashboard, of a node and of a VM are drawn, each with its numbers', async ({ admin, as, lab }) => {
   const shop = lab.vm('shop');
   const owner = await as(shop.owner);
-  await owner.open(`/vms/${shop.id}`);
-  await expect(owner.page.locator('main figure svg, main .chart svg').first()).toBeVisible();
-  expect(await owner.page.locator('main table').count()).toBeGreaterThan(0);
+  await chartsAreDrawn(admin, '/admin');
+  await chartsAreDrawn(admin, `/admin/nodes/${shop.node}`);
+  await chartsAreDrawn(owner, `/vms/${shop.id}`);
   for (const text of [shop.name, 'north', 'Running']) await expect(owner.page.locator('main')).toContainText(text);
 });
 

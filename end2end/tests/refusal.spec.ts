@@ -1,4 +1,5 @@
 import { found } from '../story/lab';
+import { fillMemory, leaveMemory } from '../story/room';
 import { expect, test } from '../story/test';
 
 /** The first number in a text, without its separators. */
@@ -73,4 +74,30 @@ test('the admin sees counted reasons and what a node would have to give; the own
   const owner = await as(shop.owner);
   expect(await owner.preview(shop.id, { vcpus: 20 })).toBe('refused');
   for (const node of lab.nodes) await expect(owner.page.locator('body')).not.toContainText(node.name);
+});
+
+test('a plan that no longer holds is not begun: nothing starts, and the one that holds now is shown', async ({ admin, as, lab, allow }) => {
+  // A page that hears of nothing still shows what was.
+  allow(/Failed to load resource|ERR_|EventSource/i);
+  const shop = lab.vm('shop');
+  const owner = await as(shop.owner);
+  const before = await owner.operationsOf(shop.id);
+  const home = lab.simulated ? shop.node : lab.home(shop.id);
+  const size = await owner.sizeOf(shop.id);
+  await owner.page.route('**/events*', (route) => route.abort());
+  const giveBackFirst = await leaveMemory(admin, home, 512);
+  let giveBack = async () => {};
+  try {
+    expect(await owner.preview(shop.id, { memory_mib: size.memory_mib + 64 })).toBe('in-place-live');
+    giveBack = await fillMemory(admin, home);
+    await owner.button('Resize').click();
+    await expect(owner.page.locator('main')).toContainText('nothing was started');
+    await expect(owner.plan).not.toHaveAttribute('data-plan', 'in-place-live');
+    await expect(owner.page).toHaveURL(/\/resize/);
+  } finally {
+    await giveBack();
+    await giveBackFirst();
+  }
+  expect(await owner.operationsOf(shop.id)).toEqual(before);
+  if (!lab.simulated) expect(lab.home(shop.id)).toBe(home);
 });

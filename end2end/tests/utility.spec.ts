@@ -1,5 +1,6 @@
 import { readFileSync, readlinkSync } from 'node:fs';
 import { found } from '../story/lab';
+import { fillMemory } from '../story/room';
 import { expect, needsRealNodes, test } from '../story/test';
 
 test('the set of a utility VM that is destroyed goes stale, and it is brought back', async ({ admin, lab }) => {
@@ -38,4 +39,50 @@ test('the set of a utility VM that is destroyed goes stale, and it is brought ba
       await expect(set).toHaveAttribute('data-stale', 'false', { timeout: 500 });
     }, 'its set is fresh').toPass({ timeout: 90_000, intervals: [1000] });
   }
+});
+
+test('while the utility modules of a kind are dead nothing is deployed there and nothing moves there cold', async ({ admin, as, lab }) => {
+  needsRealNodes(lab);
+  test.setTimeout(240_000);
+  const { id: vm, owner: email } = lab.vm('catalogue');
+  const owner = await as(email);
+  const source = lab.home(vm);
+  const nodes = [source, ...lab.others(source).map(({ name }) => name)];
+  const size = await owner.sizeOf(vm);
+  const larger = { memory_mib: size.memory_mib + 64 };
+  const isStale = async (node: string, stale: boolean) => {
+    const html = await (await admin.page.request.get(`/admin/nodes/${node}`)).text();
+    return new RegExp(`data-set="utility"[^>]*data-stale="${stale}"`).test(html);
+  };
+  const giveBack = await fillMemory(admin, source);
+  const name = `nobody-${test.info().retry}`;
+  const deploy = async () => {
+    await owner.open('/vms/new');
+    await owner.field('Name').fill(name);
+    await owner.page.getByLabel('Image').selectOption('tiny-container');
+    await owner.page.getByLabel('Offer').selectOption({ index: 0 });
+    await owner.button('Deploy').click();
+  };
+  try {
+    expect(await owner.preview(vm, larger)).toBe('move-cold');
+    for (const node of nodes) lab.inside(node, 'pkill', '-STOP', '-f', '^/proc/self/exe worker');
+    for (const node of nodes) {
+      await expect.poll(() => isStale(node, true), { message: `${node} is stale`, timeout: 40_000, intervals: [250] }).toBe(true);
+    }
+    expect(await owner.preview(vm, larger)).toBe('refused');
+    await expect(owner.plan).toContainText(/utility|report/i);
+    await deploy();
+    await expect(owner.problem).toContainText(/utility|report/i);
+    // They are brought back by themselves, and then all of it goes.
+    for (const node of nodes) {
+      await expect.poll(() => isStale(node, false), { message: `${node} is fresh`, timeout: 90_000, intervals: [500] }).toBe(true);
+    }
+    await expect(async () => expect(await owner.preview(vm, larger)).toBe('move-cold')).toPass({ timeout: 30_000 });
+  } finally {
+    await giveBack();
+  }
+  expect(lab.home(vm)).toBe(source);
+  const id = await owner.deploy(name, 'tiny-container');
+  await owner.remove(id);
+  expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
 });

@@ -20,6 +20,17 @@ impl fmt::Display for Grouped {
     }
 }
 
+/// So many of something: `1 node`, `1,000 nodes`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counted<'a>(pub u64, pub &'a str);
+
+impl fmt::Display for Counted<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(count, word) = *self;
+        write!(formatter, "{} {word}{}", Grouped(count), if count == 1 { "" } else { "s" })
+    }
+}
+
 /// An amount of a resource in the units of [`crate::Resources`]: `4 vCPUs`, `65,536 MiB`; disk that is a whole number
 /// of GiB in GiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -110,12 +110,14 @@ impl From<Moves> for MoveLimits {
     }
 }
 
-/// What customers can still do about an operation.
+/// How long operations are looked after, and what customers can still do about them.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Operations {
     /// For how many hours after a resize the way back is offered; 0 to 8760, 0 for never.
     pub(crate) revert_window_hours: u64,
+    /// How long both ends of a move are looked at before where the VM runs is called unknown, in seconds; 10 to 3600.
+    pub(crate) unknown_seconds: u64,
 }
 
 impl Operations {
@@ -124,7 +126,8 @@ impl Operations {
 
 impl Default for Operations {
     fn default() -> Self {
-        Self { revert_window_hours: manager::Pace::default().revert_window.as_secs() / 3600 }
+        let pace = manager::Pace::default();
+        Self { revert_window_hours: pace.revert_window.as_secs() / 3600, unknown_seconds: pace.unknown.as_secs() }
     }
 }
 
@@ -204,6 +207,9 @@ impl Configuration {
         }
         if self.operations.revert_window_hours > Operations::LONGEST_WINDOW_HOURS {
             return Err(ConfigurationError::Wrong("operations: revert_window_hours is from 0 to 8760".to_owned()));
+        }
+        if !(10..=3600).contains(&self.operations.unknown_seconds) {
+            return Err(ConfigurationError::Wrong("operations: unknown_seconds is from 10 to 3600".to_owned()));
         }
         if self.network.first > self.network.last {
             return Err(ConfigurationError::Wrong("network.first is above network.last".to_owned()));
@@ -365,6 +371,18 @@ mod tests {
         assert_eq!(hours(&EXAMPLE.replace("revert_window_hours = 24", "")).unwrap(), 24);
         let error = hours(&EXAMPLE.replace("revert_window_hours = 24", "revert_window_hours = 8761")).unwrap_err();
         assert!(error.to_string().starts_with("operations:"), "{error}");
+    }
+
+    #[test]
+    fn what_is_unknown_is_looked_at_for_so_many_seconds() {
+        let seconds = |text: &str| parse(text).map(|read| read.operations.unknown_seconds);
+        assert_eq!(seconds(EXAMPLE).unwrap(), 120);
+        assert_eq!(seconds(&EXAMPLE.replace("unknown_seconds = 120", "unknown_seconds = 30")).unwrap(), 30);
+        assert_eq!(seconds(&EXAMPLE.replace("unknown_seconds = 120", "")).unwrap(), 120);
+        for wrong in ["0", "9", "3601"] {
+            let text = EXAMPLE.replace("unknown_seconds = 120", &format!("unknown_seconds = {wrong}"));
+            assert!(seconds(&text).unwrap_err().to_string().starts_with("operations:"), "{wrong}");
+        }
     }
 
     #[test]

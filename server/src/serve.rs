@@ -188,6 +188,7 @@ async fn open(
             moves: configuration.moves.into(),
             shut_down: Duration::from_secs(configuration.guests.shut_down_seconds),
             revert_window: Duration::from_hours(configuration.operations.revert_window_hours),
+            unknown: Duration::from_secs(configuration.operations.unknown_seconds),
             ..Pace::default()
         },
     })

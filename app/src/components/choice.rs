@@ -1,7 +1,7 @@
 //! For admins: why this node, or why none. The answer first, the list of nodes on demand.
 
 use crate::view::plan::{CandidateView, ChoiceView, RejectionPage, RejectionView, RejectionsView};
-use grid::wording::Grouped;
+use grid::wording::{Counted, Grouped};
 use leptos::prelude::*;
 
 #[component]
@@ -18,7 +18,7 @@ pub fn Choice(choice: ChoiceView) -> impl IntoView {
     let reasons = choice
         .reasons
         .into_iter()
-        .map(|(nodes, why)| view! { <li><strong>{counted(nodes)}": "</strong>{why}</li> })
+        .map(|(nodes, why)| view! { <li><strong>{Counted(nodes, "node").to_string()}": "</strong>{why}</li> })
         .collect_view();
     let best = (!choice.best.is_empty()).then(|| view! { <Best best=choice.best candidates=choice.candidates/> });
     let nodes = choice.nodes.map(|nodes| view! { <Rejections home=choice.home nodes/> });
@@ -32,10 +32,6 @@ pub fn Choice(choice: ChoiceView) -> impl IntoView {
         </div>
     }
     .into_any()
-}
-
-fn counted(nodes: u64) -> String {
-    if nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", Grouped(nodes)) }
 }
 
 /// The chosen node and the runners-up, with their scores in parts.
@@ -79,7 +75,7 @@ fn Best(best: Vec<CandidateView>, candidates: u64) -> impl IntoView {
         </div>
         <p class="field-hint">
             "The lowest cost by its kind's policy is chosen; of equals the less busy. "
-            {(others > 0).then(|| format!("{} more could take it.", counted(others)))}
+            {(others > 0).then(|| format!("{} more could take it.", Counted(others, "node")))}
         </p>
     }
     .into_any()
@@ -90,7 +86,7 @@ fn Best(best: Vec<CandidateView>, candidates: u64) -> impl IntoView {
 fn Rejections(home: RejectionView, nodes: RejectionsView) -> impl IntoView {
     let RejectionsView { all, page, first } = nodes;
     let Some(page) = page else {
-        return view! { <p><a href=first>{format!("Why not: {} of its kind, one by one", counted(all))}</a></p> }
+        return view! { <p><a href=first>{format!("Why not: {} of its kind, one by one", Counted(all, "node"))}</a></p> }
             .into_any();
     };
     let leaf = view! { <Leaf all first page=page.clone()/> };
@@ -136,7 +132,7 @@ fn Leaf(all: u64, first: String, page: RejectionPage) -> impl IntoView {
     (!links.is_empty()).then(|| {
         view! {
             <nav class="leaf" aria-label="Nodes of its kind">
-                <span>{format!("{} to {} of {}", Grouped(page.from), Grouped(to), counted(all))}</span>
+                <span>{format!("{} to {} of {}", Grouped(page.from), Grouped(to), Counted(all, "node"))}</span>
                 {links}
             </nav>
         }

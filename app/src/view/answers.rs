@@ -6,7 +6,7 @@ use super::node::Tone;
 use grid::explain::explain_obstacle_naming;
 use grid::map::{Answers, LossOf, Obstacle, Part, PartAnswer, Stranded};
 use grid::offer::Offer;
-use grid::wording::Grouped;
+use grid::wording::Counted;
 use grid::{HypervisorKind, NodeId, Resource, Resources, Size, VmId};
 use serde::{Deserialize, Serialize};
 
@@ -130,9 +130,9 @@ fn parts(parts: &[PartAnswer]) -> Vec<PartView> {
 }
 
 fn nodes_in_words(nodes: u32, ready: u32) -> String {
-    let counted = counted(nodes.into(), "node");
+    let counted = Counted(nodes.into(), "node");
     match (nodes, ready) {
-        (all, ready) if all == ready => counted,
+        (all, ready) if all == ready => counted.to_string(),
         (_, 0) => format!("{counted}, none takes VMs now"),
         (_, 1) => format!("{counted}, 1 takes VMs now"),
         (_, ready) => format!("{counted}, {ready} take VMs now"),
@@ -150,7 +150,7 @@ fn loss(answers: &Answers, names: &dyn Names) -> QuestionView {
             };
             let left = loss.left_over;
             let words =
-                format!("{} without a place: {}", counted(left.vms.into(), "VM"), list(left.resources, amounts::asked));
+                format!("{} without a place: {}", Counted(left.vms.into(), "VM"), list(left.resources, amounts::asked));
             ObstacleView { name, is_node, why: why(&loss.obstacle, names), left_over: Some(words) }
         })
         .collect();
@@ -173,7 +173,7 @@ fn drain(answers: &Answers, names: &dyn Names) -> QuestionView {
     let (tone, answer) = match (lines.len(), answers.nodes) {
         (_, 0) => (Tone::Neutral, "There are no nodes yet".to_owned()),
         (0, _) => (Tone::Good, "Every node can be drained now".to_owned()),
-        (some, all) => (Tone::Warning, format!("{some} of {} can't be drained now", counted(all.into(), "node"))),
+        (some, all) => (Tone::Warning, format!("{some} of {} can't be drained now", Counted(all.into(), "node"))),
     };
     QuestionView { tone, answer, lines }
 }
@@ -193,7 +193,7 @@ fn stranded(answers: &Answers, offers: &[Offer]) -> StrandedView {
         Some(offer) => format!(
             "{} on {}, where not even one {} fits",
             list(on_them, amounts::free),
-            counted(nodes, "node"),
+            Counted(nodes, "node"),
             offer.name
         ),
     };
@@ -206,7 +206,7 @@ fn stranded(answers: &Answers, offers: &[Offer]) -> StrandedView {
 fn stranded_line(kind: HypervisorKind, offer: &Offer, found: &Stranded) -> StrandedLine {
     let first = Resource::ALL.into_iter().zip(found.runs_out_first).filter(|(_, nodes)| *nodes > 0);
     let first: Vec<String> =
-        first.map(|(resource, nodes)| format!("{} on {}", resource.as_str(), counted(nodes, "node"))).collect();
+        first.map(|(resource, nodes)| format!("{} on {}", resource.as_str(), Counted(nodes, "node"))).collect();
     StrandedLine {
         kind: kind.to_string(),
         offer: offer.name.clone(),
@@ -230,10 +230,6 @@ fn list(amounts: Resources, written: impl Fn(Resource, u64) -> String) -> String
         })
         .collect();
     if texts.is_empty() { "nothing".to_owned() } else { texts.join(" · ") }
-}
-
-fn counted(count: u64, word: &str) -> String {
-    if count == 1 { format!("1 {word}") } else { format!("{} {word}s", Grouped(count)) }
 }
 
 #[cfg(test)]

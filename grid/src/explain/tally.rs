@@ -2,7 +2,7 @@
 
 use crate::map::{Loss, LossOf, Obstacle, ResourceMap};
 use crate::placement::{Candidate, Lack, Request, Tally, Why};
-use crate::wording::{Amount, Grouped};
+use crate::wording::{Amount, Counted, Grouped};
 use crate::{NodeId, Resource, Resources, VmId};
 use std::fmt::Write;
 
@@ -11,15 +11,15 @@ use std::fmt::Write;
 pub fn explain_tally(map: &ResourceMap, request: &Request, tally: &Tally) -> String {
     let mut text = format!("asked: {}, {}", request.kind, amounts(request.resources));
     if let Some(chosen) = &tally.chosen {
-        let _ = write!(text, "\nchosen of {}: {}", counted(tally.candidates), candidate(map, chosen));
+        let _ = write!(text, "\nchosen of {}: {}", Counted(tally.candidates, "node"), candidate(map, chosen));
     } else {
-        let _ = write!(text, "\nno node can take it, of {}", counted(tally.rejected()));
+        let _ = write!(text, "\nno node can take it, of {}", Counted(tally.rejected(), "node"));
     }
     for next in &tally.runners_up {
         let _ = write!(text, "\nthen: {}", candidate(map, next));
     }
     for (why, nodes) in &tally.reasons {
-        let _ = write!(text, "\n{}: {}", counted(*nodes), explain_why(map, why));
+        let _ = write!(text, "\n{}: {}", Counted(*nodes, "node"), explain_why(map, why));
     }
     text
 }
@@ -87,10 +87,6 @@ fn lack(map: &ResourceMap, lack: &Lack) -> String {
     let Lack { resource, asked, most_free, most_free_on } = lack;
     let [asked, most_free] = [asked, most_free].map(|amount| Amount(*resource, *amount));
     format!("{}, asked {asked}, most free {most_free} on {}", resource.as_str(), name(map, *most_free_on))
-}
-
-fn counted(nodes: u64) -> String {
-    if nodes == 1 { "1 node".to_owned() } else { format!("{} nodes", Grouped(nodes)) }
 }
 
 fn amounts(resources: Resources) -> String {

@@ -24,6 +24,8 @@ pub(crate) enum Back {
 pub(super) struct CameBack {
     /// Nodes that have been looked at and are being watched.
     watched: BTreeSet<NodeId>,
+    /// VMs of which the first look has not said yet what becomes of them.
+    undecided: BTreeSet<VmId>,
     /// VMs that ran when their nodes fell silent.
     ran: BTreeSet<VmId>,
     /// VMs that are about to be started again: that they are seen off says nothing new of them.
@@ -31,9 +33,21 @@ pub(super) struct CameBack {
 }
 
 impl CameBack {
-    /// A fresh sample of the node is there; answers whether it is the first look.
-    pub(super) fn looks(&mut self, node: NodeId) -> bool {
-        self.watched.insert(node)
+    /// A fresh sample of the node, which is the home of these VMs, is there.
+    pub(super) fn looks(&mut self, node: NodeId, vms: impl IntoIterator<Item = VmId>) {
+        if self.watched.insert(node) {
+            self.undecided.extend(vms);
+        }
+    }
+
+    /// Whether the first look at its node is still to say what becomes of it.
+    pub(super) fn is_undecided(&self, vm: VmId) -> bool {
+        self.undecided.contains(&vm)
+    }
+
+    /// It is said what becomes of it.
+    pub(super) fn is_decided(&mut self, vm: VmId) {
+        self.undecided.remove(&vm);
     }
 
     /// Nothing fresh is known of the node.
@@ -70,9 +84,14 @@ impl CameBack {
         self.starting.contains(&vm)
     }
 
-    /// Its start has begun, or could not be.
-    pub(super) fn has_started(&mut self, vm: VmId) {
+    /// Its start has begun, or is not wanted any more; or it could not be begun, and is tried again at the next look.
+    pub(super) fn has_started(&mut self, vm: VmId, is_seen_to: bool) {
         self.starting.remove(&vm);
+        if is_seen_to {
+            self.is_decided(vm);
+        } else {
+            self.ran.insert(vm);
+        }
     }
 }
 
@@ -110,10 +129,33 @@ mod tests {
     fn only_the_first_look_is_one() {
         let mut back = CameBack::default();
         let node = NodeId(Uuid::from_u128(1));
-        assert!(back.looks(node));
-        assert!(!back.looks(node));
+        let id = vm(VmState::Running).id;
+        back.looks(node, [id]);
+        assert!(back.is_undecided(id));
+        back.looks(node, [id]);
+        assert!(back.is_undecided(id), "until it is decided");
+        back.is_decided(id);
+        back.looks(node, [id]);
+        assert!(!back.is_undecided(id));
         back.is_silent(node, &[]);
-        assert!(back.looks(node));
+        back.looks(node, [id]);
+        assert!(back.is_undecided(id));
+    }
+
+    #[test]
+    fn a_start_that_could_not_be_begun_is_tried_again() {
+        let mut back = CameBack::default();
+        let vm = vm(VmState::Unknown);
+        back.is_silent(vm.node, &[Vm { state: VmState::Running, ..vm.clone() }]);
+        back.looks(vm.node, [vm.id]);
+        for is_seen_to in [false, true] {
+            assert!(back.is_undecided(vm.id) && back.ran(&vm));
+            back.starts(vm.id);
+            assert!(back.is_starting(vm.id));
+            back.has_started(vm.id, is_seen_to);
+            assert!(!back.is_starting(vm.id));
+        }
+        assert!(!back.is_undecided(vm.id) && !back.ran(&vm));
     }
 
     #[test]

@@ -114,9 +114,9 @@ impl Collector {
         self.returns_taken.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// The start of a VM that was to run again has begun, or could not be.
-    pub(crate) fn restored(&self, vm: VmId) {
-        self.came_back().has_started(vm);
+    /// The start of a VM that was to run again has begun, or is not wanted any more; or it could not be begun.
+    pub(crate) fn restored(&self, vm: VmId, is_seen_to: bool) {
+        self.came_back().has_started(vm, is_seen_to);
     }
 
     fn returned(&self, what: Back) {

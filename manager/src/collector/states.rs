@@ -15,19 +15,21 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
     let map = collector.map();
     let Some(entry) = map.get(node) else { return };
     let stale_after_ms = collector.shared.pace.freshness.stale_after_ms;
-    let first_look = first_look(collector, node, entry, stale_after_ms);
-    if first_look {
-        let domains = entry.hypervisor.iter().flat_map(|reading| &reading.sample.domains);
-        collector.came_back().are_known(domains.filter(|it| it.state == DomainState::Running).map(|it| it.id));
-    }
+    look(collector, node, entry, stale_after_ms);
     let changed: Vec<(Vm, VmState)> = {
         let heard = collector.heard();
+        let mut came_back = collector.came_back();
         let homely = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
-        let idle = homely.iter().filter(|vm| !heard.records.worked_on.contains(&vm.id));
-        let changes = idle.filter_map(|vm| Some((vm, seen(vm, entry, clock::now(), stale_after_ms)?)));
-        // One on which an operation still worked when the node was asked is shown as it was meanwhile.
-        let is_told = |vm: VmId, state| state == VmState::Unknown || !heard.is_worked_on(vm, Some(asked_at));
-        changes.filter(|(vm, state)| is_told(vm.id, *state)).map(|(vm, state)| (vm.clone(), state)).collect()
+        let mut changed = Vec::new();
+        for vm in homely {
+            match seen(vm, entry, clock::now(), stale_after_ms) {
+                // One on which an operation still worked when the node was asked is shown as it was meanwhile.
+                Some(state) if state != VmState::Unknown && heard.is_worked_on(vm.id, Some(asked_at)) => {}
+                Some(state) if !heard.records.worked_on.contains(&vm.id) => changed.push((vm.clone(), state)),
+                _ => came_back.is_decided(vm.id),
+            }
+        }
+        changed
     };
     if changed.is_empty() {
         return;
@@ -42,7 +44,7 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
             Ok(Some(now)) if now.generation == vm.generation => {}
             _ => continue,
         }
-        let went_down = first_look || is_off_unexplained(vm, entry);
+        let went_down = collector.came_back().is_undecided(vm.id) || is_off_unexplained(vm, entry);
         if went_down && *state == VmState::Stopped && collector.came_back().ran(vm) {
             // Its start says what becomes of it.
             collector.returned(Back::Vm(vm.id));
@@ -51,6 +53,7 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
         if *state != VmState::Unknown {
             collector.came_back().are_known([vm.id]);
         }
+        collector.came_back().is_decided(vm.id);
         tracing::info!(vm = %vm.id, from = vm.state.as_str(), to = state.as_str(), "a VM's state");
         match collector.shared.store.vm_state_set(vm.id, *state, None).await {
             Ok(()) => collector.shared.tell(Change::Vm(vm.id)),
@@ -63,19 +66,21 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
     }
 }
 
-/// Whether this is the first fresh sample of the node since this process began, or since the node was silent.
-fn first_look(collector: &Collector, node: NodeId, entry: &MapNode, stale_after_ms: u64) -> bool {
-    let fresh = believed(entry, clock::now(), stale_after_ms).is_some();
+/// Notes whether the node is being looked at, and for the first time since this process began or it was silent.
+fn look(collector: &Collector, node: NodeId, entry: &MapNode, stale_after_ms: u64) {
+    let heard = collector.heard();
+    let vms = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
+    let mut came_back = collector.came_back();
+    let Some(reading) = believed(entry, clock::now(), stale_after_ms) else {
+        came_back.is_silent(node, vms);
+        return;
+    };
     // What an earlier run heard says nothing of now.
-    let heard_now = entry.hypervisor.as_ref().is_some_and(|reading| reading.at >= collector.opened_at);
-    if fresh && heard_now {
-        return collector.came_back().looks(node);
+    if reading.at >= collector.opened_at {
+        came_back.looks(node, vms.iter().map(|vm| vm.id));
+        let running = reading.sample.domains.iter().filter(|domain| domain.state == DomainState::Running);
+        came_back.are_known(running.map(|domain| domain.id));
     }
-    if !fresh {
-        let vms = collector.heard().records.vms.get(&node).cloned().unwrap_or_default();
-        collector.came_back().is_silent(node, &vms);
-    }
-    false
 }
 
 /// What the hypervisor says, where it is fresh; nothing that a fenced node says is believed.

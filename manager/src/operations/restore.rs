@@ -28,10 +28,11 @@ pub(crate) async fn restore(
     while let Some(back) = returns.recv().await {
         match back {
             Back::Vm(id) => {
-                if let Err(error) = start(&shared, &collector, &driver, id).await {
-                    tracing::warn!(vm = %id, %error, "a VM that ran was not started again");
+                let started = start(&shared, &collector, &driver, id).await;
+                if let Err(error) = &started {
+                    tracing::warn!(vm = %id, %error, "a VM that ran was not started again; it is tried at the next look");
                 }
-                collector.restored(id);
+                collector.restored(id, started.is_ok());
             }
             Back::Node(id) => {
                 if let Err(error) = try_again(&shared, &driver, id).await {

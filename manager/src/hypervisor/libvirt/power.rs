@@ -1,21 +1,27 @@
 //! Install, change the configuration, start, stop, remove.
 
 use super::errors::Failure;
-use super::kind::Traits;
+use super::kind::{Guest, Traits};
 use super::lane::Lane;
-use super::{CHANGE, LOOK, limit, lookup, resize};
+use super::{CHANGE, LOOK, limit, lookup, raw, resize};
 use crate::hypervisor::HypervisorError;
 use grid::vm::Maxima;
 use grid::{Size, VmId};
 use std::time::Duration;
 use tokio::time::Instant;
 use virt::connect::Connect;
+use virt::domain::Domain;
 use virt::error::ErrorNumber;
 use virt_sys as sys;
 
 /// How often a VM that shall shut down is looked at, and asked again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(3);
+
+/// How often a container is started, how long its init process may remain unknown, and how often that is looked at.
+const STARTS: usize = 3;
+const INIT_IS_TOLD: Duration = Duration::from_secs(2);
+const LOOK_FOR_INIT_EVERY: Duration = Duration::from_millis(20);
 
 pub(super) fn define(connection: &Connect, xml: &str) -> Result<(), Failure> {
     let domain = connection.define_domain_xml(xml)?;
@@ -55,11 +61,11 @@ pub(super) fn undefine(connection: &Connect, vm: VmId) -> Result<(), Failure> {
 
 pub(super) fn start(connection: &Connect, traits: &Traits, vm: VmId) -> Result<(), Failure> {
     let domain = lookup::get(connection, vm)?;
-    if !domain.is_active()?
-        && let Err(error) = domain.create()
-        && !domain.is_active()?
-    {
-        return Err(error.into());
+    if !domain.is_active()? {
+        match traits.guest {
+            Guest::Machine { .. } => create(&domain)?,
+            Guest::Container => create_container(&domain)?,
+        }
     }
     // The VM runs: a limit that can't be set is no reason to say that it doesn't. Each sample tries again.
     if let Err(failure) = limit::enforce(connection, traits, vm) {
@@ -68,14 +74,50 @@ pub(super) fn start(connection: &Connect, traits: &Traits, vm: VmId) -> Result<(
     Ok(())
 }
 
-pub(super) fn force_off(connection: &Connect, vm: VmId) -> Result<(), Failure> {
-    let domain = lookup::get(connection, vm)?;
-    if let Err(error) = domain.destroy()
-        && domain.is_active().unwrap_or(false)
-    {
-        return Err(error.into());
+fn create(domain: &Domain) -> Result<(), Failure> {
+    match domain.create() {
+        Err(error) if !domain.is_active()? => Err(error.into()),
+        _ => Ok(()),
     }
-    Ok(())
+}
+
+/// libvirt listens to a container's controller before it knows what to listen for, and misses now and then which process
+/// is the container's init. It could never ask that container to shut down: better it is started once more, while it has
+/// not begun anything.
+fn create_container(domain: &Domain) -> Result<(), Failure> {
+    for _ in 0..STARTS {
+        create(domain)?;
+        let end = std::time::Instant::now() + INIT_IS_TOLD;
+        while std::time::Instant::now() < end {
+            if is_init_known(domain)? {
+                return Ok(());
+            }
+            std::thread::sleep(LOOK_FOR_INIT_EVERY);
+        }
+        tracing::warn!(domain = %domain.name()?, "libvirt does not know the container's init process; started once more");
+        destroy(domain)?;
+    }
+    Err(HypervisorError::Refused("libvirt does not know the container's init process".into()).into())
+}
+
+/// Whether libvirt knows the init process of a container, which can only be asked to shut down then. One that ended
+/// already has none to be known.
+fn is_init_known(domain: &Domain) -> Result<bool, Failure> {
+    match raw::touch_init(domain).map_err(Failure::from) {
+        Err(failure) if failure.is(ErrorNumber::OperationInvalid) => Ok(!domain.is_active()?),
+        _ => Ok(true),
+    }
+}
+
+fn destroy(domain: &Domain) -> Result<(), Failure> {
+    match domain.destroy() {
+        Err(error) if domain.is_active().unwrap_or(false) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn force_off(connection: &Connect, vm: VmId) -> Result<(), Failure> {
+    destroy(&lookup::get(connection, vm)?)
 }
 
 /// Asks by the kind's ways, each in its turn and again, until the VM is off or the deadline has come: a guest that is
@@ -113,7 +155,8 @@ async fn is_off(jobs: &Lane, vm: VmId) -> Result<bool, HypervisorError> {
     looked.await
 }
 
-/// Asks in the way whose turn it is, or in the next where that is not possible. That it ended meanwhile is fine.
+/// Asks in the way whose turn it is, or in the next where that is not possible. That it ended meanwhile is fine; that it
+/// can't be asked as it is now is as if it had not heard.
 fn ask_to_shut_down(connection: &Connect, traits: &Traits, vm: VmId, turn: usize) -> Result<(), Failure> {
     let domain = lookup::get(connection, vm)?;
     let mut last = Ok(());
@@ -126,8 +169,14 @@ fn ask_to_shut_down(connection: &Connect, traits: &Traits, vm: VmId, turn: usize
             return Ok(());
         }
     }
-    match last {
-        Err(error) if domain.is_active()? => Err(error.into()),
-        _ => Ok(()),
+    let Err(error) = last else { return Ok(()) };
+    let failure = Failure::from(error);
+    if !domain.is_active()? {
+        Ok(())
+    } else if failure.is(ErrorNumber::OperationInvalid) {
+        tracing::warn!(error = %failure.into_error(true), %vm, "the VM can't be asked to shut down now");
+        Ok(())
+    } else {
+        Err(failure)
     }
 }

@@ -1,5 +1,5 @@
 //! What `virt` doesn't wrap, made safe: the bulk statistics' values, the node's CPU times, a job's figures
-//! and its abort.
+//! and its abort, a container's init process.
 //!
 //! Beside `events` the only file with `unsafe`. Each function takes a live [`Connect`] or [`Domain`], whose pointer is valid
 //! as long as the reference, and frees what libvirt allocated before it returns.
@@ -157,5 +157,13 @@ pub(super) fn job(domain: &Domain, flags: c_uint) -> Result<BTreeMap<String, u64
 pub(super) fn abort_job(domain: &Domain) -> Result<(), Error> {
     // SAFETY: the domain is valid.
     let answer = unsafe { sys::virDomainAbortJob(domain.as_ptr()) };
+    if answer < 0 { Err(Error::last_error()) } else { Ok(()) }
+}
+
+/// Asks whether a domain's init process, which the driver of containers alone knows, could be sent a signal; sends none.
+pub(super) fn touch_init(domain: &Domain) -> Result<(), Error> {
+    let nothing = sys::VIR_DOMAIN_PROCESS_SIGNAL_NOP;
+    // SAFETY: the domain is valid.
+    let answer = unsafe { sys::virDomainSendProcessSignal(domain.as_ptr(), 1, nothing, 0) };
     if answer < 0 { Err(Error::last_error()) } else { Ok(()) }
 }

@@ -7,6 +7,7 @@ use grid::UnixMillis;
 use grid::map::{Disagreement, Fact, MapNode};
 use grid::sample::{HypervisorSample, ImageSample, Source, UtilitySample};
 use grid::sanitise::Flag;
+use grid::wording::Counted;
 
 /// A fact: its name, what each source says, and which disagreement would be about it.
 struct Row {
@@ -109,7 +110,7 @@ fn shared_rows(hypervisor: Option<&HypervisorSample>, utility: Option<&UtilitySa
         .of(&["memory_free_mib", "node_memory_free_mib"]),
         Row::new(
             "VMs",
-            hypervisor.map(|sample| format!("{} domains", sample.domains.len())),
+            hypervisor.map(|sample| Counted(sample.domains.len() as u64, "domain").to_string()),
             utility.map(|sample| format!("{} deployed", sample.deployed.len())),
         ),
         Row::new("Version", hypervisor.map(versions), utility.map(|sample| sample.version.clone())),
