@@ -1,7 +1,7 @@
 // A VM whose growth needs another node, for what is hit in the middle of it; and where it must be found afterwards.
 
 import { expect } from '@playwright/test';
-import { heartbeat } from './guest';
+import { heard, heartbeat } from './guest';
 import { found, type Lab } from './lab';
 import type { Panel } from './panel';
 import { fillMemory } from './room';
@@ -21,6 +21,7 @@ export async function scene(name: string, admin: Panel, as: (email: string) => P
   const source = lab.home(vm);
   const destination = found(lab.others(source)[0], 'another node of its kind').name;
   const size = await owner.sizeOf(vm);
+  await expect.poll(() => heard(lab, vm), { message: 'it has booted', timeout: 60_000 }).toBeTruthy();
   const before = heartbeat(lab, vm);
   const giveBack = await fillMemory(admin, source);
   const plan = await owner.preview(vm, { memory_mib: size.memory_mib + 128 });

@@ -1,5 +1,5 @@
 import { found } from '../story/lab';
-import { fillMemory, leaveMemory } from '../story/room';
+import { fillVcpus } from '../story/room';
 import { expect, test } from '../story/test';
 
 /** The first number in a text, without its separators. */
@@ -85,18 +85,16 @@ test('a plan that no longer holds is not begun: nothing starts, and the one that
   const home = lab.simulated ? shop.node : lab.home(shop.id);
   const size = await owner.sizeOf(shop.id);
   await owner.page.route('**/events*', (route) => route.abort());
-  const giveBackFirst = await leaveMemory(admin, home, 512);
   let giveBack = async () => {};
   try {
-    expect(await owner.preview(shop.id, { memory_mib: size.memory_mib + 64 })).toBe('in-place-live');
-    giveBack = await fillMemory(admin, home);
+    expect(await owner.preview(shop.id, { vcpus: size.vcpus + 1 })).toBe('in-place-live');
+    giveBack = await fillVcpus(admin, home);
     await owner.button('Resize').click();
     await expect(owner.page.locator('main')).toContainText('nothing was started');
     await expect(owner.plan).not.toHaveAttribute('data-plan', 'in-place-live');
     await expect(owner.page).toHaveURL(/\/resize/);
   } finally {
     await giveBack();
-    await giveBackFirst();
   }
   expect(await owner.operationsOf(shop.id)).toEqual(before);
   if (!lab.simulated) expect(lab.home(shop.id)).toBe(home);

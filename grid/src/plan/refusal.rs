@@ -176,8 +176,7 @@ impl fmt::Display for RefusalReason {
             }
             Self::NotReady { condition } => write!(
                 formatter,
-                "There may be room, but it can't be used right now ({}). Try again later.",
-                condition.as_str()
+                "There may be room, but the node that has it can't be used right now: it is {condition}. Try again later.",
             ),
             Self::QuotaExceeded { resource, asked, left } => {
                 let [asked, left] = [asked, left].map(|amount| Amount(resource, amount));
