@@ -55,6 +55,11 @@ impl Form {
         Self { action: attribute(head, "action").unwrap(), fields: fields.collect() }
     }
 
+    /// Whether it has such a tick.
+    pub(crate) fn has_tick(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.is_tick && field.name == name)
+    }
+
     /// What is sent where this was typed, or ticked: a tick's own value.
     fn sent<'a>(&'a self, typed: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         for (name, _) in typed {
@@ -191,4 +196,13 @@ pub(crate) fn call_as_module(port: u16, path: &str, key: &str, body: &str) -> u1
     let url = format!("http://127.0.0.1:{port}{path}");
     let request = agent().post(&url).header("authorization", format!("Bearer {key}"));
     request.send(body).unwrap().status().as_u16()
+}
+
+/// The key that a utility module is given for its token.
+pub(crate) fn enrol(port: u16, token: &str) -> String {
+    let body = format!(r#"{{"token":"{token}","boot_id":"the-boot","version":"1.2.3"}}"#);
+    let mut answer = agent().post(format!("http://127.0.0.1:{port}/utility/enrol")).send(&body).unwrap();
+    let answer = answer.body_mut().read_to_string().unwrap();
+    let enrolled: grid::work::Enrolled = serde_json::from_str(&answer).unwrap_or_else(|_| panic!("{answer}"));
+    enrolled.key
 }

@@ -1,13 +1,16 @@
 //! A server of its own, seeded: ada and ben of two tenants with a VM each, and an admin, on four simulated nodes.
 
 use crate::browser::{Answer, Browser};
+use grid::operation::OperationKind;
+use manager::store::OperationStore;
+use manager::store::sqlite::SqliteStore;
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) const NODES: [(&str, &str); 4] =
@@ -256,6 +259,22 @@ impl Server {
     pub(crate) fn home(&self, vm: &str) -> String {
         let page = self.signed_in("admin").page(&format!("/vms/{vm}")).body;
         page.split("/admin/nodes/").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+
+    /// Whether the resize with this page may force its guest off.
+    pub(crate) fn may_force_off(&self, page: &str) -> bool {
+        let id = page.trim_start_matches("/operations/").parse().unwrap();
+        let operation = self.with_store(async |store| store.operation_get(id).await.unwrap().unwrap());
+        let OperationKind::Resize { force_off, .. } = operation.kind else { panic!("no resize: {operation:?}") };
+        force_off
+    }
+
+    /// Looks into the server's store, beside the server.
+    pub(crate) fn with_store<T>(&self, look: impl AsyncFnOnce(Arc<SqliteStore>) -> T) -> T {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let store = SqliteStore::open_unchanged(&self.folder.join("data")).await.unwrap();
+            look(Arc::new(store)).await
+        })
     }
 
     pub(crate) fn visitor(&self) -> Browser {
