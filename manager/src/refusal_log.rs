@@ -153,7 +153,12 @@ mod tests {
     fn hostile_text_is_escaped_and_cut() {
         assert_eq!(escaped("a\r\nb\u{202e}c\0", 10), "a\\r\\nb\\u{202e}c\\0");
         assert_eq!(escaped("it can't be \"x\" \\", 50), "it can't be \"x\" \\\\");
+        for mark in "\u{200e}\u{200f}\u{061c}\u{202a}\u{2066}\u{2069}\u{2028}\u{feff}\u{85}\u{7f}".chars() {
+            assert_eq!(escaped(&format!("a{mark}b"), 10), format!("a{}b", mark.escape_unicode()));
+        }
         assert_eq!(escaped("aaaa", 3), "aaa…");
+        let cut = escaped(&"\u{200f}".repeat(10_000), 200);
+        assert_eq!(cut, "\\u{200f}".repeat(200) + "…");
         assert_eq!(escaped("aaa", 3), "aaa");
     }
 

@@ -41,6 +41,16 @@ pub(crate) struct Web {
     pub(crate) url: String,
     /// The folder with `pkg/`, made by the build.
     pub(crate) site: PathBuf,
+    /// Where Prometheus is answered `/metrics`, which name nodes: on this machine alone where nothing is said. The same
+    /// as `address` to have them beside the pages.
+    #[serde(default = "Web::metrics_address")]
+    pub(crate) metrics_address: SocketAddr,
+}
+
+impl Web {
+    fn metrics_address() -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, 7601).into()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -296,105 +306,4 @@ fn permille(ratio: f64) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parse(text: &str) -> Result<Configuration, ConfigurationError> {
-        Configuration::from_sources(
-            config::Config::builder().add_source(config::File::from_str(text, config::FileFormat::Toml)),
-        )
-    }
-
-    #[test]
-    fn the_example_is_valid() {
-        let configuration = parse(EXAMPLE).unwrap();
-        assert_eq!(configuration.nodes.len(), 2);
-        assert!(!configuration.is_simulated());
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused() {
-        let error = parse(&EXAMPLE.replace("memory_mib = 128", "memory_mb = 128")).unwrap_err();
-        assert!(error.to_string().contains("memory_mb"), "{error}");
-    }
-
-    #[test]
-    fn a_bad_node_is_named() {
-        let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "kvm-1.example")).unwrap_err();
-        assert!(error.to_string().starts_with("node kvm-1:"), "{error}");
-    }
-
-    #[test]
-    fn a_uri_that_no_node_of_its_kind_can_have_is_found_before_anything_starts() {
-        for wrong in ["bogus://x", "lxc:///", "qemu+tls://kvm 1/system", "simulated://x"] {
-            let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", wrong)).unwrap_err().to_string();
-            assert!(error.starts_with("node kvm-1: its uri"), "{wrong}: {error}");
-        }
-        assert!(parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "qemu:///system")).is_ok());
-    }
-
-    #[test]
-    fn a_failure_domain_is_a_plain_word_or_left_out() {
-        let configuration = parse(EXAMPLE).unwrap();
-        let domains: Vec<_> = configuration.nodes.iter().map(|node| node.failure_domain.as_deref()).collect();
-        assert_eq!(domains, [Some("rack-1"), None]);
-        let error = parse(&EXAMPLE.replace("\"rack-1\"", "\"rack 1\"")).unwrap_err();
-        assert!(error.to_string().contains("failure domain"), "{error}");
-    }
-
-    #[test]
-    fn moves_have_limits_that_let_one_go() {
-        let limits = |text: &str| parse(text).map(|read| (read.moves.per_node, read.moves.altogether));
-        assert_eq!(limits(&EXAMPLE.replace("per_node = 2", "per_node = 5")).unwrap(), (5, 16));
-        assert_eq!(limits(&EXAMPLE.replace("per_node = 2\naltogether = 16", "")).unwrap(), (2, 16));
-        let error = limits(&EXAMPLE.replace("altogether = 16", "altogether = 0")).unwrap_err().to_string();
-        assert!(error.starts_with("moves:"), "{error}");
-    }
-
-    #[test]
-    fn a_guest_has_a_time_to_shut_down_in() {
-        let seconds = |text: &str| parse(text).map(|read| read.guests.shut_down_seconds);
-        assert_eq!(seconds(EXAMPLE).unwrap(), 60);
-        assert_eq!(seconds(&EXAMPLE.replace("shut_down_seconds = 60", "shut_down_seconds = 15")).unwrap(), 15);
-        assert_eq!(seconds(&EXAMPLE.replace("[guests]\n", "").replace("shut_down_seconds = 60", "")).unwrap(), 60);
-        for wrong in ["0", "3601"] {
-            let text = EXAMPLE.replace("shut_down_seconds = 60", &format!("shut_down_seconds = {wrong}"));
-            assert!(seconds(&text).unwrap_err().to_string().starts_with("guests:"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_resize_can_be_reverted_for_so_many_hours() {
-        let hours = |text: &str| parse(text).map(|read| read.operations.revert_window_hours);
-        assert_eq!(hours(EXAMPLE).unwrap(), 24);
-        assert_eq!(hours(&EXAMPLE.replace("revert_window_hours = 24", "revert_window_hours = 0")).unwrap(), 0);
-        assert_eq!(hours(&EXAMPLE.replace("revert_window_hours = 24", "")).unwrap(), 24);
-        let error = hours(&EXAMPLE.replace("revert_window_hours = 24", "revert_window_hours = 8761")).unwrap_err();
-        assert!(error.to_string().starts_with("operations:"), "{error}");
-    }
-
-    #[test]
-    fn what_is_unknown_is_looked_at_for_so_many_seconds() {
-        let seconds = |text: &str| parse(text).map(|read| read.operations.unknown_seconds);
-        assert_eq!(seconds(EXAMPLE).unwrap(), 120);
-        assert_eq!(seconds(&EXAMPLE.replace("unknown_seconds = 120", "unknown_seconds = 30")).unwrap(), 30);
-        assert_eq!(seconds(&EXAMPLE.replace("unknown_seconds = 120", "")).unwrap(), 120);
-        for wrong in ["0", "9", "3601"] {
-            let text = EXAMPLE.replace("unknown_seconds = 120", &format!("unknown_seconds = {wrong}"));
-            assert!(seconds(&text).unwrap_err().to_string().starts_with("operations:"), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_ratio_of_zero_is_refused() {
-        let error = parse(&EXAMPLE.replace("vcpus = 4.0", "vcpus = 0.0")).unwrap_err();
-        assert!(error.to_string().contains("overcommit.vcpus"), "{error}");
-    }
-
-    #[test]
-    fn ratios_become_thousandths() {
-        let configuration = parse(EXAMPLE).unwrap();
-        let node = configuration.nodes[0].to_node(NodeId(uuid::Uuid::nil()));
-        assert_eq!(node.settings.overcommit.vcpus_permille, 4000);
-    }
-}
+mod tests;

@@ -15,7 +15,6 @@ use std::sync::Arc;
 struct Observed {
     manager: Manager,
     store: Arc<dyn Store>,
-    metrics: PrometheusHandle,
 }
 
 /// Installs the recorder; once a process.
@@ -24,13 +23,17 @@ pub(crate) fn recorder() -> Result<PrometheusHandle, metrics_exporter_prometheus
     PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), SECONDS)?.install_recorder()
 }
 
-/// `/healthz`: the process answers. `/readyz`: the store answers and the map is being made. `/metrics`: Prometheus text.
-pub(crate) fn router(manager: Manager, store: Arc<dyn Store>, metrics: PrometheusHandle) -> Router {
+/// `/healthz`: the process answers. `/readyz`: the store answers and the map is being made.
+pub(crate) fn router(manager: Manager, store: Arc<dyn Store>) -> Router {
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(render))
-        .with_state(Observed { manager, store, metrics })
+        .with_state(Observed { manager, store })
+}
+
+/// `/metrics`: Prometheus text. It names nodes, which no customer learns.
+pub(crate) fn metrics_router(metrics: PrometheusHandle) -> Router {
+    Router::new().route("/metrics", get(render)).with_state(metrics)
 }
 
 #[derive(Serialize)]
@@ -49,7 +52,7 @@ async fn ready(State(observed): State<Observed>) -> impl IntoResponse {
     (status, Json(Readiness { ready, store, map_version: map.version, nodes: map.nodes().len() }))
 }
 
-async fn render(State(observed): State<Observed>) -> impl IntoResponse {
-    observed.metrics.run_upkeep();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], observed.metrics.render())
+async fn render(State(metrics): State<PrometheusHandle>) -> impl IntoResponse {
+    metrics.run_upkeep();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render())
 }

@@ -1,5 +1,5 @@
-//! Start and stop: opens what the configuration names, binds two listeners (pages for people, a narrow door for
-//! utility modules), and stops in the opposite order.
+//! Start and stop: opens what the configuration names, binds its listeners (pages for people, a narrow door for
+//! utility modules, metrics for Prometheus), and stops in the opposite order.
 
 use crate::configuration::{Configuration, ConfigurationError, Web};
 use crate::{observe, seed, simulated};
@@ -80,22 +80,33 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let manager = open(configuration, &store, &nodes, &lease, &stop, &tasks).await?;
 
-    let pages = app::router(app::AppState {
+    let mut pages = app::router(app::AppState {
         manager: manager.clone(),
         store: Arc::clone(&store),
         leptos_options: leptos_options(&configuration.web),
         secure_cookies: configuration.web.url.starts_with("https:"),
         stopping: stop.clone(),
     })
-    .merge(observe::router(manager.clone(), Arc::clone(&store), metrics));
-    let pages_at = bind(configuration.web.address).await?;
-    let modules_at = bind(configuration.utility.address).await?;
-    let mut pages = tasks.spawn(listen(pages_at, pages, stop.clone()));
-    let mut modules = tasks.spawn(listen(modules_at, manager.utility_router(), stop.clone()));
+    .merge(observe::router(manager.clone(), Arc::clone(&store)));
+    let (web, utility) = (&configuration.web, &configuration.utility);
+    let mut doors = vec![(utility.address, manager.utility_router())];
+    if web.metrics_address == web.address {
+        pages = pages.merge(observe::metrics_router(metrics));
+    } else {
+        doors.push((web.metrics_address, observe::metrics_router(metrics)));
+    }
+    doors.push((web.address, pages));
+    let mut listeners = Vec::with_capacity(doors.len());
+    for (address, router) in doors {
+        listeners.push((bind(address).await?, router));
+    }
+    let listening = listeners.into_iter().map(|(at, router)| tasks.spawn(listen(at, router, stop.clone())));
+    let listening = futures::future::select_all(listening);
     manager.start();
     tracing::info!(
-        pages = %configuration.web.address,
-        modules = %configuration.utility.address,
+        pages = %web.address,
+        modules = %utility.address,
+        metrics = %web.metrics_address,
         nodes = nodes.len(),
         "started"
     );
@@ -110,8 +121,7 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
         () = told_to_stop() => Ok(()),
         () = lease.lost() => Err(ServeError::Replaced),
         ended = seeding => ended,
-        ended = &mut pages => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
-        ended = &mut modules => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
+        (ended, ..) = listening => ended.unwrap_or_else(|error| Err(std::io::Error::other(error))).map_err(Into::into),
     };
     tracing::info!("stopping");
     stop.cancel();

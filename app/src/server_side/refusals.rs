@@ -46,10 +46,10 @@ pub(super) async fn speak_plainly(State(pages): State<PlainPages>, request: Requ
 }
 
 /// The framework's way back for a plain form: with the error in the address, or to the start where nobody says where the
-/// form stood. Our own way to sign in is none.
+/// form stood, whatever status the door gave it. Our own way to sign in is none.
 fn went_back_with_error(response: &Response) -> bool {
     let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
-    let is_lost = response.status().is_redirection() && response.headers().contains_key(SERVER_FN_ERROR_HEADER);
+    let is_lost = response.headers().contains_key(SERVER_FN_ERROR_HEADER);
     location.is_some_and(|location| location.contains("__err=") || (is_lost && !location.starts_with("/login")))
 }
 

@@ -1,15 +1,6 @@
 //! A node that died, by plain forms: an admin fences it, and a customer has a VM of it rebuilt elsewhere.
 
-use crate::server::Server;
-use std::time::{Duration, Instant};
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_mins(1), "not so: {what}");
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
+use crate::server::{Server, until};
 
 #[test]
 fn a_dead_node_is_fenced_and_its_vm_rebuilt_without_scripts() {
@@ -17,7 +8,7 @@ fn a_dead_node_is_fenced_and_its_vm_rebuilt_without_scripts() {
     let shop = server.vm("shop").to_owned();
     let (vm_page, rebuild_page) = (format!("/vms/{shop}"), format!("/vms/{shop}/rebuild"));
     let mut admin = server.signed_in("admin");
-    let home = admin.page(&vm_page).body.split("/admin/nodes/").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    let home = server.home(&shop);
     let fence_page = format!("/admin/nodes/{home}/fence");
 
     // It answers, so that neither is possible.
@@ -56,4 +47,11 @@ fn a_dead_node_is_fenced_and_its_vm_rebuilt_without_scripts() {
     until("it is rebuilt", || ada.page(&operation).body.contains("Succeeded"));
     let page = ada.page(&vm_page).body;
     assert!(page.contains("Running") && !page.contains("data-out-of-service"), "{page}");
+
+    // What was said by mistake, or is over, is taken back.
+    let page = admin.press(&fence_page, "It is back: take this back", &[]);
+    assert_eq!(page.location, fence_page);
+    assert!(page.body.contains("data-fence=") && !page.body.contains("data-fenced"), "{}", page.body);
+    let page = admin.page(&format!("/admin/nodes/{home}")).body;
+    assert!(page.contains("It is cordoned: it takes no new VM") && !page.contains("It is fenced"), "{page}");
 }

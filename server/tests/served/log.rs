@@ -18,7 +18,7 @@ fn every_bad_name_is_a_log_line_without_the_name() {
     let server = shared();
     let mut ada = server.signed_in("ada");
     let characters = "Use the letters a to z, digits and hyphens only.";
-    let long = LONG.repeat(100);
+    let long = &LONG.repeat(143)[..10_000];
     for (name, said) in [
         ("", "Enter a name."),
         ("<script>alert(1)</script>", characters),
@@ -26,9 +26,11 @@ fn every_bad_name_is_a_log_line_without_the_name() {
         ("evil\0x", characters),
         ("../../evil", characters),
         ("evil\u{202e}x", characters),
+        ("evil\u{200f}x", characters),
+        ("\u{200e}evil\u{2067}x\u{2069}", characters),
         ("evil\r\nFORGED a line of the log", characters),
         ("Evil", "Use small letters only."),
-        (&long, "At most 63 characters; these are 7,000."),
+        (long, "At most 63 characters; these are 10,000."),
     ] {
         let mut answer = None;
         let line = server.logs(&["WARN", "a call was refused", "/api/vm_deploy", said], || {
@@ -39,7 +41,11 @@ fn every_bad_name_is_a_log_line_without_the_name() {
         assert!(answer.unwrap().body.contains(said));
         assert!(line.len() < 1000 && !line.contains("vil") && !line.contains("aaaaa"), "{line}");
     }
-    assert!(!server.log().contains("\nFORGED"));
+    let written = server.log();
+    assert!(!written.contains("\nFORGED"));
+    for mark in ['\u{200e}', '\u{200f}', '\u{202e}', '\u{2067}', '\u{2069}'] {
+        assert!(!written.contains(mark), "{}", mark.escape_unicode());
+    }
 }
 
 #[test]
@@ -54,13 +60,14 @@ fn every_bad_size_is_a_log_line() {
         ("%EF%BC%92", "Use the digits 0 to 9."),
         ("2%20GiB", "without a unit"),
         ("%E2%80%AE%0A2", "in the digits 0 to 9"),
+        ("%E2%80%8F2", "in the digits 0 to 9"),
         ("1000", "vCPUs"),
     ] {
         let path = format!("/vms/{shop}/resize?vcpus={size}&memory_mib=256&disk_gib=1");
         let line = server.logs(&["a call was refused", &shop, said], || {
             assert!(ada.page(&path).status < 500);
         });
-        assert!(!line.contains('\u{202e}'), "{line}");
+        assert!(!line.contains(['\u{200f}', '\u{202e}']), "{line}");
     }
 }
 
@@ -164,7 +171,7 @@ fn a_node_uri_that_no_hypervisor_kind_knows_ends_the_start_with_a_log_line() {
         ("qemu+tls://\u{202e}evil/sys tem", "holds blanks"),
     ] {
         let folder = folder();
-        configure(&folder, (1, 2), |name| match name.split_once('-') {
+        configure(&folder, [1, 2, 3], |name| match name.split_once('-') {
             Some((_, "b")) => uri.to_owned(),
             Some((driver, _)) => format!("{driver}+tls://node.example/system"),
             None => String::new(),

@@ -4,11 +4,15 @@
 
 mod browser;
 mod fence;
+mod forms;
 mod lease;
 mod log;
 mod metrics;
+mod operator;
 mod pages;
 mod people;
+mod reports;
+mod resize;
 mod restart;
 mod rights;
 mod server;

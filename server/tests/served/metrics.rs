@@ -1,6 +1,7 @@
-//! `/metrics` of a server that has something to tell.
+//! `/metrics` of a server that has something to tell: to Prometheus at an address of its own, and to no customer.
 
-use crate::server::shared;
+use crate::browser::Browser;
+use crate::server::{NODES, Server, shared};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -10,7 +11,7 @@ fn promtool_is_content_with_the_metrics() {
     let mut scraped = String::new();
     // The history is written every few seconds; with it the ages are told.
     for _ in 0..150 {
-        scraped = server.visitor().page("/metrics").body;
+        scraped = Browser::new(server.metrics).page("/metrics").body;
         if scraped.contains("hostgrid_reading_age_seconds{") {
             break;
         }
@@ -29,6 +30,7 @@ fn promtool_is_content_with_the_metrics() {
     ] {
         assert!(scraped.contains(metric), "{metric} is not in\n{scraped}");
     }
+    assert!(scraped.contains("node=\"qemu-a\""), "an operator sees which node it is: {scraped}");
     let promtool = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
@@ -41,4 +43,37 @@ fn promtool_is_content_with_the_metrics() {
     let words = [said.stdout, said.stderr].concat();
     assert!(said.status.success(), "{}\n{scraped}", String::from_utf8_lossy(&words));
     assert_eq!(String::from_utf8_lossy(&words), "");
+}
+
+#[test]
+fn the_metrics_are_at_their_own_address_only_and_no_answer_for_machines_names_a_node_to_a_customer() {
+    let server = shared();
+    for mut browser in [server.visitor(), server.signed_in("ada")] {
+        for (path, status) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 404)] {
+            let answer = browser.page(path);
+            assert_eq!(answer.status, status, "{path}: {answer:?}");
+            for (node, _) in NODES {
+                assert!(!answer.body.contains(node), "{path}: {answer:?}");
+            }
+        }
+    }
+    let mut scraper = Browser::new(server.metrics);
+    let answer = scraper.page("/metrics");
+    assert_eq!((answer.status, answer.kind.as_str()), (200, "text/plain; version=0.0.4; charset=utf-8"));
+    for path in ["/", "/login", "/readyz"] {
+        assert_eq!(scraper.page(path).status, 404, "{path}: nothing else is there");
+    }
+}
+
+#[test]
+fn an_operator_can_have_the_metrics_beside_the_pages() {
+    let mut server = Server::begin_with_metrics_beside_its_pages();
+    let page = |server: &Server, path: &str| {
+        // It may not listen yet.
+        std::net::TcpStream::connect(("127.0.0.1", server.web)).ok()?;
+        Some(server.visitor().page(path))
+    };
+    let answer = server.until("it answers", |server| page(server, "/metrics"));
+    assert_eq!((answer.status, answer.kind.as_str()), (200, "text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(server.visitor().page("/login").status, 200);
 }

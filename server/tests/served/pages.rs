@@ -36,6 +36,12 @@ fn other_bare_refusals_are_pages_too() {
         let garbled = ada.post("vm_stop", "text/html", &from, "force=perhaps".into());
         assert_eq!(garbled.status, 400, "{garbled:?}");
         assert!(garbled.body.contains("<h1>Not understood</h1>"), "{}", garbled.body);
+        let missing = format!("id={}&key=pages", uuid::Uuid::from_u128(1));
+        let missing = ada.post("vm_stop", "text/html", &from, missing);
+        assert_eq!((missing.status, missing.kind.as_str()), (404, "text/html; charset=utf-8"), "{missing:?}");
+        assert!(missing.body.contains("<h1>Not found</h1>") && missing.location.is_empty(), "{missing:?}");
+        let forbidden = ada.post("node_unfence", "text/html", &from, "name=qemu-a".into());
+        assert!(forbidden.status == 403 && forbidden.body.contains("<h1>Not allowed</h1>"), "{forbidden:?}");
     }
     let gone = server.visitor().form("vm_list", &[]);
     assert_eq!((gone.status, gone.location.as_str()), (302, "/login"), "{gone:?}");

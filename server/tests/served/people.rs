@@ -52,7 +52,7 @@ fn what_can_t_be_is_refused_and_changes_nothing() {
 #[test]
 fn without_a_server_s_database_nothing_is_made() {
     let folder = folder();
-    crate::server::configure(&folder, (1, 2), |name| format!("simulated:///{name}"));
+    crate::server::configure(&folder, [1, 2, 3], |name| format!("simulated:///{name}"));
     let done = std::process::Command::new(env!("CARGO_BIN_EXE_hostgrid"))
         .args(["user", "add", "cleo@cedar.example", "--tenant", "Cedar"])
         .current_dir(&folder)

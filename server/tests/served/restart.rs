@@ -1,15 +1,6 @@
 //! A second start: what people did with what was seeded is theirs.
 
-use crate::server::Server;
-use std::time::{Duration, Instant};
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let begin = Instant::now();
-    while !is_so() {
-        assert!(begin.elapsed() < Duration::from_secs(30), "not so: {what}");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-}
+use crate::server::{Server, until};
 
 #[test]
 fn a_second_start_keeps_what_there_is_and_seeds_nothing_twice() {

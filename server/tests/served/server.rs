@@ -1,13 +1,16 @@
 //! A server of its own, seeded: ada and ben of two tenants with a VM each, and an admin, on four simulated nodes.
 
 use crate::browser::{Answer, Browser};
+use grid::operation::OperationKind;
+use manager::store::OperationStore;
+use manager::store::sqlite::SqliteStore;
 use serde::Deserialize;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 pub(crate) const NODES: [(&str, &str); 4] =
@@ -41,6 +44,7 @@ pub(crate) struct Server {
     folder: PathBuf,
     pub(crate) web: u16,
     pub(crate) utility: u16,
+    pub(crate) metrics: u16,
     pub(crate) lab: Lab,
 }
 
@@ -78,11 +82,12 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A configuration in `folder`; `uri` of a node by its name.
-pub(crate) fn configure(folder: &Path, (web, utility): (u16, u16), uri: impl Fn(&str) -> String) {
+/// A configuration in `folder`: ports for pages, modules and metrics; `uri` of a node by its name.
+pub(crate) fn configure(folder: &Path, [web, utility, metrics]: [u16; 3], uri: impl Fn(&str) -> String) {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let mut text = format!(
-        "web = {{ address = \"127.0.0.1:{web}\", url = \"http://127.0.0.1:{web}\", site = \"{}\" }}\n\
+        "web = {{ address = \"127.0.0.1:{web}\", url = \"http://127.0.0.1:{web}\", site = \"{}\", \
+         metrics_address = \"127.0.0.1:{metrics}\" }}\n\
          utility = {{ address = \"127.0.0.1:{utility}\", memory_mib = 128 }}\n\
          storage = {{ directory = \"{}\" }}\nimages = {{ directory = \"{}\" }}\n\
          network = {{ first = \"10.77.1.1\", last = \"10.77.1.99\", prefix_length = 16 }}\n",
@@ -107,6 +112,15 @@ pub(crate) fn configure(folder: &Path, (web, utility): (u16, u16), uri: impl Fn(
     std::fs::write(folder.join("seed.toml"), SEED).unwrap();
 }
 
+/// Waits until it is so.
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < Duration::from_secs(90), "not so: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 impl Server {
     pub(crate) fn start() -> Self {
         Self::begin().seeded()
@@ -114,29 +128,47 @@ impl Server {
 
     /// One that is not seeded yet.
     pub(crate) fn begin() -> Self {
-        let (folder, web, utility) = (folder(), free_port(), free_port());
-        configure(&folder, (web, utility), |name| format!("simulated:///{name}"));
-        Self::spawn(folder, web, utility)
+        Self::begin_at([free_port(), free_port(), free_port()])
+    }
+
+    /// The same, with its metrics beside the pages.
+    pub(crate) fn begin_with_metrics_beside_its_pages() -> Self {
+        let web = free_port();
+        Self::begin_at([web, free_port(), web])
+    }
+
+    fn begin_at(ports: [u16; 3]) -> Self {
+        let folder = folder();
+        configure(&folder, ports, |name| format!("simulated:///{name}"));
+        Self::spawn(folder, ports)
     }
 
     /// Stops it, and starts it once more with all that it kept.
-    pub(crate) fn again(mut self) -> Self {
+    pub(crate) fn again(self) -> Self {
+        self.again_after(|_| {})
+    }
+
+    /// The same, with this done to its folder in between.
+    pub(crate) fn again_after(mut self, change: impl FnOnce(&Path)) -> Self {
         self.keeper.stdin.take().unwrap().write_all(b"keep\n").unwrap();
         assert!(self.keeper.wait().unwrap().success(), "{}", self.log());
         drop(std::fs::remove_file(self.folder.join("lab.json")));
-        Self::spawn(self.folder.clone(), self.web, self.utility).seeded()
+        change(&self.folder);
+        Self::spawn(self.folder.clone(), [self.web, self.utility, self.metrics]).seeded()
     }
 
     /// The same without this node, which is as if it had died meanwhile.
     pub(crate) fn again_without(self, node: &str) -> Self {
-        let configuration = self.file("hostgrid.toml").unwrap();
-        let is_other = |block: &&str| !block.contains(&format!("name = \"{node}\""));
-        let kept: Vec<&str> = configuration.split("[[node]]").filter(is_other).collect();
-        std::fs::write(self.folder.join("hostgrid.toml"), kept.join("[[node]]")).unwrap();
-        self.again()
+        self.again_after(|folder| {
+            let path = folder.join("hostgrid.toml");
+            let configuration = std::fs::read_to_string(&path).unwrap();
+            let is_other = |block: &&str| !block.contains(&format!("name = \"{node}\""));
+            let kept: Vec<&str> = configuration.split("[[node]]").filter(is_other).collect();
+            std::fs::write(path, kept.join("[[node]]")).unwrap();
+        })
     }
 
-    fn spawn(folder: PathBuf, web: u16, utility: u16) -> Self {
+    fn spawn(folder: PathBuf, [web, utility, metrics]: [u16; 3]) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
         let keeper = Command::new("sh")
             .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_hostgrid"), "serve", "--config", "hostgrid.toml"])
@@ -150,7 +182,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .unwrap();
-        Self { keeper, folder, web, utility, lab: Lab { users: Vec::new(), vms: Vec::new() } }
+        Self { keeper, folder, web, utility, metrics, lab: Lab { users: Vec::new(), vms: Vec::new() } }
     }
 
     fn seeded(mut self) -> Self {
@@ -166,8 +198,9 @@ impl Server {
     /// The configuration of a server at other addresses, with the same storage.
     pub(crate) fn configure_second(&self, name: &str) {
         let text = self.file("hostgrid.toml").unwrap();
-        let [web, utility] = [self.web, self.utility].map(|port| (port.to_string(), free_port().to_string()));
-        std::fs::write(self.path(name), text.replace(&web.0, &web.1).replace(&utility.0, &utility.1)).unwrap();
+        let others = [self.web, self.utility, self.metrics].map(|port| (port.to_string(), free_port().to_string()));
+        let text = others.iter().fold(text, |text, (port, other)| text.replace(port, other));
+        std::fs::write(self.path(name), text).unwrap();
     }
 
     /// The process of the program itself.
@@ -220,6 +253,28 @@ impl Server {
 
     pub(crate) fn vm(&self, name: &str) -> &str {
         &self.lab.vms.iter().find(|vm| vm.name == name).unwrap().id
+    }
+
+    /// The name of the VM's home, which an admin's page links.
+    pub(crate) fn home(&self, vm: &str) -> String {
+        let page = self.signed_in("admin").page(&format!("/vms/{vm}")).body;
+        page.split("/admin/nodes/").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    }
+
+    /// Whether the resize with this page may force its guest off.
+    pub(crate) fn may_force_off(&self, page: &str) -> bool {
+        let id = page.trim_start_matches("/operations/").parse().unwrap();
+        let operation = self.with_store(async |store| store.operation_get(id).await.unwrap().unwrap());
+        let OperationKind::Resize { force_off, .. } = operation.kind else { panic!("no resize: {operation:?}") };
+        force_off
+    }
+
+    /// Looks into the server's store, beside the server.
+    pub(crate) fn with_store<T>(&self, look: impl AsyncFnOnce(Arc<SqliteStore>) -> T) -> T {
+        tokio::runtime::Runtime::new().unwrap().block_on(async {
+            let store = SqliteStore::open_unchanged(&self.folder.join("data")).await.unwrap();
+            look(Arc::new(store)).await
+        })
     }
 
     pub(crate) fn visitor(&self) -> Browser {

@@ -9,7 +9,7 @@ use grid::plan::PlanAnswer;
 use grid::sample::Source;
 use grid::vm::VmState;
 use grid::{Gib, Mib, Size, UnixMillis, Vcpus, VmId};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn state_is(rig: &Rig, vm: VmId, wanted: VmState) {
     for _ in 0..1_000 {
@@ -99,6 +99,39 @@ async fn a_hung_node_goes_stale_and_delays_no_other() {
     assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.hung = false);
     rig.until("it is ready again", || condition(&rig, "qemu-a") == Condition::Ready).await;
+}
+
+/// Each of its calls takes long, and is answered in time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_node_is_waited_for_and_delays_no_other() {
+    const SLOW: Duration = Duration::from_millis(200);
+    let rig = Rig::new().await;
+    let (slow, quick) = (rig.vm_on("qemu-a").await, rig.vm_on("qemu-b").await);
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.delay = SLOW);
+    let read_at = |node: &str| rig.manager.map().get(rig.id(node)).unwrap().hypervisor.as_ref().unwrap().at;
+    let (mut readings, begin) =
+        (std::collections::BTreeMap::<&str, std::collections::BTreeSet<_>>::new(), Instant::now());
+    while begin.elapsed() < SLOW * 5 {
+        for node in ["qemu-a", "qemu-b", "lxc-a", "lxc-b"] {
+            readings.entry(node).or_default().insert(read_at(node));
+            assert_eq!(condition(&rig, node), Condition::Ready, "{node}");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let count = |node: &str| readings[node].len();
+    assert!((2..=7).contains(&count("qemu-a")), "one a call: {}", count("qemu-a"));
+    for node in ["qemu-b", "lxc-a", "lxc-b"] {
+        assert!(count(node) > 2 * count("qemu-a"), "{node}: {readings:?}");
+    }
+    // Its own VM is stopped by slow calls, the other's meanwhile.
+    let took = async |vm, key: &str| {
+        let begin = Instant::now();
+        let operation = rig.manager.vm_stop(&rig.customer, vm, true, key).await.unwrap();
+        rig.succeeded(operation).await;
+        begin.elapsed()
+    };
+    let (slow, quick) = tokio::join!(took(slow, "slow"), took(quick, "quick"));
+    assert!(slow >= SLOW && quick < slow, "{quick:?}, beside {slow:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
