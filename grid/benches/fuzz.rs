@@ -83,7 +83,7 @@ fn amounts(chance: &mut Chance) -> Resources {
         3 => (1 << 31) - 2,
         _ => chance.next() % usual,
     };
-    Resources { vcpus: amount(32), memory_mib: amount(65_536), disk_mib: amount(1 << 20) }
+    Resources::new(amount(32), amount(65_536), amount(1 << 20))
 }
 
 fn kind(chance: &mut Chance) -> HypervisorKind {

@@ -75,7 +75,7 @@ pub fn parse_disk_gib(text: &str) -> Result<Gib, AmountError> {
 /// All three at once, so that a form can show all that is wrong.
 pub fn parse_size(vcpus: &str, memory_mib: &str, disk_gib: &str) -> Result<Size, SizeErrors> {
     match (parse_vcpus(vcpus), parse_memory_mib(memory_mib), parse_disk_gib(disk_gib)) {
-        (Ok(vcpus), Ok(memory), Ok(disk)) => Ok(Size { vcpus, memory, disk }),
+        (Ok(vcpus), Ok(memory), Ok(disk)) => Ok(Size::new(vcpus, memory, disk)),
         (vcpus, memory, disk) => Err(SizeErrors { vcpus: vcpus.err(), memory: memory.err(), disk: disk.err() }),
     }
 }

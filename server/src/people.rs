@@ -99,7 +99,7 @@ impl At {
 
 pub(crate) async fn tenant(command: TenantCommand) -> Result<(), PeopleError> {
     let TenantCommand::Set { name, vcpus, memory_mib, disk_gib, vms, at } = command;
-    let limit = Resources { vcpus, memory_mib, disk_mib: Gib(disk_gib).to_mib().0 };
+    let limit = Resources::new(vcpus, memory_mib, Gib(disk_gib).to_mib().0);
     Accounts::new(at.store().await?).tenant_set(&name, Quota { limit, vms }).await?;
     println!("{name}: {vcpus} vCPUs, {memory_mib} MiB of memory, {disk_gib} GiB of disk, {vms} VMs");
     Ok(())
@@ -124,7 +124,7 @@ pub(crate) async fn user(command: UserCommand) -> Result<(), PeopleError> {
 
 pub(crate) async fn offer(command: OfferCommand) -> Result<(), PeopleError> {
     let OfferCommand::Set { name, vcpus, memory_mib: memory, disk_gib: disk, at } = command;
-    offer_set(at.store().await?.as_ref(), &name, Size { vcpus, memory, disk }).await?;
+    offer_set(at.store().await?.as_ref(), &name, Size::new(vcpus, memory, disk)).await?;
     println!("{name}: {vcpus} vCPUs, {memory} of memory, {disk} of disk");
     Ok(())
 }

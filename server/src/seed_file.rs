@@ -80,13 +80,6 @@ impl From<Size> for SizeEntry {
 
 impl From<&QuotaEntry> for Quota {
     fn from(entry: &QuotaEntry) -> Self {
-        Self {
-            limit: Resources {
-                vcpus: entry.vcpus,
-                memory_mib: entry.memory_mib,
-                disk_mib: Gib(entry.disk_gib).to_mib().0,
-            },
-            vms: entry.vms,
-        }
+        Self { limit: Resources::new(entry.vcpus, entry.memory_mib, Gib(entry.disk_gib).to_mib().0), vms: entry.vms }
     }
 }

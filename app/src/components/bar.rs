@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_measured_is_told_of_what_is_there() {
-        let amounts = |vcpus| Resources { vcpus, ..Resources::ZERO };
+        let amounts = |vcpus| Resources::ZERO.with(Resource::Vcpus, vcpus);
         let figures = Figures { measured: amounts(7), physical: amounts(12), ..Figures::default() };
         assert_eq!(share_of_physical(figures, Resource::Vcpus).as_deref(), Some("58 % of physical"));
         assert_eq!(share_of_physical(figures, Resource::Memory), None);

@@ -9,6 +9,8 @@ use leptos::prelude::*;
 
 #[component]
 pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
+    let headings =
+        Resource::ALL.into_iter().map(|resource| view! { <th scope="col">{resource.heading()}</th> }).collect_view();
     let rows = nodes.into_iter().map(|node| view! { <NodeRow node/> }).collect_view();
     view! {
         <div class="table-scroll">
@@ -17,9 +19,7 @@ pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
                     <tr>
                         <th scope="col">"Node"</th>
                         <th scope="col">"Condition"</th>
-                        <th scope="col">"vCPUs"</th>
-                        <th scope="col">"Memory"</th>
-                        <th scope="col">"Disk"</th>
+                        {headings}
                         <th scope="col">"VMs"</th>
                         <th scope="col">"Heard"</th>
                     </tr>
@@ -39,7 +39,7 @@ fn NodeRow(node: NodeLine) -> impl IntoView {
         .map(|resource| {
             let (available, usable) = (figures.available.get(resource), figures.usable.get(resource));
             view! {
-                <td data-label=amounts::heading(resource) class="nodes-bar">
+                <td data-label=resource.heading() class="nodes-bar">
                     <CapacityBar resource figures/>
                     <span class="cell-note">
                         {format!("{} of {} available", amounts::bare(resource, available), amounts::bare(resource, usable))}

@@ -67,7 +67,7 @@ fn node(number: usize, flavours: &Flavours, chance: &mut Chance) -> (Row, Vec<Re
     let memory = vcpus * MEMORY_A_VCPU_MIB[chance.below(MEMORY_A_VCPU_MIB.len())];
     // Disk is what the pool has, less images and other files in it.
     let disk = vcpus * 25 * 1024 - chance.within(0..64) * 512;
-    let usable = Resources { vcpus, memory_mib: memory - 2_048, disk_mib: disk };
+    let usable = Resources::new(vcpus, memory - 2_048, disk);
     let level = chance.within(780..1_000);
     let (free, vms) = filled_to(kind, usable, level, flavours, chance);
     let domain = u32::try_from(number / NODES_A_DOMAIN).unwrap_or(u32::MAX);

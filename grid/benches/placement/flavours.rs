@@ -61,7 +61,7 @@ impl Flavours {
 
 /// 20 GiB of disk a vCPU: the trace has none.
 fn size(vcpus: u32, memory: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(20 * u64::from(vcpus)) }
+    Size::new(Vcpus(vcpus), Mib(memory), Gib(20 * u64::from(vcpus)))
 }
 
 /// Each flavour of the map, with how often it arrives.

@@ -73,18 +73,10 @@ const fn weights() -> [u64; Vector::LEN] {
     let mut weights = [0; Vector::LEN];
     let mut position = 0;
     while position < Vector::LEN {
-        weights[position] = worth(Resource::ALL[position]);
+        weights[position] = Resource::ALL[position].worth();
         position += 1;
     }
     weights
-}
-
-const fn worth(resource: Resource) -> u64 {
-    match resource {
-        Resource::Vcpus => 20_480,
-        Resource::Memory => 5,
-        Resource::Disk => 1,
-    }
 }
 
 /// More than any worth.
@@ -111,7 +103,7 @@ impl Policy {
             Self::Spread => TOP - worth_of(free_after),
             Self::Balanced => {
                 let [vcpus, memory] =
-                    [Resource::Vcpus, Resource::Memory].map(|each| worth(each) * free_after.get(each));
+                    [Resource::Vcpus, Resource::Memory].map(|each| each.worth() * free_after.get(each));
                 worth_of(free_after) + 4 * vcpus.abs_diff(memory)
             }
         }
@@ -124,8 +116,9 @@ impl Policy {
             Self::Pack => worth_of(extent.free_low).max(extent.worth_low),
             Self::Spread => TOP - worth_of(extent.free_high).min(extent.worth_high),
             Self::Balanced => {
-                let between =
-                    |resource| [extent.free_low, extent.free_high].map(|end| worth(resource) * end.get(resource));
+                let between = |resource: Resource| {
+                    [extent.free_low, extent.free_high].map(|end| resource.worth() * end.get(resource))
+                };
                 let ([vcpus_low, vcpus_high], [memory_low, memory_high]) =
                     (between(Resource::Vcpus), between(Resource::Memory));
                 let apart = vcpus_low.saturating_sub(memory_high).max(memory_low.saturating_sub(vcpus_high));

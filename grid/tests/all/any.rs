@@ -6,7 +6,7 @@ use grid::map::{MapNode, Reading, ResourceMap};
 use grid::node::{Administration, Overcommit};
 use grid::sample::{DiskSample, PoolSample};
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{Gib, HypervisorKind, Mib, Resources, Size, UnixMillis, Vcpus};
+use grid::{Gib, HypervisorKind, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
 use proptest::prelude::*;
 
 /// So many cases of a property, where `PROPTEST_CASES` asks for no other number.
@@ -55,7 +55,12 @@ pub(crate) fn any_size() -> impl Strategy<Value = Size> {
 }
 
 fn resources() -> impl Strategy<Value = Resources> {
-    (0_u64..16, 0_u64..8192, 0_u64..40_000).prop_map(|(vcpus, memory, disk)| amounts(vcpus, memory, disk))
+    let below = Resource::ALL.map(|resource| match resource {
+        Resource::Vcpus => 0_u64..16,
+        Resource::Memory => 0..8192,
+        Resource::Disk => 0..40_000,
+    });
+    below.prop_map(Resources::from)
 }
 
 fn age() -> impl Strategy<Value = Option<i64>> {
@@ -85,11 +90,13 @@ fn home() -> impl Strategy<Value = (Size, Maxima, VmState)> {
 }
 
 fn draw() -> impl Strategy<Value = Draw> {
-    let overcommit = (500_u32..2500, 500_u32..2000, 800_u32..2000).prop_map(|(vcpus, memory, disk)| Overcommit {
-        vcpus_permille: vcpus,
-        memory_permille: memory,
-        disk_permille: disk,
-    });
+    let overcommit = Resource::ALL
+        .map(|resource| match resource {
+            Resource::Vcpus => 500_u32..2500,
+            Resource::Memory => 500..2000,
+            Resource::Disk => 800..2000,
+        })
+        .prop_map(|permille| Overcommit(permille.into()));
     let rarely = || prop::bool::weighted(0.1);
     let first = (kind(), resources(), administration(), [age(), age()], rarely());
     let second = (
@@ -102,7 +109,7 @@ fn draw() -> impl Strategy<Value = Draw> {
     );
     (first, second).prop_map(|((kind, has, administration, ages, south), second)| {
         let (by_module, free_permille, reserved, old_cpu, overcommit, homes) = second;
-        let pool_by_module = has.disk_mib * by_module / 1000;
+        let pool_by_module = has.disk_mib() * by_module / 1000;
         Draw {
             kind,
             has,
@@ -185,13 +192,9 @@ pub(crate) fn absurd() -> impl Strategy<Value = u64> {
 }
 
 pub(crate) fn absurd_resources() -> impl Strategy<Value = Resources> {
-    (absurd(), absurd(), absurd()).prop_map(|(vcpus, memory, disk)| amounts(vcpus, memory, disk))
+    Resource::ALL.map(|_| absurd()).prop_map(Resources::from)
 }
 
 pub(crate) fn absurd_size() -> impl Strategy<Value = Size> {
-    (any::<u32>(), absurd(), absurd()).prop_map(|(vcpus, memory, disk)| Size {
-        vcpus: Vcpus(vcpus),
-        memory: Mib(memory),
-        disk: Gib(disk),
-    })
+    (any::<u32>(), absurd(), absurd()).prop_map(|(vcpus, memory, disk)| Size::new(Vcpus(vcpus), Mib(memory), Gib(disk)))
 }

@@ -10,7 +10,7 @@ use grid::vm::commitment;
 use grid::{HypervisorKind, NodeId, Resource, Resources};
 use proptest::prelude::*;
 
-const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
+const HAS: Resources = Resources::new(16, 32_768, 102_400);
 
 fn request(resources: Resources) -> Request {
     Request { region: Some("north".to_owned()), ..Request::new(HypervisorKind::Qemu, resources) }

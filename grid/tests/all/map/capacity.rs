@@ -37,7 +37,7 @@ fn the_largest_that_fits_really_fits_and_nothing_larger_does() {
     ]);
     let largest = largest_fit(&map, HypervisorKind::Qemu, Some("north")).unwrap();
     assert_eq!(largest, size(8, 16_068, 19));
-    let takes = |memory| commitment(HypervisorKind::Qemu, size(8, memory, 19)).memory_mib;
+    let takes = |memory| commitment(HypervisorKind::Qemu, size(8, memory, 19)).memory_mib();
     assert!(takes(16_068) <= 16_384 && takes(16_072) > 16_384);
     assert_eq!(largest_fit(&map, HypervisorKind::Qemu, Some("south")), None);
     assert_eq!(largest_fit(&map, HypervisorKind::Kvm, None), None);

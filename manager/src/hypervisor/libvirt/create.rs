@@ -195,7 +195,7 @@ mod tests {
         Definition {
             vm: VmId(uuid::Uuid::from_u128(7)),
             title: title.into(),
-            size: Size { vcpus: Vcpus(2), memory: Mib(512), disk: Gib(1) },
+            size: Size::new(Vcpus(2), Mib(512), Gib(1)),
             maxima: Maxima { vcpus: Vcpus(4), memory: Mib(2048) },
             mac: "52:54:00:01:02:03".into(),
             address: Ipv4Addr::new(10, 77, 1, 5),

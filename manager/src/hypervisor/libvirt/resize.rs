@@ -116,7 +116,7 @@ mod tests {
     fn a_new_size_keeps_what_is_not_known() {
         let traits = Traits::of(HypervisorKind::Qemu).unwrap();
         let mut domain = Element::parse(KNOWN).unwrap();
-        let size = Size { vcpus: Vcpus(3), memory: Mib(1024), disk: Gib(1) };
+        let size = Size::new(Vcpus(3), Mib(1024), Gib(1));
         apply_size(&mut domain, &traits, size, Maxima { vcpus: Vcpus(6), memory: Mib(4096) });
         let devices = domain.find(&["devices"]).unwrap();
         assert!(devices.find(&["odd:thing"]).is_some());
@@ -132,7 +132,7 @@ mod tests {
         #[test]
         fn what_is_written_is_what_is_read(vcpus in 1_u32..64, more in 0_u32..64, memory in 64_u64..100_000, up in 0_u64..100_000) {
             let (memory, up) = (memory * 2, up * 2);
-            let size = Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(1) };
+            let size = Size::new(Vcpus(vcpus), Mib(memory), Gib(1));
             let maxima = Maxima { vcpus: Vcpus(vcpus + more), memory: Mib(memory + up) };
             for kind in [HypervisorKind::Qemu, HypervisorKind::Lxc] {
                 let traits = Traits::of(kind).unwrap();

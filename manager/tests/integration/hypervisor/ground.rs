@@ -1,8 +1,8 @@
 //! Where a story takes place: two nodes of one kind, simulated or real, and what a utility module would do there.
 
-use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::node::{Administration, Node, NodeSettings};
 use grid::vm::Maxima;
-use grid::{Gib, HypervisorKind, Mib, NodeId, Resources, Size, Vcpus, VmId};
+use grid::{Gib, HypervisorKind, Mib, NodeId, Size, Vcpus, VmId};
 use manager::hypervisor::directory::Directory;
 use manager::hypervisor::simulated::{Hardware, SimulatedGrid};
 use manager::hypervisor::{Definition, Hypervisor};
@@ -105,14 +105,14 @@ fn node(name: &str, kind: HypervisorKind, uri: &str) -> Node {
         kind,
         region: "north".into(),
         uri: uri.into(),
-        settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+        settings: NodeSettings::default(),
         administration: Administration::Open,
         failure_domain: None,
     }
 }
 
 pub(crate) fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
+    Size::new(Vcpus(vcpus), Mib(memory), Gib(disk))
 }
 
 impl Ground {
