@@ -34,6 +34,11 @@ amount!(
     Gib(u64), |amount, formatter| write!(formatter, "{amount} GiB")
 );
 
+amount!(
+    /// Megabits (millions of them) a second.
+    Mbit(u64), |amount, formatter| write!(formatter, "{amount} Mbit/s")
+);
+
 impl Gib {
     /// The same amount in mebibytes; saturates.
     pub const fn to_mib(self) -> Mib {
@@ -59,20 +64,25 @@ pub struct Size {
     pub vcpus: Vcpus,
     pub memory: Mib,
     pub disk: Gib,
+    /// What it may receive, and send, of the customers' network; 0 where nothing was promised and nothing is limited.
+    /// Older programs don't tell it.
+    #[serde(default)]
+    pub network: Mbit,
 }
 
 impl Size {
     /// What a VM has at least.
-    pub const SMALLEST: Self = Self { vcpus: Vcpus(1), memory: Mib(16), disk: Gib(1) };
+    pub const SMALLEST: Self = Self { vcpus: Vcpus(1), memory: Mib(16), disk: Gib(1), network: Mbit(0) };
     /// What a VM can be asked to have at most.
-    pub const LARGEST: Self = Self { vcpus: Vcpus(1024), memory: Mib(16_777_216), disk: Gib(1_048_576) };
+    pub const LARGEST: Self =
+        Self { vcpus: Vcpus(1024), memory: Mib(16_777_216), disk: Gib(1_048_576), network: Mbit(100_000) };
     /// Memory is a multiple of this. virtio-mem plugs blocks of 2 MiB, and a Linux guest takes them in units of its
     /// page allocator's largest block, which is 4 MiB on older kernels.
     pub const MEMORY_STEP: Mib = Mib(4);
 
     /// These amounts, and none of what a VM can do without.
     pub const fn new(vcpus: Vcpus, memory: Mib, disk: Gib) -> Self {
-        Self { vcpus, memory, disk }
+        Self { vcpus, memory, disk, network: Mbit(0) }
     }
 
     /// The largest size within these amounts: disk in whole GiB.
@@ -81,6 +91,7 @@ impl Size {
             vcpus: Vcpus(u32::try_from(amounts.vcpus()).unwrap_or(u32::MAX)),
             memory: Mib(amounts.memory_mib()),
             disk: Gib(amounts.disk_mib() / 1024),
+            network: Mbit(amounts.network_mbit()),
         }
     }
 
@@ -91,6 +102,7 @@ impl Size {
             vcpus: Vcpus(self.vcpus.0.saturating_add(other.vcpus.0)),
             memory: Mib(self.memory.0.saturating_add(other.memory.0)),
             disk: Gib(self.disk.0.saturating_add(other.disk.0)),
+            network: Mbit(self.network.0.saturating_add(other.network.0)),
         }
     }
 
@@ -101,6 +113,7 @@ impl Size {
             vcpus: self.vcpus.min(other.vcpus),
             memory: self.memory.min(other.memory),
             disk: self.disk.min(other.disk),
+            network: self.network.min(other.network),
         }
     }
 
@@ -111,6 +124,7 @@ impl Size {
             vcpus: self.vcpus.max(other.vcpus),
             memory: self.memory.max(other.memory),
             disk: self.disk.max(other.disk),
+            network: self.network.max(other.network),
         }
     }
 }

@@ -30,7 +30,7 @@ pub mod what_if;
 pub mod wording;
 pub mod work;
 
-pub use amounts::{Gib, Mib, Size, Vcpus};
+pub use amounts::{Gib, Mbit, Mib, Size, Vcpus};
 pub use identity::{NodeId, OperationId, RelocationId, TenantId, UserId, VmId};
 pub use kind::HypervisorKind;
 pub use resource::{Resource, Unit};

@@ -37,6 +37,9 @@ pub struct NodeSettings {
     /// Kept back from the physical capacity for the host itself.
     pub reserve: Resources,
     pub overcommit: Overcommit,
+    /// What its network carries each way, in Mbit/s; 0 where nobody said: then it takes no VM that asks for some.
+    #[serde(default)]
+    pub network_mbit: u64,
 }
 
 /// How many times over each resource is sold, in thousandths: 1000 sells what is there, once.
@@ -71,8 +74,11 @@ impl NodeSettings {
         let too_much = Resource::ALL.into_iter().filter(|each| self.reserve.get(*each) > Vector::MOST);
         let ratios = 1..=Overcommit::MOST_PERMILLE;
         let off = Resource::ALL.into_iter().filter(|each| !ratios.contains(&self.overcommit.permille(*each)));
+        let network = (self.network_mbit > Vector::MOST).then_some("network_mbit");
         too_much
-            .map(|each| (each.reserve_field(), format!("At most {}.", Grouped(Vector::MOST))))
+            .map(Resource::reserve_field)
+            .chain(network)
+            .map(|field| (field, format!("At most {}.", Grouped(Vector::MOST))))
             .chain(
                 off.map(|each| {
                     (each.overcommit_field(), format!("From 0.001 to {}.", Overcommit::MOST_PERMILLE / 1000))
@@ -116,13 +122,15 @@ mod tests {
         };
         let overcommit = ratios(100_000, 1, 64);
         let reserve = Resources::ZERO.with(Resource::Memory, Vector::MOST);
-        assert_eq!(NodeSettings { reserve, overcommit }.wrong(), []);
+        let most = NodeSettings { reserve, overcommit, network_mbit: Vector::MOST };
+        assert_eq!(most.wrong(), []);
         let reserve = Resources::ZERO.with(Resource::Memory, 1 << 63);
         let overcommit = ratios(100_001, 0, 64);
-        let wrong = NodeSettings { reserve, overcommit }.wrong();
+        let wrong = NodeSettings { reserve, overcommit, network_mbit: 1 << 63 }.wrong();
         let ratio = || "From 0.001 to 100.".to_owned();
         let reserved = ("reserve_memory_mib", "At most 2,147,483,646.".to_owned());
-        assert_eq!(wrong, [reserved, ("overcommit_vcpus", ratio()), ("overcommit_memory", ratio())]);
+        let network = ("network_mbit", reserved.1.clone());
+        assert_eq!(wrong, [reserved, network, ("overcommit_vcpus", ratio()), ("overcommit_memory", ratio())]);
     }
 
     #[test]

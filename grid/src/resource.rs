@@ -13,6 +13,7 @@ pub enum Resource {
     Vcpus,
     Memory,
     Disk,
+    Network,
 }
 
 /// What an amount of a resource counts, and how a person gives and reads it.
@@ -24,6 +25,8 @@ pub enum Unit {
     Mib,
     /// MiB, given in GiB.
     Gib,
+    /// Megabits (millions of them) a second.
+    Mbit,
 }
 
 impl Unit {
@@ -32,6 +35,7 @@ impl Unit {
         match self {
             Self::Vcpus => "",
             Self::Mib | Self::Gib => "MiB",
+            Self::Mbit => "Mbit/s",
         }
     }
 }
@@ -48,15 +52,18 @@ struct Description {
     /// Of what a node's settings keep back of it, and of how many times over it is sold.
     reserve: &'static str,
     overcommit: &'static str,
-    /// What a unit is worth, so that unlike amounts can be weighed: 1 vCPU is worth 4 GiB of memory, or 20 GiB of disk.
+    /// What a unit is worth, so that unlike amounts can be weighed: 1 vCPU is worth 4 GiB of memory, 20 GiB of disk, or
+    /// 160 Mbit/s.
     worth: u64,
     /// Two words about what a VM has of it may differ by this much and still be the same.
     tolerance: u64,
+    /// Whether a VM may have none of it.
+    optional: bool,
 }
 
 impl Resource {
     /// All resources, in the order in which pages list them.
-    pub const ALL: [Self; 3] = [Self::Vcpus, Self::Memory, Self::Disk];
+    pub const ALL: [Self; 4] = [Self::Vcpus, Self::Memory, Self::Disk, Self::Network];
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
 
@@ -71,6 +78,7 @@ impl Resource {
                 overcommit: "overcommit_vcpus",
                 worth: 20_480,
                 tolerance: 0,
+                optional: false,
             },
             Self::Memory => Description {
                 word: "memory",
@@ -81,6 +89,7 @@ impl Resource {
                 overcommit: "overcommit_memory",
                 worth: 5,
                 tolerance: 16,
+                optional: false,
             },
             Self::Disk => Description {
                 word: "disk",
@@ -91,6 +100,18 @@ impl Resource {
                 overcommit: "overcommit_disk",
                 worth: 1,
                 tolerance: 16,
+                optional: false,
+            },
+            Self::Network => Description {
+                word: "network",
+                heading: "Network",
+                unit: Unit::Mbit,
+                field: "network_mbit",
+                reserve: "reserve_network_mbit",
+                overcommit: "overcommit_network",
+                worth: 128,
+                tolerance: 0,
+                optional: true,
             },
         }
     }
@@ -132,6 +153,11 @@ impl Resource {
     /// By how much two words about what a VM has of it may differ and still be the same.
     pub const fn tolerance(self) -> u64 {
         self.described().tolerance
+    }
+
+    /// Whether a VM may have none of it, and a node none that is known: then it isn't told of.
+    pub const fn is_optional(self) -> bool {
+        self.described().optional
     }
 
     /// Its place in [`Resource::ALL`].

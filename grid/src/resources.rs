@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PerResource<T>([T; Resource::COUNT]);
 
-/// An amount of each resource: vCPUs as a count, memory and disk in MiB.
+/// An amount of each resource: vCPUs as a count, memory and disk in MiB, network bandwidth in Mbit/s.
 pub type Resources = PerResource<u64>;
 
 impl<T> PerResource<T> {
@@ -92,9 +92,14 @@ impl Resources {
         self.get(Resource::Disk)
     }
 
-    /// Each resource with its amount, as one tells what a VM has.
+    pub const fn network_mbit(&self) -> u64 {
+        self.get(Resource::Network)
+    }
+
+    /// Each resource with its amount, as one tells what a VM has: without what it can do without and has none of.
     pub fn parts(self) -> impl Iterator<Item = (Resource, u64)> {
-        Resource::ALL.into_iter().map(move |resource| (resource, self.get(resource)))
+        let all = Resource::ALL.into_iter().map(move |resource| (resource, self.get(resource)));
+        all.filter(|(resource, amount)| *amount > 0 || !resource.is_optional())
     }
 
     /// Resource by resource: `f(self, other)`.
@@ -135,7 +140,8 @@ impl Resources {
 
 impl From<Size> for Resources {
     fn from(size: Size) -> Self {
-        Self::new(u64::from(size.vcpus.0), size.memory.0, size.disk.to_mib().0)
+        let needed = Self::new(u64::from(size.vcpus.0), size.memory.0, size.disk.to_mib().0);
+        needed.with(Resource::Network, size.network.0)
     }
 }
 

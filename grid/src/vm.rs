@@ -42,6 +42,11 @@ pub struct Vm {
 }
 
 impl Vm {
+    /// The size that a resize to this one gives it: what it was promised of the network stays as it is.
+    pub const fn keeping(&self, to: Size) -> Size {
+        Size { network: self.size.network, ..to }
+    }
+
     /// What it takes from its home by itself: see [`commitment`]. Nothing while it is being deployed, when its
     /// operation's reservation stands for it, and nothing once that failed and was undone.
     pub fn commitment(&self) -> Resources {

@@ -43,6 +43,7 @@ impl fmt::Display for Amount {
             (Unit::Vcpus, count) => write!(formatter, "{} vCPUs", Grouped(count)),
             (Unit::Gib, mib) if mib.is_multiple_of(1024) => write!(formatter, "{} GiB", Grouped(mib / 1024)),
             (Unit::Mib | Unit::Gib, mib) => write!(formatter, "{} MiB", Grouped(mib)),
+            (Unit::Mbit, mbit) => write!(formatter, "{} Mbit/s", Grouped(mbit)),
         }
     }
 }
@@ -56,7 +57,7 @@ impl fmt::Display for Named {
         let amount = Amount(self.0, self.1);
         match self.0.unit() {
             Unit::Vcpus => amount.fmt(formatter),
-            Unit::Mib | Unit::Gib => write!(formatter, "{amount} {}", self.0.as_str()),
+            Unit::Mib | Unit::Gib | Unit::Mbit => write!(formatter, "{amount} {}", self.0.as_str()),
         }
     }
 }
@@ -124,6 +125,7 @@ mod tests {
         assert_eq!(Amount(Resource::Memory, 65_536).to_string(), "65,536 MiB");
         assert_eq!(Amount(Resource::Disk, 20_480).to_string(), "20 GiB");
         assert_eq!(Amount(Resource::Disk, 20_482).to_string(), "20,482 MiB");
+        assert_eq!(Named(Resource::Network, 2_500).to_string(), "2,500 Mbit/s network");
     }
 
     #[test]

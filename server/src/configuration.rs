@@ -142,6 +142,9 @@ pub(crate) struct NodeEntry {
     pub(crate) utility_address: String,
     /// What fails together with it; the initial value.
     pub(crate) failure_domain: Option<String>,
+    /// What its network carries each way, in Mbit/s; the initial value.
+    #[serde(default)]
+    pub(crate) network_mbit: u64,
     #[serde(default)]
     pub(crate) reserve: Resources,
     #[serde(default)]
@@ -155,11 +158,12 @@ pub(crate) struct Ratios {
     pub(crate) vcpus: f64,
     pub(crate) memory: f64,
     pub(crate) disk: f64,
+    pub(crate) network: f64,
 }
 
 impl Default for Ratios {
     fn default() -> Self {
-        Self { vcpus: 1.0, memory: 1.0, disk: 1.0 }
+        Self { vcpus: 1.0, memory: 1.0, disk: 1.0, network: 1.0 }
     }
 }
 
@@ -169,6 +173,7 @@ impl Ratios {
             Resource::Vcpus => self.vcpus,
             Resource::Memory => self.memory,
             Resource::Disk => self.disk,
+            Resource::Network => self.network,
         }
     }
 }
@@ -275,6 +280,7 @@ impl NodeEntry {
             uri: self.uri.clone(),
             settings: NodeSettings {
                 reserve: self.reserve,
+                network_mbit: self.network_mbit,
                 overcommit: Overcommit(PerResource::each(|resource| permille(self.overcommit.of(resource)))),
             },
             administration: Administration::Open,

@@ -76,9 +76,9 @@ const MEASURED: &str = "More is measured than is usable. That is no alarm: measu
 /// The six numbers of each resource, as bars and as a table.
 #[component]
 pub fn FiguresTable(figures: Figures) -> impl IntoView {
-    let is_beyond = !figures.usable.covers(&figures.measured);
-    let rows = Resource::ALL
-        .into_iter()
+    let is_beyond = figures.resources().any(|each| figures.measured.get(each) > figures.usable.get(each));
+    let rows = figures
+        .resources()
         .map(|resource| {
             let cell = |resources: grid::Resources| amounts::bare(resource, resources.get(resource));
             view! {
@@ -146,6 +146,16 @@ mod tests {
         assert_eq!(part(1, 0), 0);
         assert_eq!(part(5, 10), 500);
         assert_eq!(part(u64::MAX, 1), 1000);
+    }
+
+    #[test]
+    fn bandwidth_is_told_of_where_there_is_or_was_promised_some() {
+        let some = Resources::ZERO.with(Resource::Network, 1);
+        let told = |figures: Figures| figures.resources().any(|resource| resource == Resource::Network);
+        assert!(!told(Figures::default()) && !told(Figures { measured: some, ..Figures::default() }));
+        assert!(told(Figures { physical: some, ..Figures::default() }));
+        assert!(told(Figures { committed: some, ..Figures::default() }));
+        assert_eq!(Figures::default().resources().count(), Resource::COUNT - 1);
     }
 
     #[test]

@@ -14,9 +14,12 @@ pub const FIELDS: &[&str] = &[
     "settings[reserve_vcpus]",
     "settings[reserve_memory_mib]",
     "settings[reserve_disk_mib]",
+    "settings[reserve_network_mbit]",
     "settings[overcommit_vcpus]",
     "settings[overcommit_memory]",
     "settings[overcommit_disk]",
+    "settings[overcommit_network]",
+    "settings[network_mbit]",
     "settings[failure_domain]",
 ];
 
@@ -32,6 +35,7 @@ pub fn Settings(
     let whole = self::problems(move || action.value().get(), Vec::new());
     let is_pending = action.pending();
     let domain = typed.value_or("settings[failure_domain]", settings.get("failure_domain"));
+    let network = typed.value_or("settings[network_mbit]", settings.get("network_mbit"));
     let reserves = Resource::ALL.map(|resource| {
         let unit = Some(resource.unit().as_str()).filter(|unit| !unit.is_empty());
         let unit = unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
@@ -56,6 +60,14 @@ pub fn Settings(
                 <input type="hidden" name="name" value=name/>
                 <div class="settings-fields">
                     {fields}
+                    <Field
+                        label="Network carries (Mbit/s)"
+                        name="settings[network_mbit]"
+                        value=network
+                        hint="Each way. With 0 it takes no VM that was promised bandwidth."
+                        input_mode="numeric"
+                        problems
+                    />
                     <Field
                         label="Failure domain"
                         name="settings[failure_domain]"
@@ -125,7 +137,10 @@ mod tests {
     #[test]
     fn the_fields_are_those_of_the_resources_in_their_order() {
         let reserves = Resource::ALL.map(Resource::reserve_field);
-        let named = reserves.into_iter().chain(Resource::ALL.map(Resource::overcommit_field)).chain(["failure_domain"]);
+        let named = reserves
+            .into_iter()
+            .chain(Resource::ALL.map(Resource::overcommit_field))
+            .chain(["network_mbit", "failure_domain"]);
         assert_eq!(named.map(|field| format!("settings[{field}]")).collect::<Vec<_>>(), FIELDS);
     }
 }

@@ -9,9 +9,10 @@ use leptos::prelude::*;
 
 #[component]
 pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
-    let headings =
-        Resource::ALL.into_iter().map(|resource| view! { <th scope="col">{resource.heading()}</th> }).collect_view();
-    let rows = nodes.into_iter().map(|node| view! { <NodeRow node/> }).collect_view();
+    let told = Resource::ALL.into_iter().filter(|each| nodes.iter().any(|node| node.figures.tells_of(*each)));
+    let told: Vec<Resource> = told.collect();
+    let headings = told.iter().map(|resource| view! { <th scope="col">{resource.heading()}</th> }).collect_view();
+    let rows = nodes.into_iter().map(|node| view! { <NodeRow node told=told.clone()/> }).collect_view();
     view! {
         <div class="table-scroll">
             <table class="stacking nodes">
@@ -32,9 +33,9 @@ pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
 }
 
 #[component]
-fn NodeRow(node: NodeLine) -> impl IntoView {
+fn NodeRow(node: NodeLine, told: Vec<Resource>) -> impl IntoView {
     let figures = node.figures;
-    let cells = Resource::ALL
+    let cells = told
         .into_iter()
         .map(|resource| {
             let (available, usable) = (figures.available.get(resource), figures.usable.get(resource));

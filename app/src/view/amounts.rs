@@ -36,6 +36,11 @@ fn fraction(amount: u64, unit: u64) -> String {
     }
 }
 
+/// `100 Mbit/s`, `25,000 Mbit/s`.
+pub fn mbit(amount: u64) -> String {
+    format!("{} Mbit/s", Grouped(amount))
+}
+
 /// `1 vCPU`, `4 vCPUs`.
 pub fn vcpus(count: u64) -> String {
     if count == 1 { "1 vCPU".to_owned() } else { format!("{count} vCPUs") }
@@ -46,6 +51,7 @@ pub fn of(resource: Resource, amount: u64) -> String {
     match resource.unit() {
         Unit::Vcpus => vcpus(amount),
         Unit::Mib | Unit::Gib => mib(amount),
+        Unit::Mbit => mbit(amount),
     }
 }
 
@@ -54,10 +60,11 @@ pub fn bare(resource: Resource, amount: u64) -> String {
     match resource.unit() {
         Unit::Vcpus => amount.to_string(),
         Unit::Mib | Unit::Gib => mib(amount),
+        Unit::Mbit => mbit(amount),
     }
 }
 
-/// `2 vCPUs · 1 GiB memory · 10 GiB disk`.
+/// `2 vCPUs · 1 GiB memory · 10 GiB disk`, and the bandwidth where it has some.
 pub fn size(size: Size) -> String {
     all(size.into())
 }
@@ -75,7 +82,7 @@ pub fn listed(
 ) -> String {
     let texts = amounts.map(|(resource, amount)| match resource.unit() {
         Unit::Vcpus => vcpus(amount),
-        Unit::Mib | Unit::Gib => format!("{} {}", written(resource, amount), resource.as_str()),
+        Unit::Mib | Unit::Gib | Unit::Mbit => format!("{} {}", written(resource, amount), resource.as_str()),
     });
     texts.collect::<Vec<String>>().join(between)
 }
@@ -103,6 +110,7 @@ fn in_form(resource: Resource, amount: u64, divide: impl Fn(u64, u64) -> u64) ->
     match resource.unit() {
         Unit::Vcpus => Grouped(amount).to_string(),
         Unit::Mib => format!("{} MiB", Grouped(amount)),
+        Unit::Mbit => mbit(amount),
         Unit::Gib => {
             let hundredths = divide(amount.saturating_mul(25), 256);
             let (whole, part) = (Grouped(hundredths / 100), hundredths % 100);
@@ -179,6 +187,10 @@ mod tests {
         assert_eq!([asked(Resource::Disk, 10_242), free(Resource::Disk, 10_242)], ["10.01 GiB", "10 GiB"]);
         assert_eq!([asked(Resource::Disk, 1536), free(Resource::Disk, 1280)], ["1.5 GiB", "1.25 GiB"]);
         assert_eq!(free(Resource::Vcpus, 1024), "1,024");
+        let plain = Size::SMALLEST;
+        assert_eq!(size(plain), "1 vCPU · 16 MiB memory · 1 GiB disk");
+        let with_network = Size { network: grid::Mbit(2_500), ..plain };
+        assert_eq!(form_size(with_network), "1 vCPU · 16 MiB memory · 1 GiB disk · 2,500 Mbit/s network");
         assert!(asked(Resource::Disk, u64::MAX).ends_with("GiB"));
     }
 

@@ -30,16 +30,19 @@ pub struct WhatIfTyped {
     pub vcpus: String,
     pub memory: String,
     pub disk: String,
+    #[serde(default)]
+    pub network: String,
 }
 
 /// The names of the fields, in the query too.
-pub const FIELDS: &[&str; 9] = &["add", "like", "lose", "grow", "to", "kind", "vcpus", "memory", "disk"];
+pub const FIELDS: &[&str; 10] = &["add", "like", "lose", "grow", "to", "kind", "vcpus", "memory", "disk", "network"];
 
 impl WhatIfTyped {
     /// What the query says.
     pub fn of(get: impl Fn(&str) -> Option<String>) -> Self {
-        let [add, like, lose, grow, to, kind, vcpus, memory, disk] = FIELDS.map(|name| get(name).unwrap_or_default());
-        Self { add, like, lose, grow, to, kind, vcpus, memory, disk }
+        let [add, like, lose, grow, to, kind, vcpus, memory, disk, network] =
+            FIELDS.map(|name| get(name).unwrap_or_default());
+        Self { add, like, lose, grow, to, kind, vcpus, memory, disk, network }
     }
 
     /// The fields of the overcommit ratios, in the order of [`Resource::ALL`], and what was typed there.
@@ -48,6 +51,7 @@ impl WhatIfTyped {
             Resource::Vcpus => ("vcpus", self.vcpus.as_str()),
             Resource::Memory => ("memory", self.memory.as_str()),
             Resource::Disk => ("disk", self.disk.as_str()),
+            Resource::Network => ("network", self.network.as_str()),
         })
     }
 }

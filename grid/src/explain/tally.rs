@@ -3,7 +3,7 @@
 use crate::map::{Loss, LossOf, Obstacle, ResourceMap};
 use crate::placement::{Candidate, Lack, Request, Tally, Why};
 use crate::wording::{Amount, Counted, Grouped, Named};
-use crate::{NodeId, Resource, Resources, VmId};
+use crate::{NodeId, Resources, VmId};
 use std::fmt::Write;
 
 /// What was looked for, the chosen node with its score in parts, the runners-up, and the reasons against all others by
@@ -90,7 +90,8 @@ fn lack(map: &ResourceMap, lack: &Lack) -> String {
 }
 
 fn amounts(resources: Resources) -> String {
-    Resource::ALL.map(|resource| Named(resource, resources.get(resource)).to_string()).join(", ")
+    let named = resources.parts().map(|(resource, amount)| Named(resource, amount).to_string());
+    named.collect::<Vec<String>>().join(", ")
 }
 
 fn name(map: &ResourceMap, node: NodeId) -> String {

@@ -3,8 +3,8 @@
 use super::branch::Block;
 use super::summary::Summary;
 use super::*;
-use crate::Resources;
 use crate::policy::Policy;
+use crate::{Resource, Resources};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -21,7 +21,7 @@ fn seen(rows: &Rows, block: &Block) -> Summary {
     })
 }
 
-const STEPS: Resources = Resources::new(1, 1_024, 10_240);
+const STEPS: Resources = Resources::new(1, 1_024, 10_240).with(Resource::Network, 250);
 
 fn row(number: u32, amounts: [u64; Vector::LEN], measured_ppm: u32) -> Row {
     let usable = Resources::new(64, 262_144, 1 << 21);
@@ -32,7 +32,7 @@ fn row(number: u32, amounts: [u64; Vector::LEN], measured_ppm: u32) -> Row {
         domain: DomainNumber(number / 40),
         class: ClassNumber(number % 3),
         readiness: Readiness::Ready,
-        usable: Vector::of_node(usable),
+        usable: Vector::of_node(usable).into(),
         free: Vector::of_node(Resources::from(amounts).zip(STEPS, |amount, step| amount * step)),
         measured_ppm,
     }
@@ -40,7 +40,7 @@ fn row(number: u32, amounts: [u64; Vector::LEN], measured_ppm: u32) -> Row {
 
 /// In steps.
 fn amounts() -> impl Strategy<Value = [u64; Vector::LEN]> {
-    [0_u64..64, 0_u64..256, 0_u64..200]
+    [0_u64..64, 0_u64..256, 0_u64..200, 0_u64..40]
 }
 
 /// Blocks looked into for requests of many sizes.

@@ -2,7 +2,7 @@
 //! running operations hold.
 //!
 //! - **physical**: vCPUs and memory as the hypervisor says, memory and the pool's capacity the smaller of both sources.
-//!   What nobody told is 0.
+//!   The network's bandwidth as the node's settings say. What nobody told is 0.
 //! - **usable**: by the node's settings. Disk moreover never exceeds what is committed plus what the pool can still
 //!   take: its free space, less what the disks there can still grow to (a thin disk takes room as its guest writes).
 //!   Images and other files in the pool therefore lower it. Where disk is sold more than once over, growth counts by
@@ -14,7 +14,7 @@
 use super::compare::{compare, differs, node_memory, reported};
 use super::{Commitment, Condition, Freshness, Holder, MapNode, Reading};
 use crate::node::Node;
-use crate::rates::node_cpu_permille;
+use crate::rates::{network_mbit, node_cpu_permille};
 use crate::sample::{DomainSample, HypervisorSample, PoolSample, UTILITY_DOMAIN, UtilitySample};
 use crate::vm::{Vm, VmState, commitment};
 use crate::{Gib, HypervisorKind, Resource, Resources, Size, UnixMillis, VmId};
@@ -91,11 +91,11 @@ fn disagreements(inputs: &NodeInputs<'_>) -> Vec<super::Disagreement> {
 
 fn physical(inputs: &NodeInputs<'_>) -> Resources {
     let disk_mib = pool(inputs).map_or(0, |pool| pool.capacity_mib);
-    let Some(Reading { sample, .. }) = &inputs.hypervisor else {
-        return Resources::ZERO.with(Resource::Disk, disk_mib);
-    };
+    let known = Resources::new(0, 0, disk_mib).with(Resource::Network, inputs.node.settings.network_mbit);
+    let Some(Reading { sample, .. }) = &inputs.hypervisor else { return known };
     let seen = inputs.utility.as_ref().and_then(|reading| node_memory(&reading.sample)).unwrap_or(u64::MAX);
-    Resources::new(u64::from(sample.cpus), sample.memory_total_mib.min(seen), disk_mib)
+    let memory_mib = sample.memory_total_mib.min(seen);
+    known.with(Resource::Vcpus, u64::from(sample.cpus)).with(Resource::Memory, memory_mib)
 }
 
 /// The pool as its worse side has it.
@@ -201,7 +201,8 @@ fn size_of(resources: Resources) -> Size {
     Size { disk: Gib(resources.disk_mib().div_ceil(1024)), ..Size::within(resources) }
 }
 
-/// What is really in use: busy CPUs rounded up, memory and pool space that isn't free.
+/// What is really in use: busy CPUs rounded up, memory and pool space that isn't free, what goes over the VMs'
+/// interfaces.
 fn measured(inputs: &NodeInputs<'_>, physical: Resources) -> Resources {
     let disk_mib = pool(inputs).map_or(0, |pool| pool.capacity_mib.saturating_sub(pool.free_mib));
     let Some(Reading { sample, .. }) = &inputs.hypervisor else {
@@ -214,5 +215,7 @@ fn measured(inputs: &NodeInputs<'_>, physical: Resources) -> Resources {
         (None, Some(reading)) => reading.sample.load_permille.div_ceil(1000).min(physical.vcpus()),
         (None, None) => 0,
     };
-    Resources::new(vcpus, sample.memory_total_mib.saturating_sub(sample.memory_free_mib), disk_mib)
+    let memory_mib = sample.memory_total_mib.saturating_sub(sample.memory_free_mib);
+    let network = inputs.previous.map_or(0, |previous| network_mbit(previous, sample));
+    Resources::new(vcpus, memory_mib, disk_mib).with(Resource::Network, network)
 }

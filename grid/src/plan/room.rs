@@ -25,7 +25,9 @@ impl Question<'_> {
         // What it has it can keep, be it in steps or not.
         let kept = at_home.map(|room| room.larger(vm.size));
         let own = vm.size.smaller(most);
-        let sizes: BTreeSet<Size> = rooms.chain(at_home).chain(kept).map(|room| room.smaller(most)).collect();
+        // Its bandwidth is not what a resize is about: where that isn't free, nothing of it helps.
+        let sizes = rooms.chain(at_home).chain(kept).map(|room| room.smaller(most));
+        let sizes: BTreeSet<Size> = sizes.filter(|size| size.network == most.network).collect();
         let mut sizes: Vec<Size> = sizes.into_iter().collect();
         sizes.sort_by_key(|&size| (shortage(to, size), Reverse(size)));
         let works = |size: &Size| *size == vm.size || self.decide(*size).is_some();

@@ -6,7 +6,7 @@ use grid::map::{MapNode, Reading, ResourceMap};
 use grid::node::{Administration, Overcommit};
 use grid::sample::{DiskSample, PoolSample};
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{Gib, HypervisorKind, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
+use grid::{Gib, HypervisorKind, Mbit, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
 use proptest::prelude::*;
 
 /// So many cases of a property, where `PROPTEST_CASES` asks for no other number.
@@ -51,7 +51,9 @@ pub(crate) fn kind() -> impl Strategy<Value = HypervisorKind> {
 
 /// A size of which some fit on the nodes and some don't.
 pub(crate) fn any_size() -> impl Strategy<Value = Size> {
-    (1_u32..12, 4_u64..1500, 1_u64..30).prop_map(|(vcpus, memory, disk)| size(vcpus, memory * 4, disk))
+    let network = prop_oneof![3 => Just(0), 2 => 1_u64..400];
+    (1_u32..12, 4_u64..1500, 1_u64..30, network)
+        .prop_map(|(vcpus, memory, disk, network)| Size { network: Mbit(network), ..size(vcpus, memory * 4, disk) })
 }
 
 fn resources() -> impl Strategy<Value = Resources> {
@@ -59,6 +61,7 @@ fn resources() -> impl Strategy<Value = Resources> {
         Resource::Vcpus => 0_u64..16,
         Resource::Memory => 0..8192,
         Resource::Disk => 0..40_000,
+        Resource::Network => 0..1000,
     });
     below.prop_map(Resources::from)
 }
@@ -95,6 +98,7 @@ fn draw() -> impl Strategy<Value = Draw> {
             Resource::Vcpus => 500_u32..2500,
             Resource::Memory => 500..2000,
             Resource::Disk => 800..2000,
+            Resource::Network => 500..3000,
         })
         .prop_map(|permille| Overcommit(permille.into()));
     let rarely = || prop::bool::weighted(0.1);
@@ -181,7 +185,8 @@ pub(crate) fn question() -> impl Strategy<Value = (Grid, Vm, Size)> {
         |(grid, which, asked, keeps_disk)| {
             let vm = which.get(&grid.vms).clone();
             let disk = if keeps_disk { asked.disk.max(vm.size.disk) } else { asked.disk };
-            (grid, vm, Size { disk, ..asked })
+            let to = vm.keeping(Size { disk, ..asked });
+            (grid, vm, to)
         },
     )
 }

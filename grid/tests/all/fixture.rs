@@ -143,7 +143,8 @@ pub(crate) fn utility(has: Resources) -> UtilitySample {
 }
 
 /// A fresh node with these resources and these VMs, whose utility VM takes nothing.
-pub(crate) fn inputs(node: Node, has: Resources, vms: &[Vm]) -> NodeInputs<'_> {
+pub(crate) fn inputs(mut node: Node, has: Resources, vms: &[Vm]) -> NodeInputs<'_> {
+    node.settings.network_mbit = has.network_mbit();
     let mut first = hypervisor(has);
     first.domains = vms.iter().map(domain).collect();
     let mut second = utility(has);

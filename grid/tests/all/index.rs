@@ -32,6 +32,7 @@ fn amounts() -> impl Strategy<Value = Vector> {
         Resource::Vcpus => one(20, 1),
         Resource::Memory => one(24, 512),
         Resource::Disk => one(9, 10_240),
+        Resource::Network => one(5, 250),
     });
     each.prop_map(|amounts| Vector::of_node(amounts.into()))
 }
@@ -56,7 +57,7 @@ fn row() -> impl Strategy<Value = Row> {
             domain: DomainNumber(domain),
             class: ClassNumber(class),
             readiness,
-            usable,
+            usable: usable.into(),
             free,
             measured_ppm,
         },
@@ -170,7 +171,7 @@ fn thousands_of_equal_nodes_come_and_go() {
         domain: DomainNumber(0),
         class: ClassNumber(0),
         readiness: Readiness::Ready,
-        usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)),
+        usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)).into(),
         free: Vector::of_node(Resources::new(64, 262_144, 1 << 21)),
         measured_ppm: 0,
     };
@@ -209,6 +210,7 @@ fn a_snapshot_held_through_thousands_of_changes_answers_as_its_own_nodes_do() {
             Resource::Vcpus => chance(state) % 33,
             Resource::Memory => chance(state) % 64 * 2_048,
             Resource::Disk => chance(state) % 99 * 10_240,
+            Resource::Network => chance(state) % 9 * 250,
         }))
     };
     let mut rows: Vec<Row> = Vec::new();
@@ -220,7 +222,7 @@ fn a_snapshot_held_through_thousands_of_changes_answers_as_its_own_nodes_do() {
             domain: DomainNumber(number / 40),
             class: ClassNumber(number % 3),
             readiness: if number % 50 == 0 { Readiness::Draining } else { Readiness::Ready },
-            usable: Vector::of_node(Resources::new(32, 131_072, 1 << 20)),
+            usable: Vector::of_node(Resources::new(32, 131_072, 1 << 20)).into(),
             free: amounts(&mut state),
             measured_ppm: number % 5,
         });
@@ -263,7 +265,7 @@ fn nodes_that_fill_up_one_after_another_and_empty_again_are_all_found() {
         domain: DomainNumber::UNKNOWN,
         class: ClassNumber(0),
         readiness: Readiness::Ready,
-        usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)),
+        usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)).into(),
         free: Vector::of_node(Resources::new(vcpus, vcpus * 4_096, vcpus * 20_480)),
         measured_ppm: 0,
     };

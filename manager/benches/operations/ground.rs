@@ -113,6 +113,7 @@ fn node(number: usize, hardware: Hardware, chance: &mut Chance) -> Node {
         settings: NodeSettings {
             reserve: Resources::new(1, used, 1024),
             overcommit: Overcommit::default().with(Resource::Vcpus, 4_000),
+            ..NodeSettings::default()
         },
         administration: Administration::Open,
         failure_domain: Some(format!("rack{}", number / 40)),

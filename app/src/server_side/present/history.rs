@@ -42,7 +42,7 @@ impl Subject<'_> {
 pub async fn capacity(door: &Door, subject: Subject<'_>, physical: Resources) -> Result<Vec<ChartView>, AppError> {
     let range = last_hour();
     let mut drawn = Vec::new();
-    for resource in Resource::ALL {
+    for (resource, _) in physical.parts() {
         let mut lines = Vec::with_capacity(LINES.len());
         for (what, name) in LINES {
             let points = subject.points(door, &metric(what, resource), range).await?;
@@ -50,8 +50,8 @@ pub async fn capacity(door: &Door, subject: Subject<'_>, physical: Resources) ->
         }
         drawn.push(charts::chart(resource.heading(), unit(resource), &lines, (range.from, range.to)));
     }
-    let mut lines = Vec::with_capacity(Resource::ALL.len());
-    for resource in Resource::ALL {
+    let mut lines = Vec::with_capacity(Resource::COUNT);
+    for (resource, _) in physical.parts() {
         let points = subject.points(door, &metric("measured", resource), range).await?;
         let points = points.into_iter().map(|(at, value)| (at, permille(value, physical.get(resource)))).collect();
         lines.push(Line { name: resource.heading().to_owned(), points });
@@ -85,6 +85,7 @@ const fn unit(resource: Resource) -> Unit {
     match resource.unit() {
         grid::Unit::Vcpus => Unit::Count,
         grid::Unit::Mib | grid::Unit::Gib => Unit::Mib,
+        grid::Unit::Mbit => Unit::Mbit,
     }
 }
 

@@ -74,11 +74,12 @@ pub async fn settings_get(door: &Door, name: &str) -> Result<SettingsView, AppEr
 }
 
 fn settings(node: &Node) -> SettingsView {
-    let NodeSettings { reserve, overcommit } = node.settings;
+    let NodeSettings { reserve, overcommit, network_mbit } = node.settings;
     let reserves = Resource::ALL.map(|each| (each.reserve_field(), reserve.get(each).to_string()));
     let ratios = Resource::ALL.map(|each| (each.overcommit_field(), amounts::times(overcommit.permille(each))));
+    let network = ("network_mbit", network_mbit.to_string());
     let domain = ("failure_domain", node.failure_domain.clone().unwrap_or_default());
-    reserves.into_iter().chain(ratios).chain([domain]).collect()
+    reserves.into_iter().chain(ratios).chain([network, domain]).collect()
 }
 
 async fn charts_of(door: &Door, node: &MapNode) -> Result<Vec<ChartView>, AppError> {

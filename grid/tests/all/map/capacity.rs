@@ -158,7 +158,7 @@ fn vcpus_without_memory_are_stranded() {
     let found = stranded(&map, &Part::of(HypervisorKind::Lxc), &offer);
     assert_eq!((found.nodes, found.on_them), (1, amounts(30, 500, 102_400)));
     assert_eq!(found.after_filling, amounts(32, 500, 2 * 102_400 - 2 * 10_242));
-    assert_eq!(found.runs_out_first, [1, 3, 1]);
+    assert_eq!(found.runs_out_first, [1, 3, 1, 0]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use grid::node::{Administration, Overcommit};
 use grid::offer::Offer;
 use grid::sample::{DeployedVm, DiskSample, PoolSample, Source};
 use grid::vm::{VmState, commitment};
-use grid::{HypervisorKind, Resource, Resources, UnixMillis};
+use grid::{HypervisorKind, Mbit, Resource, Resources, Size, UnixMillis};
 
 const HAS: Resources = Resources::new(16, 32_768, 102_400);
 
@@ -30,6 +30,23 @@ fn available_is_usable_less_committed_less_reserved() {
     assert_eq!(node.committed, amounts(5, 8192 + 64 + 128 + 194, 20_482));
     assert_eq!(node.available(), amounts(22, 31_744 - 8578 - 512, 92_160 - 20_482 - 1024));
     assert_eq!(node.condition, Condition::Ready);
+}
+
+#[test]
+fn bandwidth_is_what_the_settings_say_and_measured_is_each_vms_busier_way() {
+    let vms = [1, 2].map(|number| vm(number, 1, HypervisorKind::Qemu, Size { network: Mbit(100), ..size(1, 64, 1) }));
+    let mut inputs = inputs(node(1, HypervisorKind::Qemu), HAS.with(Resource::Network, 1000), &vms);
+    let previous = inputs.hypervisor.clone().unwrap().sample;
+    inputs.previous = Some(&previous);
+    inputs.node.settings.reserve = Resources::ZERO.with(Resource::Network, 100);
+    inputs.node.settings.overcommit = Overcommit::default().with(Resource::Network, 2000);
+    let now = &mut inputs.hypervisor.as_mut().unwrap().sample;
+    now.taken_at = UnixMillis(NOW.0 + 1000);
+    (now.domains[0].network_receive_bytes, now.domains[0].network_transmit_bytes) = (1_250_000, 125_000);
+    now.domains[1].network_transmit_bytes = 1_250_001;
+    let node = MapNode::build(inputs);
+    let network = [node.physical, node.usable, node.committed, node.available(), node.measured];
+    assert_eq!(network.map(|amounts| amounts.network_mbit()), [1000, 1800, 200, 1600, 21]);
 }
 
 #[test]

@@ -322,7 +322,7 @@ fn images() -> tempfile::TempDir {
 
 async fn person(store: &dyn Store, email: &str, role: Role) -> Principal {
     let tenant = TenantId(Uuid::new_v4());
-    let quota = Quota { limit: Resources::new(24, 8192, 40 * 1024), vms: 8 };
+    let quota = Quota { limit: Resources::new(24, 8192, 40 * 1024).with(Resource::Network, Quota::NO_LIMIT), vms: 8 };
     store.tenant_put(tenant, email, quota).await.unwrap();
     let user = UserId(Uuid::new_v4());
     let row = NewUser { id: user, tenant, email: email.into(), password_hash: "none".into(), role };

@@ -15,7 +15,7 @@ fn session(id: &str, user: Option<UserId>, expires: i64) -> SessionRow {
 #[tokio::test]
 async fn a_tenant_keeps_its_id_and_takes_a_new_quota() {
     let world = World::new().await;
-    let limit = Resources::new(1, 2, 3);
+    let limit = Resources::new(1, 2, 3).with(Resource::Network, Quota::NO_LIMIT);
     world.store.tenant_put(world.tenant, "Acme", Quota { limit, vms: 4 }).await.unwrap();
     assert_eq!(world.store.tenant_quota(world.tenant).await.unwrap(), Quota { limit, vms: 4 });
     let nobody = world.store.tenant_quota(TenantId(Uuid::new_v4())).await;

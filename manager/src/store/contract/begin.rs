@@ -41,6 +41,7 @@ async fn room_is_usable_less_committed_reserved_and_what_is_outside() {
     let outside = Resources::new(1, 128, 64);
     for missing in [
         Resources::ZERO.with(Resource::Vcpus, 1),
+        Resources::ZERO.with(Resource::Network, 1),
         Resources::ZERO.with(Resource::Memory, 1),
         Resources::ZERO.with(Resource::Disk, 1),
         Resources::ZERO,

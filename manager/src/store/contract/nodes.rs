@@ -16,6 +16,7 @@ async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
     let settings = NodeSettings {
         reserve: Resources::new(1, 512, 1024),
         overcommit: Overcommit::default().with(Resource::Vcpus, 2000).with(Resource::Memory, 900),
+        network_mbit: 2_500,
     };
     world.store.node_settings_set(world.here, settings).await.unwrap();
     world.store.node_administration_set(world.here, Administration::Draining).await.unwrap();

@@ -8,7 +8,10 @@ use grid::offer::Quota;
 use grid::operation::{OperationKind, OperationState};
 use grid::plan::{Estimate, Plan, PlanKind};
 use grid::vm::{Maxima, Vm, VmState, commitment};
-use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId};
+use grid::{
+    Gib, HypervisorKind, Mbit, Mib, NodeId, OperationId, Resource, Resources, Size, TenantId, UnixMillis, UserId,
+    Vcpus, VmId,
+};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -17,15 +20,16 @@ use uuid::Uuid;
 pub(in crate::store) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
 /// 2 vCPUs, 1 GiB of memory, 4 GiB of disk.
-pub(in crate::store) const SMALL: Size = Size::new(Vcpus(2), Mib(1024), Gib(4));
+pub(in crate::store) const SMALL: Size = Size { network: Mbit(100), ..Size::new(Vcpus(2), Mib(1024), Gib(4)) };
 
 /// 4 vCPUs, 4 GiB of memory, 8 GiB of disk.
-pub(in crate::store) const LARGE: Size = Size::new(Vcpus(4), Mib(4096), Gib(8));
+pub(in crate::store) const LARGE: Size = Size { network: Mbit(300), ..Size::new(Vcpus(4), Mib(4096), Gib(8)) };
 
 pub(in crate::store) const MAXIMA: Maxima = Maxima { vcpus: Vcpus(8), memory: Mib(8192) };
 
 /// Enough for anything.
-pub(in crate::store) const PLENTY: Resources = Resources::new(1000, 1_000_000, 10_000_000);
+pub(in crate::store) const PLENTY: Resources =
+    Resources::new(1000, 1_000_000, 10_000_000).with(Resource::Network, 100_000);
 
 #[derive(Clone)]
 pub(in crate::store) struct World {

@@ -16,7 +16,8 @@ const TENANT_USAGE: &str = concat!(
     each_resource!("COALESCE(SUM(", "), 0) AS ", ""),
     ", (SELECT COUNT(*) FROM vm WHERE tenant = ?1) AS vms
     FROM (
-        SELECT SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, SUM(disk_gib) * 1024 AS disk_mib
+        SELECT SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, SUM(disk_gib) * 1024 AS disk_mib,
+               SUM(network_mbit) AS network_mbit
         FROM vm WHERE tenant = ?1 AND state <> 'failed'
         UNION ALL
         SELECT ",

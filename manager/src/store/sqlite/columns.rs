@@ -6,7 +6,7 @@ use grid::node::{Administration, Overcommit};
 use grid::operation::{OperationState, StepState};
 use grid::relocation::RelocationState;
 use grid::vm::VmState;
-use grid::{Gib, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
+use grid::{Gib, Mbit, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, Sqlite};
@@ -25,10 +25,10 @@ pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 /// before and behind each name; or before, between and behind, where it is named twice.
 macro_rules! each_resource {
     ($before:literal, $after:literal) => {
-        each_resource!(@once $before, $after, "vcpus", "memory_mib", "disk_mib")
+        each_resource!(@once $before, $after, "vcpus", "memory_mib", "disk_mib", "network_mbit")
     };
     ($before:literal, $between:literal, $after:literal) => {
-        each_resource!(@twice $before, $between, $after, "vcpus", "memory_mib", "disk_mib")
+        each_resource!(@twice $before, $between, $after, "vcpus", "memory_mib", "disk_mib", "network_mbit")
     };
     (@once $before:literal, $after:literal, $first:literal $(, $next:literal)*) => {
         concat!($before, $first, $after $(, ", ", $before, $next, $after)*)
@@ -42,7 +42,7 @@ pub(super) use each_resource;
 /// The same text for each resource, as `, ?` for the places of values.
 macro_rules! for_each_resource {
     ($text:literal) => {
-        concat!($text, $text, $text)
+        concat!($text, $text, $text, $text)
     };
 }
 pub(super) use for_each_resource;
@@ -50,13 +50,22 @@ pub(super) use for_each_resource;
 /// The columns of how many times over each resource is sold, in the same order, and what stands behind each.
 macro_rules! ratios {
     ($after:literal) => {
-        concat!("vcpus_permille", $after, ", memory_permille", $after, ", disk_permille", $after)
+        concat!(
+            "vcpus_permille",
+            $after,
+            ", memory_permille",
+            $after,
+            ", disk_permille",
+            $after,
+            ", network_permille",
+            $after
+        )
     };
 }
 pub(super) use ratios;
 
 /// Binds the amount of each resource, in the order of [`Resource::ALL`].
-pub(super) fn bind_resources<'q>(statement: Statement<'q>, amounts: Resources) -> Result<Statement<'q>, StoreError> {
+pub(super) fn bind_resources(statement: Statement<'_>, amounts: Resources) -> Result<Statement<'_>, StoreError> {
     amounts.values().into_iter().try_fold(statement, |statement, amount| Ok(statement.bind(stored(amount)?)))
 }
 
@@ -132,10 +141,10 @@ impl Columns<'_> {
         Ok(overcommit)
     }
 
-    /// The columns `vcpus`, `memory_mib` and `disk_gib`.
+    /// The columns `vcpus`, `memory_mib`, `disk_gib` and `network_mbit`.
     pub(super) fn size(&self) -> Result<Size, StoreError> {
         let (vcpus, memory, disk) = (self.count("vcpus")?, self.amount("memory_mib")?, self.amount("disk_gib")?);
-        Ok(Size::new(Vcpus(vcpus), Mib(memory), Gib(disk)))
+        Ok(Size { network: Mbit(self.amount("network_mbit")?), ..Size::new(Vcpus(vcpus), Mib(memory), Gib(disk)) })
     }
 
     pub(super) fn vm_state(&self, column: &str) -> Result<VmState, StoreError> {

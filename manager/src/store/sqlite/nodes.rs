@@ -21,16 +21,21 @@ fn node(row: &SqliteRow) -> Result<Node, StoreError> {
         kind: columns.parsed("kind")?,
         region: columns.text("region")?,
         uri: columns.text("uri")?,
-        settings: NodeSettings { reserve: columns.resources("reserve_")?, overcommit: columns.overcommit()? },
+        settings: NodeSettings {
+            reserve: columns.resources("reserve_")?,
+            overcommit: columns.overcommit()?,
+            network_mbit: columns.amount("network_mbit")?,
+        },
         administration: columns.administration("administration")?,
         failure_domain: columns.text_or_none("failure_domain")?,
     })
 }
 
-/// Binds what is kept back of each resource, then how many times over each is sold.
+/// Binds what is kept back of each resource, how many times over each is sold, and what the network carries.
 fn bind_settings(statement: Statement<'_>, settings: NodeSettings) -> Result<Statement<'_>, StoreError> {
     let statement = bind_resources(statement, settings.reserve)?;
-    Ok(settings.overcommit.0.values().into_iter().fold(statement, |it, permille| it.bind(i64::from(permille))))
+    let ratios = settings.overcommit.0.values().into_iter();
+    Ok(ratios.fold(statement, |it, permille| it.bind(i64::from(permille))).bind(stored(settings.network_mbit)?))
 }
 
 /// Why nothing else is decided about a fenced node.
@@ -67,7 +72,7 @@ impl NodeStore for SqliteStore {
             each_resource!("reserve_", ""),
             ", ",
             ratios!(""),
-            ") VALUES (?, ?, ?, ?, ?, ?, ?",
+            ", network_mbit) VALUES (?, ?, ?, ?, ?, ?, ?, ?",
             for_each_resource!(", ?, ?"),
             ") ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, region = excluded.region, uri = excluded.uri",
         ))
@@ -107,7 +112,7 @@ impl NodeStore for SqliteStore {
             each_resource!("reserve_", " = ?"),
             ", ",
             ratios!(" = ?"),
-            " WHERE id = ?"
+            ", network_mbit = ? WHERE id = ?"
         ));
         let done = bind_settings(statement, settings)?
             .bind(node.to_string())
@@ -194,14 +199,16 @@ impl NodeStore for SqliteStore {
 
     async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO offer (name, vcpus, memory_mib, disk_gib) VALUES (?, ?, ?, ?)
+            "INSERT INTO offer (name, vcpus, memory_mib, disk_gib, network_mbit) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (name) DO UPDATE SET
-                vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib",
+                vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib,
+                network_mbit = excluded.network_mbit",
         )
         .bind(&offer.name)
         .bind(i64::from(offer.size.vcpus.0))
         .bind(stored(offer.size.memory.0)?)
         .bind(stored(offer.size.disk.0)?)
+        .bind(stored(offer.size.network.0)?)
         .execute(&mut *self.writer.lock().await)
         .await
         .map_err(constraint("the offer's size is out of bounds"))?;
@@ -209,7 +216,7 @@ impl NodeStore for SqliteStore {
     }
 
     async fn offer_list(&self) -> Result<Vec<Offer>, StoreError> {
-        sqlx::query("SELECT name, vcpus, memory_mib, disk_gib FROM offer ORDER BY vcpus, memory_mib, disk_gib, name")
+        sqlx::query("SELECT * FROM offer ORDER BY vcpus, memory_mib, disk_gib, network_mbit, name")
             .fetch_all(&self.readers)
             .await
             .map_err(database)?

@@ -74,9 +74,9 @@ async fn record(connection: &mut SqliteConnection, id: &str) -> Result<VmRecord,
 pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result<(), StoreError> {
     let statement = sqlx::query(concat!(
         "INSERT INTO vm (id, name, tenant, owner, node, kind, region, image, vcpus, memory_mib, disk_gib,
-                         maxima_vcpus, maxima_memory_mib, state, mac, address, keys, created_ms, generation, ",
+                         network_mbit, maxima_vcpus, maxima_memory_mib, state, mac, address, keys, created_ms, generation, ",
         each_resource!("committed_", ""),
-        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
         for_each_resource!(", ?"),
         ")",
     ))
@@ -91,6 +91,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result
     .bind(i64::from(vm.size.vcpus.0))
     .bind(stored(vm.size.memory.0)?)
     .bind(stored(vm.size.disk.0)?)
+    .bind(stored(vm.size.network.0)?)
     .bind(i64::from(vm.maxima.vcpus.0))
     .bind(stored(vm.maxima.memory.0)?)
     .bind(vm.state.as_str())
@@ -109,8 +110,8 @@ pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result
 /// Writes what may change of a VM, and what it takes of its node; raises its generation.
 async fn update(connection: &mut SqliteConnection, vm: &Vm, committed: Resources) -> Result<(), StoreError> {
     let statement = sqlx::query(concat!(
-        "UPDATE vm SET node = ?, vcpus = ?, memory_mib = ?, disk_gib = ?, maxima_vcpus = ?, maxima_memory_mib = ?,
-                       state = ?, generation = generation + 1, ",
+        "UPDATE vm SET node = ?, vcpus = ?, memory_mib = ?, disk_gib = ?, network_mbit = ?,
+                       maxima_vcpus = ?, maxima_memory_mib = ?, state = ?, generation = generation + 1, ",
         each_resource!("committed_", " = ?"),
         " WHERE id = ?",
     ))
@@ -118,6 +119,7 @@ async fn update(connection: &mut SqliteConnection, vm: &Vm, committed: Resources
     .bind(i64::from(vm.size.vcpus.0))
     .bind(stored(vm.size.memory.0)?)
     .bind(stored(vm.size.disk.0)?)
+    .bind(stored(vm.size.network.0)?)
     .bind(i64::from(vm.maxima.vcpus.0))
     .bind(stored(vm.maxima.memory.0)?)
     .bind(vm.state.as_str());

@@ -66,6 +66,7 @@ fn read(typed: &SettingsView) -> Result<NodeSettings, Vec<Problem>> {
         })
     };
     let reserve = Resources::each(|resource| amount(resource.reserve_field()));
+    let network_mbit = amount("network_mbit");
     let overcommit = Overcommit(PerResource::each(|resource| {
         let field = resource.overcommit_field();
         form::ratio(typed.get(field)).unwrap_or_else(|message| {
@@ -73,7 +74,7 @@ fn read(typed: &SettingsView) -> Result<NodeSettings, Vec<Problem>> {
             0
         })
     }));
-    let settings = NodeSettings { reserve, overcommit };
+    let settings = NodeSettings { reserve, overcommit, network_mbit };
     if problems.is_empty() {
         problems = settings.wrong().into_iter().map(|(field, message)| Problem::of(in_form(field), message)).collect();
     }
@@ -117,13 +118,14 @@ mod tests {
         let text = |resource: Resource| match resource {
             Resource::Memory => ("9223372036854775808", "1"),
             Resource::Disk => ("0", "100.001"),
-            Resource::Vcpus => ("0", "1"),
+            Resource::Vcpus | Resource::Network => ("0", "1"),
         };
         let both = |resource: Resource| {
             let (reserve, ratio) = text(resource);
             [(resource.reserve_field(), reserve.to_owned()), (resource.overcommit_field(), ratio.to_owned())]
         };
-        let typed: SettingsView = Resource::ALL.into_iter().flat_map(both).collect();
+        let network = ("network_mbit", "1000".to_owned());
+        let typed: SettingsView = Resource::ALL.into_iter().flat_map(both).chain([network]).collect();
         let memory = Problem::of("settings[reserve_memory_mib]", "At most 2,147,483,646.");
         assert_eq!(read(&typed), Err(vec![memory, Problem::of("settings[overcommit_disk]", "From 0.001 to 100.")]));
         assert_eq!((in_form("failure_domain"), in_form("unheard")), ("settings[failure_domain]", ""));
