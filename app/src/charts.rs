@@ -38,6 +38,7 @@ const CLASSES: [(&str, &str); 7] = [
 pub enum Unit {
     Count,
     Mib,
+    Mbit,
     Permille,
     BytesPerSecond,
 }
@@ -50,6 +51,7 @@ impl Unit {
             Self::Count if value.fract() != 0.0 => format!("{value:.1}"),
             Self::Count => whole.to_string(),
             Self::Mib => amounts::mib(whole),
+            Self::Mbit => amounts::mbit(whole),
             Self::Permille => amounts::permille(whole),
             Self::BytesPerSecond => format!("{}/s", amounts::bytes(whole)),
         }
@@ -64,6 +66,7 @@ impl Unit {
             Self::Mib if top >= KIB * KIB => (KIB * KIB, " TiB"),
             Self::Mib if top >= KIB => (KIB, " GiB"),
             Self::Mib => (1.0, " MiB"),
+            Self::Mbit => (1.0, " Mbit/s"),
             Self::BytesPerSecond if top >= KIB * KIB => (KIB * KIB, " MiB/s"),
             Self::BytesPerSecond if top >= KIB => (KIB, " KiB/s"),
             Self::BytesPerSecond => (1.0, " B/s"),
@@ -80,6 +83,7 @@ impl Unit {
         match self {
             Self::Count => 2.0,
             Self::Mib => 64.0,
+            Self::Mbit => 10.0,
             Self::Permille => 100.0,
             Self::BytesPerSecond => 4096.0,
         }

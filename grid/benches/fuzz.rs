@@ -9,7 +9,7 @@ mod chance;
 use chance::Chance;
 use grid::index::{Choice, ClassNumber, DomainNumber, Index, Query, Readiness, RegionNumber, Row, Vector, choice};
 use grid::policy::Policy;
-use grid::{HypervisorKind, NodeId, Resources};
+use grid::{HypervisorKind, NodeId, Resource, Resources};
 use std::collections::BTreeMap;
 use std::env;
 use std::time::{Duration, Instant};
@@ -83,7 +83,7 @@ fn amounts(chance: &mut Chance) -> Resources {
         3 => (1 << 31) - 2,
         _ => chance.next() % usual,
     };
-    Resources { vcpus: amount(32), memory_mib: amount(65_536), disk_mib: amount(1 << 20) }
+    Resources::new(amount(32), amount(65_536), amount(1 << 20)).with(Resource::Network, amount(10_000))
 }
 
 fn kind(chance: &mut Chance) -> HypervisorKind {
@@ -102,7 +102,7 @@ fn row(numbers: u64, chance: &mut Chance) -> Row {
         domain: if chance.one_in(4) { DomainNumber::UNKNOWN } else { DomainNumber(number(100, chance)) },
         class: if chance.one_in(9) { ClassNumber::UNKNOWN } else { ClassNumber(number(4, chance)) },
         readiness: if chance.one_in(9) { Readiness::Cordoned } else { Readiness::Ready },
-        usable: Vector::of_node(amounts(chance)),
+        usable: Vector::of_node(amounts(chance)).into(),
         free: Vector::of_node(amounts(chance)),
         measured_ppm: number(3, chance),
     }

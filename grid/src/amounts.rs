@@ -1,6 +1,7 @@
 //! Amounts of resources: the unit is in the type.
 
-use crate::wording::Amount;
+use crate::wording::{Amount, Named};
+use crate::{Resource, Resources};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -33,6 +34,11 @@ amount!(
     Gib(u64), |amount, formatter| write!(formatter, "{amount} GiB")
 );
 
+amount!(
+    /// Megabits (millions of them) a second.
+    Mbit(u64), |amount, formatter| write!(formatter, "{amount} Mbit/s")
+);
+
 impl Gib {
     /// The same amount in mebibytes; saturates.
     pub const fn to_mib(self) -> Mib {
@@ -58,16 +64,47 @@ pub struct Size {
     pub vcpus: Vcpus,
     pub memory: Mib,
     pub disk: Gib,
+    /// What it may receive, and send, of the customers' network; 0 where nothing was promised and nothing is limited.
+    /// Older programs don't tell it.
+    #[serde(default)]
+    pub network: Mbit,
 }
 
 impl Size {
     /// What a VM has at least.
-    pub const SMALLEST: Self = Self { vcpus: Vcpus(1), memory: Mib(16), disk: Gib(1) };
+    pub const SMALLEST: Self = Self { vcpus: Vcpus(1), memory: Mib(16), disk: Gib(1), network: Mbit(0) };
     /// What a VM can be asked to have at most.
-    pub const LARGEST: Self = Self { vcpus: Vcpus(1024), memory: Mib(16_777_216), disk: Gib(1_048_576) };
+    pub const LARGEST: Self =
+        Self { vcpus: Vcpus(1024), memory: Mib(16_777_216), disk: Gib(1_048_576), network: Mbit(100_000) };
     /// Memory is a multiple of this. virtio-mem plugs blocks of 2 MiB, and a Linux guest takes them in units of its
     /// page allocator's largest block, which is 4 MiB on older kernels.
     pub const MEMORY_STEP: Mib = Mib(4);
+
+    /// These amounts, and none of what a VM can do without.
+    pub const fn new(vcpus: Vcpus, memory: Mib, disk: Gib) -> Self {
+        Self { vcpus, memory, disk, network: Mbit(0) }
+    }
+
+    /// The largest size within these amounts: disk in whole GiB.
+    pub fn within(amounts: Resources) -> Self {
+        Self {
+            vcpus: Vcpus(u32::try_from(amounts.vcpus()).unwrap_or(u32::MAX)),
+            memory: Mib(amounts.memory_mib()),
+            disk: Gib(amounts.disk_mib() / 1024),
+            network: Mbit(amounts.network_mbit()),
+        }
+    }
+
+    /// The sum, which stops at the largest numbers.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            vcpus: Vcpus(self.vcpus.0.saturating_add(other.vcpus.0)),
+            memory: Mib(self.memory.0.saturating_add(other.memory.0)),
+            disk: Gib(self.disk.0.saturating_add(other.disk.0)),
+            network: Mbit(self.network.0.saturating_add(other.network.0)),
+        }
+    }
 
     /// The smaller of the two, resource by resource.
     #[must_use]
@@ -76,121 +113,25 @@ impl Size {
             vcpus: self.vcpus.min(other.vcpus),
             memory: self.memory.min(other.memory),
             disk: self.disk.min(other.disk),
+            network: self.network.min(other.network),
+        }
+    }
+
+    /// The larger of the two, resource by resource.
+    #[must_use]
+    pub fn larger(self, other: Self) -> Self {
+        Self {
+            vcpus: self.vcpus.max(other.vcpus),
+            memory: self.memory.max(other.memory),
+            disk: self.disk.max(other.disk),
+            network: self.network.max(other.network),
         }
     }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let amounts = Resources::from(*self);
-        let [vcpus, memory, disk] = Resource::ALL.map(|resource| Amount(resource, amounts.get(resource)));
-        write!(formatter, "{vcpus}, {memory} memory, {disk} disk")
-    }
-}
-
-/// One of the resources that a node has and a VM takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resource {
-    Vcpus,
-    Memory,
-    Disk,
-}
-
-impl Resource {
-    /// All resources, in the order in which pages list them.
-    pub const ALL: [Self; 3] = [Self::Vcpus, Self::Memory, Self::Disk];
-
-    /// The word that a person reads.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Vcpus => "vCPUs",
-            Self::Memory => "memory",
-            Self::Disk => "disk",
-        }
-    }
-
-    /// The unit of its amounts in [`Resources`]; empty for vCPUs.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::Vcpus => "",
-            Self::Memory | Self::Disk => "MiB",
-        }
-    }
-}
-
-/// An amount of each resource: vCPUs as a count, memory and disk in MiB. Arithmetic saturates, so that no input
-/// underflows or wraps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Resources {
-    pub vcpus: u64,
-    pub memory_mib: u64,
-    pub disk_mib: u64,
-}
-
-impl Resources {
-    pub const ZERO: Self = Self { vcpus: 0, memory_mib: 0, disk_mib: 0 };
-
-    /// The amount of one resource.
-    pub const fn get(&self, resource: Resource) -> u64 {
-        match resource {
-            Resource::Vcpus => self.vcpus,
-            Resource::Memory => self.memory_mib,
-            Resource::Disk => self.disk_mib,
-        }
-    }
-
-    /// Changes the amount of one resource.
-    pub const fn set(&mut self, resource: Resource, amount: u64) {
-        match resource {
-            Resource::Vcpus => self.vcpus = amount,
-            Resource::Memory => self.memory_mib = amount,
-            Resource::Disk => self.disk_mib = amount,
-        }
-    }
-
-    /// Resource by resource: `f(self, other)`.
-    #[must_use]
-    pub fn zip(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
-        Self {
-            vcpus: f(self.vcpus, other.vcpus),
-            memory_mib: f(self.memory_mib, other.memory_mib),
-            disk_mib: f(self.disk_mib, other.disk_mib),
-        }
-    }
-
-    /// The sum, which stops at the largest number.
-    #[must_use]
-    pub fn plus(self, other: Self) -> Self {
-        self.zip(other, u64::saturating_add)
-    }
-
-    /// The difference, which stops at zero.
-    #[must_use]
-    pub fn minus(self, other: Self) -> Self {
-        self.zip(other, u64::saturating_sub)
-    }
-
-    /// The smaller of the two, resource by resource.
-    #[must_use]
-    pub fn smaller(self, other: Self) -> Self {
-        self.zip(other, u64::min)
-    }
-
-    /// The larger of the two, resource by resource.
-    #[must_use]
-    pub fn larger(self, other: Self) -> Self {
-        self.zip(other, u64::max)
-    }
-
-    /// Whether every resource of `asked` is there.
-    pub fn covers(&self, asked: &Self) -> bool {
-        Resource::ALL.into_iter().all(|resource| asked.get(resource) <= self.get(resource))
-    }
-}
-
-impl From<Size> for Resources {
-    fn from(size: Size) -> Self {
-        Self { vcpus: u64::from(size.vcpus.0), memory_mib: size.memory.0, disk_mib: size.disk.to_mib().0 }
+        let named = Resources::from(*self).parts().map(|(resource, amount)| Named(resource, amount).to_string());
+        formatter.write_str(&named.collect::<Vec<String>>().join(", "))
     }
 }

@@ -6,7 +6,7 @@
 //! 1,048,576 GiB.
 
 use crate::wording::Grouped;
-use crate::{Gib, Mib, Resource, Size, Vcpus};
+use crate::{Gib, Mbit, Mib, Resource, Size, Vcpus};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -72,10 +72,15 @@ pub fn parse_disk_gib(text: &str) -> Result<Gib, AmountError> {
     parse(Resource::Disk, text, Size::SMALLEST.disk.0, Size::LARGEST.disk.0).map(Gib)
 }
 
-/// All three at once, so that a form can show all that is wrong.
+/// Network bandwidth in Mbit/s; 0 for none.
+pub fn parse_network_mbit(text: &str) -> Result<Mbit, AmountError> {
+    parse(Resource::Network, text, Size::SMALLEST.network.0, Size::LARGEST.network.0).map(Mbit)
+}
+
+/// All three of a resize at once, so that a form can show all that is wrong.
 pub fn parse_size(vcpus: &str, memory_mib: &str, disk_gib: &str) -> Result<Size, SizeErrors> {
     match (parse_vcpus(vcpus), parse_memory_mib(memory_mib), parse_disk_gib(disk_gib)) {
-        (Ok(vcpus), Ok(memory), Ok(disk)) => Ok(Size { vcpus, memory, disk }),
+        (Ok(vcpus), Ok(memory), Ok(disk)) => Ok(Size::new(vcpus, memory, disk)),
         (vcpus, memory, disk) => Err(SizeErrors { vcpus: vcpus.err(), memory: memory.err(), disk: disk.err() }),
     }
 }
@@ -213,6 +218,8 @@ mod tests {
         assert_eq!(parse_memory_mib("16"), Ok(Mib(16)));
         assert_eq!(said(parse_memory_mib("12")), "At least 16.");
         assert_eq!(said(parse_disk_gib("1048577")), "At most 1,048,576.");
+        assert_eq!([parse_network_mbit("0"), parse_network_mbit("100000")], [Ok(Mbit(0)), Ok(Mbit(100_000))]);
+        assert_eq!(said(parse_network_mbit("100001")), "At most 100,000.");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::index::Vector;
 use crate::wording::Grouped;
-use crate::{HypervisorKind, NodeId, Resources};
+use crate::{HypervisorKind, NodeId, PerResource, Resource, Resources};
 use serde::{Deserialize, Serialize};
 
 /// A node as the store has it.
@@ -32,61 +32,64 @@ pub fn is_failure_domain(word: &str) -> bool {
 }
 
 /// What the admin set about a node's capacity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeSettings {
     /// Kept back from the physical capacity for the host itself.
     pub reserve: Resources,
     pub overcommit: Overcommit,
+    /// What its network carries each way, in Mbit/s; 0 where nobody said: then it takes no VM that asks for some.
+    #[serde(default)]
+    pub network_mbit: u64,
 }
 
 /// How many times over each resource is sold, in thousandths: 1000 sells what is there, once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Overcommit {
-    pub vcpus_permille: u32,
-    pub memory_permille: u32,
-    pub disk_permille: u32,
-}
+#[serde(transparent)]
+pub struct Overcommit(pub PerResource<u32>);
 
 impl Overcommit {
     /// The largest ratio that makes sense: a hundred times over.
     pub const MOST_PERMILLE: u32 = 100_000;
+
+    pub const fn permille(&self, resource: Resource) -> u32 {
+        self.0.get(resource)
+    }
+
+    /// The same with another ratio for one resource.
+    #[must_use]
+    pub const fn with(self, resource: Resource, permille: u32) -> Self {
+        Self(self.0.with(resource, permille))
+    }
 }
 
 impl Default for Overcommit {
     fn default() -> Self {
-        Self { vcpus_permille: 1000, memory_permille: 1000, disk_permille: 1000 }
+        Self(PerResource::all(1000))
     }
 }
 
 impl NodeSettings {
     /// What can't be kept, by its field, and why.
     pub fn wrong(&self) -> Vec<(&'static str, String)> {
-        let reserve = &self.reserve;
-        let reserved = [
-            ("reserve_vcpus", reserve.vcpus),
-            ("reserve_memory_mib", reserve.memory_mib),
-            ("reserve_disk_mib", reserve.disk_mib),
-        ];
-        let too_much = reserved.into_iter().filter(|(_, amount)| *amount > Vector::MOST);
-        let ratios = [
-            ("overcommit_vcpus", self.overcommit.vcpus_permille),
-            ("overcommit_memory", self.overcommit.memory_permille),
-            ("overcommit_disk", self.overcommit.disk_permille),
-        ];
-        let off = ratios.into_iter().filter(|(_, ratio)| !(1..=Overcommit::MOST_PERMILLE).contains(ratio));
+        let too_much = Resource::ALL.into_iter().filter(|each| self.reserve.get(*each) > Vector::MOST);
+        let ratios = 1..=Overcommit::MOST_PERMILLE;
+        let off = Resource::ALL.into_iter().filter(|each| !ratios.contains(&self.overcommit.permille(*each)));
+        let network = (self.network_mbit > Vector::MOST).then_some("network_mbit");
         too_much
-            .map(|(field, _)| (field, format!("At most {}.", Grouped(Vector::MOST))))
-            .chain(off.map(|(field, _)| (field, format!("From 0.001 to {}.", Overcommit::MOST_PERMILLE / 1000))))
+            .map(Resource::reserve_field)
+            .chain(network)
+            .map(|field| (field, format!("At most {}.", Grouped(Vector::MOST))))
+            .chain(
+                off.map(|each| {
+                    (each.overcommit_field(), format!("From 0.001 to {}.", Overcommit::MOST_PERMILLE / 1000))
+                }),
+            )
             .collect()
     }
 
     /// Usable capacity: physical, less the reserve, times the overcommit ratio. Saturates at both ends.
     pub fn usable(&self, physical: Resources) -> Resources {
-        let ratio = Resources {
-            vcpus: u64::from(self.overcommit.vcpus_permille),
-            memory_mib: u64::from(self.overcommit.memory_permille),
-            disk_mib: u64::from(self.overcommit.disk_permille),
-        };
+        let ratio = Resources::each(|resource| u64::from(self.overcommit.permille(resource)));
         physical.minus(self.reserve).zip(ratio, |amount, permille| {
             u64::try_from(u128::from(amount) * u128::from(permille) / 1000).unwrap_or(u64::MAX)
         })
@@ -113,15 +116,21 @@ mod tests {
 
     #[test]
     fn settings_that_no_node_can_have_are_named_in_the_forms_own_unit() {
-        let overcommit = Overcommit { vcpus_permille: 100_000, memory_permille: 1, disk_permille: 64 };
-        let reserve = Resources { memory_mib: Vector::MOST, ..Resources::ZERO };
-        assert_eq!(NodeSettings { reserve, overcommit }.wrong(), []);
-        let reserve = Resources { memory_mib: 1 << 63, ..Resources::ZERO };
-        let overcommit = Overcommit { vcpus_permille: 100_001, memory_permille: 0, ..overcommit };
-        let wrong = NodeSettings { reserve, overcommit }.wrong();
+        let ratios = |vcpus, memory, disk| {
+            let some = Overcommit::default().with(Resource::Vcpus, vcpus);
+            some.with(Resource::Memory, memory).with(Resource::Disk, disk)
+        };
+        let overcommit = ratios(100_000, 1, 64);
+        let reserve = Resources::ZERO.with(Resource::Memory, Vector::MOST);
+        let most = NodeSettings { reserve, overcommit, network_mbit: Vector::MOST };
+        assert_eq!(most.wrong(), []);
+        let reserve = Resources::ZERO.with(Resource::Memory, 1 << 63);
+        let overcommit = ratios(100_001, 0, 64);
+        let wrong = NodeSettings { reserve, overcommit, network_mbit: 1 << 63 }.wrong();
         let ratio = || "From 0.001 to 100.".to_owned();
         let reserved = ("reserve_memory_mib", "At most 2,147,483,646.".to_owned());
-        assert_eq!(wrong, [reserved, ("overcommit_vcpus", ratio()), ("overcommit_memory", ratio())]);
+        let network = ("network_mbit", reserved.1.clone());
+        assert_eq!(wrong, [reserved, network, ("overcommit_vcpus", ratio()), ("overcommit_memory", ratio())]);
     }
 
     #[test]

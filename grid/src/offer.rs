@@ -17,3 +17,8 @@ pub struct Quota {
     pub limit: Resources,
     pub vms: u32,
 }
+
+impl Quota {
+    /// The limit of a resource that isn't limited.
+    pub const NO_LIMIT: u64 = i64::MAX as u64;
+}

@@ -36,6 +36,13 @@ pub fn node_cpu_permille(previous: &HypervisorSample, current: &HypervisorSample
     permille(u128::from(busy), u128::from(busy) + u128::from(idle))
 }
 
+/// What went over the interfaces of all domains between two samples, in Mbit/s, rounded up: each domain's busier way.
+pub fn network_mbit(previous: &HypervisorSample, current: &HypervisorSample) -> u64 {
+    let busier = |rate: DomainRate| rate.network_receive.max(rate.network_transmit);
+    let bytes = rates(previous, current).into_iter().map(busier).fold(0, u64::saturating_add);
+    bytes.div_ceil(125_000)
+}
+
 fn domain_rate(before: &DomainSample, now: &DomainSample, elapsed_ms: u64) -> Option<DomainRate> {
     let cpu_ns = now.cpu_time_ns.checked_sub(before.cpu_time_ns)?;
     let could_ns = u128::from(elapsed_ms) * 1_000_000 * u128::from(now.vcpus_current.max(1));

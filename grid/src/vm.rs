@@ -7,7 +7,7 @@
 //!     failed      deleting <─────┘
 //! ```
 
-use crate::{Gib, HypervisorKind, Mib, NodeId, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId};
+use crate::{HypervisorKind, Mib, NodeId, Resource, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId};
 use serde::{Deserialize, Serialize};
 use std::net::Ipv4Addr;
 
@@ -42,6 +42,11 @@ pub struct Vm {
 }
 
 impl Vm {
+    /// The size that a resize to this one gives it: what it was promised of the network stays as it is.
+    pub const fn keeping(&self, to: Size) -> Size {
+        Size { network: self.size.network, ..to }
+    }
+
     /// What it takes from its home by itself: see [`commitment`]. Nothing while it is being deployed, when its
     /// operation's reservation stands for it, and nothing once that failed and was undone.
     pub fn commitment(&self) -> Resources {
@@ -112,7 +117,7 @@ impl VmState {
 /// Both need 2 MiB of disk for the configuration seed.
 pub fn commitment(kind: HypervisorKind, size: Size) -> Resources {
     let overhead_mib = if kind.is_container() { 8 } else { 64 + size.memory.0 / 64 };
-    Resources::from(size).plus(Resources { vcpus: 0, memory_mib: overhead_mib, disk_mib: 2 })
+    Resources::from(size).plus(Resources::new(0, overhead_mib, 2))
 }
 
 /// The largest size whose [`commitment`] these resources cover, within [`Size::SMALLEST`] and [`Size::LARGEST`], with
@@ -121,20 +126,17 @@ pub fn largest_size(kind: HypervisorKind, resources: Resources) -> Option<Size> 
     if !resources.covers(&commitment(kind, Size::SMALLEST)) {
         return None;
     }
-    let takes = |memory: Mib| commitment(kind, Size { memory, ..Size::SMALLEST }).memory_mib;
+    let takes = |memory: Mib| commitment(kind, Size { memory, ..Size::SMALLEST }).memory_mib();
     // Memory grows with its steps, so the last step that fits is found by halving.
     let step = Size::MEMORY_STEP.0;
     let (mut fits, mut over) = (Size::SMALLEST.memory.0 / step, Size::LARGEST.memory.0 / step + 1);
     while over - fits > 1 {
         let middle = fits.midpoint(over);
-        if takes(Mib(middle * step)) <= resources.memory_mib { fits = middle } else { over = middle }
+        if takes(Mib(middle * step)) <= resources.memory_mib() { fits = middle } else { over = middle }
     }
-    let seed_mib = commitment(kind, Size::SMALLEST).disk_mib - Size::SMALLEST.disk.to_mib().0;
-    Some(Size {
-        vcpus: Vcpus(u32::try_from(resources.vcpus).unwrap_or(u32::MAX)).min(Size::LARGEST.vcpus),
-        memory: Mib(fits * step),
-        disk: Gib(resources.disk_mib.saturating_sub(seed_mib) / 1024).min(Size::LARGEST.disk),
-    })
+    let seed_mib = commitment(kind, Size::SMALLEST).disk_mib() - Size::SMALLEST.disk.to_mib().0;
+    let without_seed = resources.with(Resource::Disk, resources.disk_mib().saturating_sub(seed_mib));
+    Some(Size { memory: Mib(fits * step), ..Size::within(without_seed).smaller(Size::LARGEST) })
 }
 
 /// Whether `name` is a host name by RFC 1123: letters, digits and inner hyphens, 1 to 63 characters, lower case.

@@ -1,6 +1,6 @@
 //! How amounts read in sentences: thousands separators, units, times.
 
-use crate::Resource;
+use crate::{Resource, Unit};
 use std::fmt;
 
 /// A number with a comma between each three digits.
@@ -38,11 +38,26 @@ pub struct Amount(pub Resource, pub u64);
 
 impl fmt::Display for Amount {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0, self.1) {
-            (Resource::Vcpus, 1) => formatter.write_str("1 vCPU"),
-            (Resource::Vcpus, count) => write!(formatter, "{} vCPUs", Grouped(count)),
-            (Resource::Disk, mib) if mib.is_multiple_of(1024) => write!(formatter, "{} GiB", Grouped(mib / 1024)),
-            (Resource::Memory | Resource::Disk, mib) => write!(formatter, "{} MiB", Grouped(mib)),
+        match (self.0.unit(), self.1) {
+            (Unit::Vcpus, 1) => formatter.write_str("1 vCPU"),
+            (Unit::Vcpus, count) => write!(formatter, "{} vCPUs", Grouped(count)),
+            (Unit::Gib, mib) if mib.is_multiple_of(1024) => write!(formatter, "{} GiB", Grouped(mib / 1024)),
+            (Unit::Mib | Unit::Gib, mib) => write!(formatter, "{} MiB", Grouped(mib)),
+            (Unit::Mbit, mbit) => write!(formatter, "{} Mbit/s", Grouped(mbit)),
+        }
+    }
+}
+
+/// The same with the resource's name, where the unit doesn't say it: `4 vCPUs`, `65,536 MiB memory`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Named(pub Resource, pub u64);
+
+impl fmt::Display for Named {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let amount = Amount(self.0, self.1);
+        match self.0.unit() {
+            Unit::Vcpus => amount.fmt(formatter),
+            Unit::Mib | Unit::Gib | Unit::Mbit => write!(formatter, "{amount} {}", self.0.as_str()),
         }
     }
 }
@@ -110,6 +125,7 @@ mod tests {
         assert_eq!(Amount(Resource::Memory, 65_536).to_string(), "65,536 MiB");
         assert_eq!(Amount(Resource::Disk, 20_480).to_string(), "20 GiB");
         assert_eq!(Amount(Resource::Disk, 20_482).to_string(), "20,482 MiB");
+        assert_eq!(Named(Resource::Network, 2_500).to_string(), "2,500 Mbit/s network");
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl Manager {
     }
 
     /// Points of a metric of a node, oldest first: `usable_`, `committed_`, `reserved_`, `available_` and `measured_`
-    /// of `vcpus`, `memory_mib` and `disk_mib`; `pool_free_mib/hypervisor`, `pool_free_mib/utility`;
+    /// of [`grid::Resource::field`]; `pool_free_mib/hypervisor`, `pool_free_mib/utility`;
     /// `write_latency_us`. A name that isn't known has no points.
     pub async fn node_history(
         &self,

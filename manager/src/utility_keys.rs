@@ -38,7 +38,7 @@ mod tests {
     use super::*;
     use crate::store::sqlite::SqliteStore;
     use grid::HypervisorKind;
-    use grid::node::{Administration, Node, NodeSettings, Overcommit};
+    use grid::node::{Administration, Node, NodeSettings};
     use uuid::Uuid;
 
     #[tokio::test]
@@ -50,7 +50,7 @@ mod tests {
             kind: HypervisorKind::Qemu,
             region: "north".to_owned(),
             uri: "simulated:///a".to_owned(),
-            settings: NodeSettings { reserve: grid::Resources::ZERO, overcommit: Overcommit::default() },
+            settings: NodeSettings::default(),
             administration: Administration::Open,
             failure_domain: None,
         };

@@ -4,7 +4,7 @@
 //! by an environment variable too: `HOSTGRID__WEB__ADDRESS` is `web.address`.
 
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
-use grid::{HypervisorKind, NodeId, Resources};
+use grid::{HypervisorKind, NodeId, PerResource, Resource, Resources};
 use manager::MoveLimits;
 use manager::hypervisor::directory::check_uri;
 use serde::Deserialize;
@@ -152,18 +152,13 @@ pub(crate) struct NodeEntry {
     pub(crate) utility_address: String,
     /// What fails together with it; the initial value.
     pub(crate) failure_domain: Option<String>,
+    /// What its network carries each way, in Mbit/s; the initial value.
     #[serde(default)]
-    pub(crate) reserve: Reserve,
+    pub(crate) network_mbit: u64,
+    #[serde(default)]
+    pub(crate) reserve: Resources,
     #[serde(default)]
     pub(crate) overcommit: Ratios,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Reserve {
-    pub(crate) vcpus: u64,
-    pub(crate) memory_mib: u64,
-    pub(crate) disk_mib: u64,
 }
 
 /// How many times each resource is sold: 1.0 sells it once.
@@ -173,11 +168,23 @@ pub(crate) struct Ratios {
     pub(crate) vcpus: f64,
     pub(crate) memory: f64,
     pub(crate) disk: f64,
+    pub(crate) network: f64,
 }
 
 impl Default for Ratios {
     fn default() -> Self {
-        Self { vcpus: 1.0, memory: 1.0, disk: 1.0 }
+        Self { vcpus: 1.0, memory: 1.0, disk: 1.0, network: 1.0 }
+    }
+}
+
+impl Ratios {
+    const fn of(&self, resource: Resource) -> f64 {
+        match resource {
+            Resource::Vcpus => self.vcpus,
+            Resource::Memory => self.memory,
+            Resource::Disk => self.disk,
+            Resource::Network => self.network,
+        }
     }
 }
 
@@ -259,12 +266,11 @@ impl NodeEntry {
         if self.failure_domain.as_deref().is_some_and(|word| !grid::node::is_failure_domain(word)) {
             return Err(self.wrong("a failure domain is made of letters, digits, and - _ . between them, at most 63"));
         }
-        for (what, ratio) in
-            [("vcpus", self.overcommit.vcpus), ("memory", self.overcommit.memory), ("disk", self.overcommit.disk)]
-        {
+        for resource in Resource::ALL {
             let most = f64::from(Overcommit::MOST_PERMILLE) / 1000.0;
-            if !(0.001..=most).contains(&ratio) {
-                return Err(self.wrong(format!("overcommit.{what} is a ratio from 0.001 to {most}")));
+            if !(0.001..=most).contains(&self.overcommit.of(resource)) {
+                let what = resource.overcommit_field().replacen('_', ".", 1);
+                return Err(self.wrong(format!("{what} is a ratio from 0.001 to {most}")));
             }
         }
         Ok(())
@@ -283,16 +289,9 @@ impl NodeEntry {
             region: self.region.clone(),
             uri: self.uri.clone(),
             settings: NodeSettings {
-                reserve: Resources {
-                    vcpus: self.reserve.vcpus,
-                    memory_mib: self.reserve.memory_mib,
-                    disk_mib: self.reserve.disk_mib,
-                },
-                overcommit: Overcommit {
-                    vcpus_permille: permille(self.overcommit.vcpus),
-                    memory_permille: permille(self.overcommit.memory),
-                    disk_permille: permille(self.overcommit.disk),
-                },
+                reserve: self.reserve,
+                network_mbit: self.network_mbit,
+                overcommit: Overcommit(PerResource::each(|resource| permille(self.overcommit.of(resource)))),
             },
             administration: Administration::Open,
             failure_domain: self.failure_domain.clone(),

@@ -3,9 +3,9 @@
 
 use crate::configuration::{Configuration, ConfigurationError};
 use clap::{Args, Subcommand, ValueEnum};
-use grid::form::{parse_disk_gib, parse_memory_mib, parse_vcpus};
+use grid::form::{parse_disk_gib, parse_memory_mib, parse_network_mbit, parse_vcpus};
 use grid::offer::Quota;
-use grid::{Gib, Mib, Resources, Size, Vcpus};
+use grid::{Gib, Mbit, Mib, Resource, Resources, Size, Vcpus};
 use manager::ManagerError;
 use manager::accounts::{Accounts, NewAccount, Role, tenant_id};
 use manager::catalogue::offer_set;
@@ -25,6 +25,9 @@ pub(crate) enum TenantCommand {
         memory_mib: u64,
         #[arg(long)]
         disk_gib: u64,
+        /// Bandwidth in Mbit/s, summed over its VMs; not limited where it is left out.
+        #[arg(long)]
+        network_mbit: Option<u64>,
         /// How many VMs it may have.
         #[arg(long)]
         vms: u32,
@@ -59,6 +62,9 @@ pub(crate) enum OfferCommand {
         memory_mib: Mib,
         #[arg(long, value_parser = parse_disk_gib)]
         disk_gib: Gib,
+        /// Bandwidth that is promised, and more of it isn't given, in Mbit/s; 0 for none.
+        #[arg(long, value_parser = parse_network_mbit, default_value = "0")]
+        network_mbit: Mbit,
         #[command(flatten)]
         at: At,
     },
@@ -98,10 +104,12 @@ impl At {
 }
 
 pub(crate) async fn tenant(command: TenantCommand) -> Result<(), PeopleError> {
-    let TenantCommand::Set { name, vcpus, memory_mib, disk_gib, vms, at } = command;
-    let limit = Resources { vcpus, memory_mib, disk_mib: Gib(disk_gib).to_mib().0 };
+    let TenantCommand::Set { name, vcpus, memory_mib, disk_gib, network_mbit, vms, at } = command;
+    let network = network_mbit.unwrap_or(Quota::NO_LIMIT);
+    let limit = Resources::new(vcpus, memory_mib, Gib(disk_gib).to_mib().0).with(Resource::Network, network);
     Accounts::new(at.store().await?).tenant_set(&name, Quota { limit, vms }).await?;
-    println!("{name}: {vcpus} vCPUs, {memory_mib} MiB of memory, {disk_gib} GiB of disk, {vms} VMs");
+    let network = network_mbit.map(|mbit| format!(", {mbit} Mbit/s of network")).unwrap_or_default();
+    println!("{name}: {vcpus} vCPUs, {memory_mib} MiB of memory, {disk_gib} GiB of disk{network}, {vms} VMs");
     Ok(())
 }
 
@@ -123,9 +131,10 @@ pub(crate) async fn user(command: UserCommand) -> Result<(), PeopleError> {
 }
 
 pub(crate) async fn offer(command: OfferCommand) -> Result<(), PeopleError> {
-    let OfferCommand::Set { name, vcpus, memory_mib: memory, disk_gib: disk, at } = command;
-    offer_set(at.store().await?.as_ref(), &name, Size { vcpus, memory, disk }).await?;
-    println!("{name}: {vcpus} vCPUs, {memory} of memory, {disk} of disk");
+    let OfferCommand::Set { name, vcpus, memory_mib: memory, disk_gib: disk, network_mbit: network, at } = command;
+    offer_set(at.store().await?.as_ref(), &name, Size { vcpus, memory, disk, network }).await?;
+    let network = if network == Mbit(0) { String::new() } else { format!(", {network} of network") };
+    println!("{name}: {vcpus} vCPUs, {memory} of memory, {disk} of disk{network}");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The seed file: what a grid is to be seeded with, as TOML.
 
 use grid::offer::Quota;
-use grid::{Gib, Mib, Resources, Size, Vcpus};
+use grid::{Gib, Mbit, Mib, Resource, Resources, Size, Vcpus};
 use manager::accounts::Role;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,8 @@ pub(crate) struct SizeEntry {
     pub(crate) vcpus: u32,
     pub(crate) memory_mib: u64,
     pub(crate) disk_gib: u64,
+    #[serde(default)]
+    pub(crate) network_mbit: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,6 +48,8 @@ pub(crate) struct QuotaEntry {
     pub(crate) vcpus: u64,
     pub(crate) memory_mib: u64,
     pub(crate) disk_gib: u64,
+    /// Not limited where nothing is said.
+    pub(crate) network_mbit: Option<u64>,
     pub(crate) vms: u32,
 }
 
@@ -68,25 +72,21 @@ pub(crate) struct VmEntry {
 
 impl From<SizeEntry> for Size {
     fn from(entry: SizeEntry) -> Self {
-        Self { vcpus: Vcpus(entry.vcpus), memory: Mib(entry.memory_mib), disk: Gib(entry.disk_gib) }
+        let (vcpus, memory, disk) = (Vcpus(entry.vcpus), Mib(entry.memory_mib), Gib(entry.disk_gib));
+        Self { vcpus, memory, disk, network: Mbit(entry.network_mbit) }
     }
 }
 
 impl From<Size> for SizeEntry {
     fn from(size: Size) -> Self {
-        Self { vcpus: size.vcpus.0, memory_mib: size.memory.0, disk_gib: size.disk.0 }
+        Self { vcpus: size.vcpus.0, memory_mib: size.memory.0, disk_gib: size.disk.0, network_mbit: size.network.0 }
     }
 }
 
 impl From<&QuotaEntry> for Quota {
     fn from(entry: &QuotaEntry) -> Self {
-        Self {
-            limit: Resources {
-                vcpus: entry.vcpus,
-                memory_mib: entry.memory_mib,
-                disk_mib: Gib(entry.disk_gib).to_mib().0,
-            },
-            vms: entry.vms,
-        }
+        let needed = Resources::new(entry.vcpus, entry.memory_mib, Gib(entry.disk_gib).to_mib().0);
+        let network = entry.network_mbit.unwrap_or(Self::NO_LIMIT);
+        Self { limit: needed.with(Resource::Network, network), vms: entry.vms }
     }
 }

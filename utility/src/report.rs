@@ -218,7 +218,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pool = Pool::new(folder.path().to_owned());
         let vm = VmId(uuid::Uuid::from_u128(7));
-        let size = Size { vcpus: Vcpus(2), memory: Mib(512), disk: Gib(3) };
+        let size = Size::new(Vcpus(2), Mib(512), Gib(3));
         std::fs::File::create(pool.disk(vm)).unwrap().set_len(size.disk.bytes()).unwrap();
         pool.record_put(vm, size, None).unwrap();
         let checksum = "ab".repeat(32);

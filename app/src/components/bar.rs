@@ -76,9 +76,9 @@ const MEASURED: &str = "More is measured than is usable. That is no alarm: measu
 /// The six numbers of each resource, as bars and as a table.
 #[component]
 pub fn FiguresTable(figures: Figures) -> impl IntoView {
-    let is_beyond = !figures.usable.covers(&figures.measured);
-    let rows = Resource::ALL
-        .into_iter()
+    let is_beyond = figures.resources().any(|each| figures.measured.get(each) > figures.usable.get(each));
+    let rows = figures
+        .resources()
         .map(|resource| {
             let cell = |resources: grid::Resources| amounts::bare(resource, resources.get(resource));
             view! {
@@ -149,8 +149,18 @@ mod tests {
     }
 
     #[test]
+    fn bandwidth_is_told_of_where_there_is_or_was_promised_some() {
+        let some = Resources::ZERO.with(Resource::Network, 1);
+        let told = |figures: Figures| figures.resources().any(|resource| resource == Resource::Network);
+        assert!(!told(Figures::default()) && !told(Figures { measured: some, ..Figures::default() }));
+        assert!(told(Figures { physical: some, ..Figures::default() }));
+        assert!(told(Figures { committed: some, ..Figures::default() }));
+        assert_eq!(Figures::default().resources().count(), Resource::COUNT - 1);
+    }
+
+    #[test]
     fn what_is_measured_is_told_of_what_is_there() {
-        let amounts = |vcpus| Resources { vcpus, ..Resources::ZERO };
+        let amounts = |vcpus| Resources::ZERO.with(Resource::Vcpus, vcpus);
         let figures = Figures { measured: amounts(7), physical: amounts(12), ..Figures::default() };
         assert_eq!(share_of_physical(figures, Resource::Vcpus).as_deref(), Some("58 % of physical"));
         assert_eq!(share_of_physical(figures, Resource::Memory), None);

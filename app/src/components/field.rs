@@ -51,7 +51,7 @@ fn FieldProblems(problems: Signal<Vec<Problem>>, field: &'static str) -> impl In
 /// A line of text.
 #[component]
 pub fn Field(
-    label: &'static str,
+    #[prop(into)] label: String,
     name: &'static str,
     #[prop(into)] value: String,
     #[prop(optional)] kind: Option<&'static str>,

@@ -4,18 +4,22 @@ use crate::components::field::{Field, FormProblems, problems};
 use crate::form::Flash;
 use crate::pages::admin_node::{NodeAdministrationSet, NodeSettingsSet};
 use crate::view::node::SettingsView;
+use grid::Resource;
 use grid::node::Administration;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
-/// The settings' fields, as the form names them.
+/// The settings' fields, as the form names them: what is kept back of each resource, how many times over each is sold.
 pub const FIELDS: &[&str] = &[
     "settings[reserve_vcpus]",
     "settings[reserve_memory_mib]",
     "settings[reserve_disk_mib]",
+    "settings[reserve_network_mbit]",
     "settings[overcommit_vcpus]",
     "settings[overcommit_memory]",
     "settings[overcommit_disk]",
+    "settings[overcommit_network]",
+    "settings[network_mbit]",
     "settings[failure_domain]",
 ];
 
@@ -30,19 +34,22 @@ pub fn Settings(
     // What came back without scripts stands at the head of the page.
     let whole = self::problems(move || action.value().get(), Vec::new());
     let is_pending = action.pending();
-    let domain = typed.value_or("settings[failure_domain]", &settings.failure_domain);
-    let now = [
-        ("Reserve vCPUs", settings.reserve_vcpus),
-        ("Reserve memory (MiB)", settings.reserve_memory_mib),
-        ("Reserve disk (MiB)", settings.reserve_disk_mib),
-        ("Overcommit vCPUs", settings.overcommit_vcpus),
-        ("Overcommit memory", settings.overcommit_memory),
-        ("Overcommit disk", settings.overcommit_disk),
-    ];
-    let fields = now
+    let domain = typed.value_or("settings[failure_domain]", settings.get("failure_domain"));
+    let network = typed.value_or("settings[network_mbit]", settings.get("network_mbit"));
+    let reserves = Resource::ALL.map(|resource| {
+        let unit = Some(resource.unit().as_str()).filter(|unit| !unit.is_empty());
+        let unit = unit.map(|unit| format!(" ({unit})")).unwrap_or_default();
+        (format!("Reserve {}{unit}", resource.as_str()), resource.reserve_field())
+    });
+    let ratios =
+        Resource::ALL.map(|resource| (format!("Overcommit {}", resource.as_str()), resource.overcommit_field()));
+    let fields = reserves
         .into_iter()
+        .chain(ratios)
         .zip(FIELDS)
-        .map(|((label, now), name)| view! { <Field label name=*name value=typed.value_or(name, &now) problems/> })
+        .map(|((label, field), name)| {
+            view! { <Field label name=*name value=typed.value_or(name, settings.get(field)) problems/> }
+        })
         .collect_view();
     view! {
         <section class="card">
@@ -53,6 +60,14 @@ pub fn Settings(
                 <input type="hidden" name="name" value=name/>
                 <div class="settings-fields">
                     {fields}
+                    <Field
+                        label="Network carries (Mbit/s)"
+                        name="settings[network_mbit]"
+                        value=network
+                        hint="Each way. With 0 it takes no VM that was promised bandwidth."
+                        input_mode="numeric"
+                        problems
+                    />
                     <Field
                         label="Failure domain"
                         name="settings[failure_domain]"
@@ -113,4 +128,19 @@ fn Fenced(fence: String) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_are_those_of_the_resources_in_their_order() {
+        let reserves = Resource::ALL.map(Resource::reserve_field);
+        let named = reserves
+            .into_iter()
+            .chain(Resource::ALL.map(Resource::overcommit_field))
+            .chain(["network_mbit", "failure_domain"]);
+        assert_eq!(named.map(|field| format!("settings[{field}]")).collect::<Vec<_>>(), FIELDS);
+    }
 }

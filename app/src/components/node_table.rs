@@ -9,7 +9,10 @@ use leptos::prelude::*;
 
 #[component]
 pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
-    let rows = nodes.into_iter().map(|node| view! { <NodeRow node/> }).collect_view();
+    let told = Resource::ALL.into_iter().filter(|each| nodes.iter().any(|node| node.figures.tells_of(*each)));
+    let told: Vec<Resource> = told.collect();
+    let headings = told.iter().map(|resource| view! { <th scope="col">{resource.heading()}</th> }).collect_view();
+    let rows = nodes.into_iter().map(|node| view! { <NodeRow node told=told.clone()/> }).collect_view();
     view! {
         <div class="table-scroll">
             <table class="stacking nodes">
@@ -17,9 +20,7 @@ pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
                     <tr>
                         <th scope="col">"Node"</th>
                         <th scope="col">"Condition"</th>
-                        <th scope="col">"vCPUs"</th>
-                        <th scope="col">"Memory"</th>
-                        <th scope="col">"Disk"</th>
+                        {headings}
                         <th scope="col">"VMs"</th>
                         <th scope="col">"Heard"</th>
                     </tr>
@@ -32,14 +33,14 @@ pub fn NodeTable(nodes: Vec<NodeLine>) -> impl IntoView {
 }
 
 #[component]
-fn NodeRow(node: NodeLine) -> impl IntoView {
+fn NodeRow(node: NodeLine, told: Vec<Resource>) -> impl IntoView {
     let figures = node.figures;
-    let cells = Resource::ALL
+    let cells = told
         .into_iter()
         .map(|resource| {
             let (available, usable) = (figures.available.get(resource), figures.usable.get(resource));
             view! {
-                <td data-label=amounts::heading(resource) class="nodes-bar">
+                <td data-label=resource.heading() class="nodes-bar">
                     <CapacityBar resource figures/>
                     <span class="cell-note">
                         {format!("{} of {} available", amounts::bare(resource, available), amounts::bare(resource, usable))}

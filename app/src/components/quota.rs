@@ -12,9 +12,9 @@ pub fn Quota(quota: QuotaView) -> impl IntoView {
         .into_iter()
         .map(|line| {
             let used = amounts::bare(line.resource, line.used);
-            let limit = amounts::bare(line.resource, line.limit);
+            let limit = line.limit.map_or_else(|| "no limit".to_owned(), |it| amounts::bare(line.resource, it));
             let label = format!("{}: {used} of {limit} used", line.resource.as_str());
-            view! { <QuotaLine name=line.resource.as_str() used limit bar=(line.used, line.limit) label/> }
+            view! { <QuotaLine name=line.resource.as_str() used limit bar=(line.used, line.limit.unwrap_or(u64::MAX)) label/> }
         })
         .collect_view();
     let vms_label = format!("VMs: {} of {} used", quota.vms_used, quota.vms_limit);

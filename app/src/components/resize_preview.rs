@@ -7,7 +7,7 @@ use crate::components::relocation::PlannedMoves;
 use crate::pages::vm_resize::VmResize;
 use crate::view::amounts;
 use crate::view::plan::{PlanView, PreviewView, RefusalView, Typed};
-use grid::{Resource, Resources, Size};
+use grid::{Resources, Size};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 
@@ -80,9 +80,10 @@ fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_of
 #[component]
 fn Change(from: Size, to: Size) -> impl IntoView {
     let (from, to) = (Resources::from(from), Resources::from(to));
-    let lines = Resource::ALL
-        .into_iter()
-        .map(|resource| {
+    let lines = from
+        .larger(to)
+        .parts()
+        .map(|(resource, _)| {
             let (old, new) = (from.get(resource), to.get(resource));
             let is_same = old == new;
             view! {

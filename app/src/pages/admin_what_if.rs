@@ -64,6 +64,13 @@ fn Changes(
     problems: Signal<Vec<Problem>>,
 ) -> impl IntoView {
     let choices = page.with_value(Choices::of);
+    let ratios = grid::Resource::ALL
+        .into_iter()
+        .zip(start.ratios())
+        .map(|(resource, (name, value))| {
+            view! { <Field label=resource.heading() name value input_mode="decimal" problems/> }
+        })
+        .collect_view();
     view! {
         <section class="card">
             <Form method="GET" action="/admin/what-if">
@@ -92,9 +99,7 @@ fn Changes(
                         <legend>"Change overcommit"</legend>
                         <SelectField label="Of kind" name="kind" value=start.kind choices=choices.kinds problems/>
                         <div class="what-if-ratios">
-                            <Field label="vCPUs" name="vcpus" value=start.vcpus input_mode="decimal" problems/>
-                            <Field label="Memory" name="memory" value=start.memory input_mode="decimal" problems/>
-                            <Field label="Disk" name="disk" value=start.disk input_mode="decimal" problems/>
+                            {ratios}
                         </div>
                     </fieldset>
                 </div>

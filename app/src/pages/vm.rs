@@ -137,7 +137,10 @@ fn OutOfService(id: String) -> impl IntoView {
 #[component]
 fn VmFacts(view: VmPageView) -> impl IntoView {
     let vm = view.vm;
-    let size = Resources::from(vm.size);
+    let tile = |(resource, amount): (grid::Resource, u64)| {
+        view! { <li><strong>{amounts::bare(resource, amount)}</strong> <span>{resource.as_str()}</span></li> }
+    };
+    let tiles = Resources::from(vm.size).parts().map(tile).collect_view();
     let growth = format!(
         "{} and {} of memory without a restart",
         amounts::vcpus(view.maximum_vcpus.into()),
@@ -147,9 +150,7 @@ fn VmFacts(view: VmPageView) -> impl IntoView {
         <section class="card facts">
             <h2>"Size and place"</h2>
             <ul class="size-tiles">
-                <li><strong>{size.vcpus}</strong> <span>"vCPUs"</span></li>
-                <li><strong>{amounts::mib(size.memory_mib)}</strong> <span>"memory"</span></li>
-                <li><strong>{amounts::mib(size.disk_mib)}</strong> <span>"disk"</span></li>
+                {tiles}
             </ul>
             <dl>
                 <dt>"Grows to"</dt>

@@ -71,9 +71,9 @@ fn DeployForm(view: DeployView, deploy: ServerAction<VmDeploy>) -> impl IntoView
         .into_iter()
         .map(|offer| {
             // As short as can be: a phone cuts off what its list has no room for.
-            let size = grid::Resources::from(offer.size);
-            let (memory, disk) = (amounts::mib(size.memory_mib), amounts::mib(size.disk_mib));
-            let text = format!("{}: {}, {memory}, {disk}", offer.name, amounts::vcpus(size.vcpus));
+            let parts =
+                grid::Resources::from(offer.size).parts().map(|(resource, amount)| amounts::of(resource, amount));
+            let text = format!("{}: {}", offer.name, parts.collect::<Vec<String>>().join(", "));
             (offer.name, text)
         })
         .collect();

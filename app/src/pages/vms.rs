@@ -96,9 +96,9 @@ fn VmRow(vm: VmCard, is_admin: bool) -> impl IntoView {
             </td>
             <td data-label="State"><VmStateBadge state=vm.state/></td>
             <td data-label="Size">
-                {amounts::vcpus(size.vcpus)}
+                {amounts::vcpus(size.vcpus())}
                 <span class="cell-note">
-                    {format!("{} memory · {} disk", amounts::mib(size.memory_mib), amounts::mib(size.disk_mib))}
+                    {amounts::listed(size.parts().filter(|(resource, _)| *resource != grid::Resource::Vcpus), " · ", amounts::of)}
                 </span>
             </td>
             <td data-label="Address" class="mono">{vm.address}</td>

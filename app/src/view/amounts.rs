@@ -1,7 +1,7 @@
 //! Amounts as people read them. Pure, so that server and browser write the same.
 
 use grid::wording::{Grouped, Measured};
-use grid::{Resource, Resources, Size};
+use grid::{Resource, Resources, Size, Unit};
 
 /// `512 MiB`, `1.5 GiB`, `2 TiB`: the largest unit of which there is at least one, two decimals at most.
 pub fn mib(amount: u64) -> String {
@@ -36,40 +36,63 @@ fn fraction(amount: u64, unit: u64) -> String {
     }
 }
 
+/// `100 Mbit/s`, `25,000 Mbit/s`.
+pub fn mbit(amount: u64) -> String {
+    format!("{} Mbit/s", Grouped(amount))
+}
+
 /// `1 vCPU`, `4 vCPUs`.
 pub fn vcpus(count: u64) -> String {
     if count == 1 { "1 vCPU".to_owned() } else { format!("{count} vCPUs") }
 }
 
-/// A resource at the head of a column.
-pub const fn heading(resource: Resource) -> &'static str {
-    match resource {
-        Resource::Vcpus => "vCPUs",
-        Resource::Memory => "Memory",
-        Resource::Disk => "Disk",
-    }
-}
-
 /// An amount of one resource, with its unit, as [`Resources`] holds it.
 pub fn of(resource: Resource, amount: u64) -> String {
-    match resource {
-        Resource::Vcpus => vcpus(amount),
-        Resource::Memory | Resource::Disk => mib(amount),
+    match resource.unit() {
+        Unit::Vcpus => vcpus(amount),
+        Unit::Mib | Unit::Gib => mib(amount),
+        Unit::Mbit => mbit(amount),
     }
 }
 
 /// The same where the resource is named beside it: a bare count for vCPUs.
 pub fn bare(resource: Resource, amount: u64) -> String {
-    match resource {
-        Resource::Vcpus => amount.to_string(),
-        Resource::Memory | Resource::Disk => mib(amount),
+    match resource.unit() {
+        Unit::Vcpus => amount.to_string(),
+        Unit::Mib | Unit::Gib => mib(amount),
+        Unit::Mbit => mbit(amount),
     }
 }
 
-/// `2 vCPUs · 1 GiB memory · 10 GiB disk`.
+/// `2 vCPUs · 1 GiB memory · 10 GiB disk`, and the bandwidth where it has some.
 pub fn size(size: Size) -> String {
-    let amounts = Resources::from(size);
-    format!("{} · {} memory · {} disk", vcpus(amounts.vcpus), mib(amounts.memory_mib), mib(amounts.disk_mib))
+    all(size.into())
+}
+
+/// The same of amounts that are no size.
+pub fn all(amounts: Resources) -> String {
+    listed(amounts.parts(), " · ", of)
+}
+
+/// Amounts with their resources' names, where the unit doesn't say these: `3 vCPUs, 1,536 MiB memory`.
+pub fn listed(
+    amounts: impl Iterator<Item = (Resource, u64)>,
+    between: &str,
+    written: impl Fn(Resource, u64) -> String,
+) -> String {
+    let texts = amounts.map(|(resource, amount)| match resource.unit() {
+        Unit::Vcpus => vcpus(amount),
+        Unit::Mib | Unit::Gib | Unit::Mbit => format!("{} {}", written(resource, amount), resource.as_str()),
+    });
+    texts.collect::<Vec<String>>().join(between)
+}
+
+/// The same without what is none; `nothing` where all is.
+pub fn listed_or_nothing(amounts: Resources, between: &str, written: impl Fn(Resource, u64) -> String) -> String {
+    if amounts == Resources::ZERO {
+        return "nothing".to_owned();
+    }
+    listed(amounts.parts().filter(|(_, amount)| *amount > 0), between, written)
 }
 
 /// An amount in the unit in which the size's form asks for it: memory in MiB, disk in GiB. Nothing is rounded away but
@@ -84,10 +107,11 @@ pub fn free(resource: Resource, amount: u64) -> String {
 }
 
 fn in_form(resource: Resource, amount: u64, divide: impl Fn(u64, u64) -> u64) -> String {
-    match resource {
-        Resource::Vcpus => Grouped(amount).to_string(),
-        Resource::Memory => format!("{} MiB", Grouped(amount)),
-        Resource::Disk => {
+    match resource.unit() {
+        Unit::Vcpus => Grouped(amount).to_string(),
+        Unit::Mib => format!("{} MiB", Grouped(amount)),
+        Unit::Mbit => mbit(amount),
+        Unit::Gib => {
             let hundredths = divide(amount.saturating_mul(25), 256);
             let (whole, part) = (Grouped(hundredths / 100), hundredths % 100);
             match (part / 10, part % 10) {
@@ -101,13 +125,7 @@ fn in_form(resource: Resource, amount: u64, divide: impl Fn(u64, u64) -> u64) ->
 
 /// The amounts of a size in the units of its form: `2 vCPUs · 65,536 MiB memory · 10 GiB disk`.
 pub fn form_size(size: Size) -> String {
-    let amounts = Resources::from(size);
-    format!(
-        "{} · {} memory · {} disk",
-        vcpus(amounts.vcpus),
-        free(Resource::Memory, amounts.memory_mib),
-        free(Resource::Disk, amounts.disk_mib)
-    )
+    listed(Resources::from(size).parts(), " · ", free)
 }
 
 /// A length of time: `340 ms`, `4.3 s`, `3 min 20 s`, `2 h 5 min`, `3 d 4 h`.
@@ -169,6 +187,10 @@ mod tests {
         assert_eq!([asked(Resource::Disk, 10_242), free(Resource::Disk, 10_242)], ["10.01 GiB", "10 GiB"]);
         assert_eq!([asked(Resource::Disk, 1536), free(Resource::Disk, 1280)], ["1.5 GiB", "1.25 GiB"]);
         assert_eq!(free(Resource::Vcpus, 1024), "1,024");
+        let plain = Size::SMALLEST;
+        assert_eq!(size(plain), "1 vCPU · 16 MiB memory · 1 GiB disk");
+        let with_network = Size { network: grid::Mbit(2_500), ..plain };
+        assert_eq!(form_size(with_network), "1 vCPU · 16 MiB memory · 1 GiB disk · 2,500 Mbit/s network");
         assert!(asked(Resource::Disk, u64::MAX).ends_with("GiB"));
     }
 

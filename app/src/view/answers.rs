@@ -219,17 +219,7 @@ fn stranded_line(kind: HypervisorKind, offer: &Offer, found: &Stranded) -> Stran
 
 /// `3 vCPUs · 1,536 MiB memory`, without what is none.
 fn list(amounts: Resources, written: impl Fn(Resource, u64) -> String) -> String {
-    let texts: Vec<String> = Resource::ALL
-        .into_iter()
-        .filter(|resource| amounts.get(*resource) > 0)
-        .map(|resource| match resource {
-            Resource::Vcpus => amounts::vcpus(amounts.vcpus),
-            Resource::Memory | Resource::Disk => {
-                format!("{} {}", written(resource, amounts.get(resource)), resource.as_str())
-            }
-        })
-        .collect();
-    if texts.is_empty() { "nothing".to_owned() } else { texts.join(" · ") }
+    amounts::listed_or_nothing(amounts, " · ", written)
 }
 
 #[cfg(test)]
@@ -271,7 +261,7 @@ mod tests {
     fn what_can_not_be_lost_is_told_with_what_would_be_left_over() {
         let node = NodeId(Uuid::nil());
         let obstacle = Obstacle::FitsNowhere { vm: VmId(Uuid::nil()), size: Size::SMALLEST };
-        let left_over = LeftOver { vms: 2, resources: Resources { vcpus: 3, memory_mib: 1536, disk_mib: 0 } };
+        let left_over = LeftOver { vms: 2, resources: Resources::new(3, 1536, 0) };
         let loss = Loss { of: LossOf::Node(node), obstacle: obstacle.clone(), left_over };
         let answers = Answers {
             losses: vec![loss],
@@ -295,9 +285,9 @@ mod tests {
         let offers = ["small", "large"].map(|name| Offer { name: name.to_owned(), size: Size::SMALLEST });
         let found = |nodes, vcpus| Stranded {
             nodes,
-            on_them: Resources { vcpus, ..Resources::ZERO },
+            on_them: Resources::ZERO.with(Resource::Vcpus, vcpus),
             after_filling: Resources::ZERO,
-            runs_out_first: [0, 2, 0],
+            runs_out_first: Resource::ALL.map(|resource| if resource == Resource::Memory { 2 } else { 0 }),
         };
         let answers =
             |small| Answers { stranded: vec![(HypervisorKind::Kvm, vec![small, found(2, 9)])], ..Answers::default() };

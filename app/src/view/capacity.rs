@@ -4,7 +4,7 @@ use super::answers::AnswersView;
 use super::chart::ChartView;
 use super::node::NodeLine;
 use super::operation::OperationLine;
-use grid::Resources;
+use grid::{Resource, Resources};
 use serde::{Deserialize, Serialize};
 
 /// The six numbers of every resource, of a node or of a hypervisor kind.
@@ -16,6 +16,19 @@ pub struct Figures {
     pub reserved: Resources,
     pub available: Resources,
     pub measured: Resources,
+}
+
+impl Figures {
+    /// Whether a resource is told of: not one that VMs can do without, where nothing of it is there or promised.
+    pub fn tells_of(&self, resource: Resource) -> bool {
+        let some = [self.physical, self.usable, self.committed, self.reserved];
+        !resource.is_optional() || some.iter().any(|amounts| amounts.get(resource) > 0)
+    }
+
+    /// The resources that are told of.
+    pub fn resources(self) -> impl Iterator<Item = Resource> {
+        Resource::ALL.into_iter().filter(move |resource| self.tells_of(*resource))
+    }
 }
 
 /// All nodes of one hypervisor kind together.

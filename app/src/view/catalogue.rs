@@ -23,7 +23,8 @@ pub struct RegionView {
 pub struct QuotaLine {
     pub resource: Resource,
     pub used: u64,
-    pub limit: u64,
+    /// None where it isn't limited.
+    pub limit: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,6 +7,7 @@ use super::vm::VmCard;
 use grid::node::Administration;
 use grid::sample::Source;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// How a condition is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,19 +79,22 @@ pub struct NodeVmView {
     pub differs: bool,
 }
 
-/// The settings' form, as texts.
+/// The settings' form: the text of each field, by its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SettingsView {
-    pub reserve_vcpus: String,
-    pub reserve_memory_mib: String,
-    pub reserve_disk_mib: String,
-    /// How many times over each is sold: `1`, `1.5`.
-    pub overcommit_vcpus: String,
-    pub overcommit_memory: String,
-    pub overcommit_disk: String,
-    /// Empty where nothing is known to fail together with it.
-    #[serde(default)]
-    pub failure_domain: String,
+#[serde(transparent)]
+pub struct SettingsView(BTreeMap<String, String>);
+
+impl SettingsView {
+    /// What stands in a field; nothing where nobody told.
+    pub fn get(&self, field: &str) -> &str {
+        self.0.get(field).map_or("", String::as_str)
+    }
+}
+
+impl<Field: Into<String>> FromIterator<(Field, String)> for SettingsView {
+    fn from_iter<T: IntoIterator<Item = (Field, String)>>(fields: T) -> Self {
+        Self(fields.into_iter().map(|(field, text)| (field.into(), text)).collect())
+    }
 }
 
 impl NodeLine {

@@ -68,12 +68,12 @@ pub struct RevertView {
 impl RevertView {
     /// `Revert to 1 vCPU, 256 MiB`.
     pub fn title(&self) -> String {
-        let Resources { vcpus, memory_mib, .. } = Resources::from(self.to);
-        format!("Revert to {}, {}", amounts::vcpus(vcpus), amounts::mib(memory_mib))
+        let to = Resources::from(self.to);
+        format!("Revert to {}, {}", amounts::vcpus(to.vcpus()), amounts::mib(to.memory_mib()))
     }
 
     pub fn hint(&self) -> String {
-        let disk = amounts::mib(Resources::from(self.to).disk_mib);
+        let disk = amounts::mib(Resources::from(self.to).disk_mib());
         let kept = if self.disk_has_grown {
             format!(" The disk has grown since, and stays at {disk}.")
         } else {

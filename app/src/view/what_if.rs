@@ -8,7 +8,7 @@ use grid::map::answers as answer;
 use grid::node::Overcommit;
 use grid::offer::Offer;
 use grid::what_if::{Change, Scenario, Snapshot, SnapshotNode};
-use grid::{HypervisorKind, NodeId, VmId};
+use grid::{HypervisorKind, NodeId, Resource, VmId};
 use serde::{Deserialize, Serialize};
 
 /// Nodes that can be added at once.
@@ -30,16 +30,29 @@ pub struct WhatIfTyped {
     pub vcpus: String,
     pub memory: String,
     pub disk: String,
+    #[serde(default)]
+    pub network: String,
 }
 
 /// The names of the fields, in the query too.
-pub const FIELDS: &[&str; 9] = &["add", "like", "lose", "grow", "to", "kind", "vcpus", "memory", "disk"];
+pub const FIELDS: &[&str; 10] = &["add", "like", "lose", "grow", "to", "kind", "vcpus", "memory", "disk", "network"];
 
 impl WhatIfTyped {
     /// What the query says.
     pub fn of(get: impl Fn(&str) -> Option<String>) -> Self {
-        let [add, like, lose, grow, to, kind, vcpus, memory, disk] = FIELDS.map(|name| get(name).unwrap_or_default());
-        Self { add, like, lose, grow, to, kind, vcpus, memory, disk }
+        let [add, like, lose, grow, to, kind, vcpus, memory, disk, network] =
+            FIELDS.map(|name| get(name).unwrap_or_default());
+        Self { add, like, lose, grow, to, kind, vcpus, memory, disk, network }
+    }
+
+    /// The fields of the overcommit ratios, in the order of [`Resource::ALL`], and what was typed there.
+    pub fn ratios(&self) -> [(&'static str, &str); Resource::COUNT] {
+        Resource::ALL.map(|resource| match resource {
+            Resource::Vcpus => ("vcpus", self.vcpus.as_str()),
+            Resource::Memory => ("memory", self.memory.as_str()),
+            Resource::Disk => ("disk", self.disk.as_str()),
+            Resource::Network => ("network", self.network.as_str()),
+        })
     }
 }
 
@@ -184,21 +197,16 @@ fn overcommitted(snapshot: &Snapshot, typed: &WhatIfTyped) -> Asked {
     let ratios: Vec<Overcommit> =
         snapshot.nodes.iter().filter(|node| node.kind == kind).map(|node| node.settings.overcommit).collect();
     let first = *ratios.first().ok_or_else(no_kind)?;
-    let read = |field: &str, text: &str, of: fn(&Overcommit) -> u32| {
+    let mut overcommit = first;
+    for (resource, (field, text)) in Resource::ALL.into_iter().zip(typed.ratios()) {
         if !text.trim().is_empty() {
-            return ratio(text).map_err(|message| Problem::of(field, message));
+            overcommit.0.set(resource, ratio(text).map_err(|message| Problem::of(field, message))?);
+        } else if ratios.iter().any(|each| each.permille(resource) != first.permille(resource)) {
+            return Err(Problem::of(field, "Its nodes have several ratios: give one."));
         }
-        let differ = ratios.iter().any(|each| of(each) != of(&first));
-        if differ { Err(Problem::of(field, "Its nodes have several ratios: give one.")) } else { Ok(of(&first)) }
-    };
-    let overcommit = Overcommit {
-        vcpus_permille: read("vcpus", &typed.vcpus, |each| each.vcpus_permille)?,
-        memory_permille: read("memory", &typed.memory, |each| each.memory_permille)?,
-        disk_permille: read("disk", &typed.disk, |each| each.disk_permille)?,
-    };
-    let [vcpus, memory, disk] =
-        [overcommit.vcpus_permille, overcommit.memory_permille, overcommit.disk_permille].map(amounts::times);
-    let words = format!("Overcommit of {kind} nodes: vCPUs {vcpus}, memory {memory}, disk {disk}.");
+    }
+    let each = Resource::ALL.map(|each| format!("{} {}", each.as_str(), amounts::times(overcommit.permille(each))));
+    let words = format!("Overcommit of {kind} nodes: {}.", each.join(", "));
     Ok(Some((words, Change::Overcommit { kind, overcommit })))
 }
 
@@ -215,8 +223,8 @@ mod tests {
     use uuid::Uuid;
 
     fn node(number: u128, domain: &str) -> MapNode {
-        let settings = NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() };
-        let physical = Resources { vcpus: 8, memory_mib: 8192, disk_mib: 102_400 };
+        let settings = NodeSettings::default();
+        let physical = Resources::new(8, 8192, 102_400);
         let domain = Some(domain.to_owned());
         MapNode {
             node: Node {

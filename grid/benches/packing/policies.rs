@@ -29,6 +29,6 @@ fn shares(free: [u64; 2], server: [u64; 2]) -> i64 {
 }
 
 fn ours(policy: Policy, free: [u64; 2], server: [u64; 2]) -> i64 {
-    let vector = |[vcpus, memory_mib]: [u64; 2]| Vector::of_node(Resources { vcpus, memory_mib, disk_mib: 0 });
-    i64::try_from(policy.cost(vector(server), vector(free))).unwrap_or(i64::MAX)
+    let vector = |[vcpus, memory_mib]: [u64; 2]| Vector::of_node(Resources::new(vcpus, memory_mib, 0));
+    i64::try_from(policy.cost(vector(server).into(), vector(free))).unwrap_or(i64::MAX)
 }

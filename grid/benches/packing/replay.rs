@@ -151,5 +151,5 @@ impl<'a> Replay<'a> {
 }
 
 fn resources([vcpus, memory_mib]: [u64; 2]) -> Resources {
-    Resources { vcpus, memory_mib, disk_mib: 0 }
+    Resources::new(vcpus, memory_mib, 0)
 }

@@ -5,7 +5,7 @@ use crate::chance::Chance;
 use crate::flavours::Flavours;
 use grid::index::{ClassNumber, DomainNumber, Readiness, RegionNumber, Row, Vector};
 use grid::vm::commitment;
-use grid::{HypervisorKind, NodeId, Resources};
+use grid::{HypervisorKind, NodeId, Resource, Resources};
 use std::collections::HashSet;
 use uuid::Uuid;
 
@@ -14,10 +14,12 @@ pub(crate) const REGIONS: u32 = 8;
 const NODES_A_DOMAIN: usize = 40;
 const VCPUS: [u64; 8] = [16, 24, 32, 48, 64, 80, 96, 128];
 const MEMORY_A_VCPU_MIB: [u64; 3] = [2_048, 4_096, 8_192];
+const NETWORK_A_VCPU_MBIT: [u64; 3] = [20, 40, 160];
 
 /// A node of the bench: its row, and how much of it is committed to each VM.
 pub(crate) struct Filled {
     pub(crate) rows: Vec<Row>,
+    pub(crate) usable: Vec<Vector>,
     pub(crate) vms: Vec<Vec<Resources>>,
 }
 
@@ -29,10 +31,12 @@ pub(crate) struct Likeness {
 
 impl Filled {
     pub(crate) fn new(nodes: usize, flavours: &Flavours, chance: &mut Chance) -> Self {
-        let mut filled = Self { rows: Vec::with_capacity(nodes), vms: Vec::with_capacity(nodes) };
+        let mut filled =
+            Self { rows: Vec::with_capacity(nodes), usable: Vec::with_capacity(nodes), vms: Vec::with_capacity(nodes) };
         for number in 0..nodes {
-            let (row, vms) = node(number, flavours, chance);
+            let (row, usable, vms) = node(number, flavours, chance);
             filled.rows.push(row);
+            filled.usable.push(usable);
             filled.vms.push(vms);
         }
         filled
@@ -44,8 +48,8 @@ impl Filled {
 
     pub(crate) fn likeness(&self) -> Likeness {
         let (mut usable, mut free) = ([0_u64; Vector::LEN], [0_u64; Vector::LEN]);
-        for row in &self.rows {
-            for (sum, amount) in usable.iter_mut().zip(row.usable.amounts()) {
+        for (row, has) in self.rows.iter().zip(&self.usable) {
+            for (sum, amount) in usable.iter_mut().zip(has.amounts()) {
                 *sum += amount;
             }
             for (sum, amount) in free.iter_mut().zip(row.free.amounts()) {
@@ -61,13 +65,15 @@ impl Filled {
     }
 }
 
-fn node(number: usize, flavours: &Flavours, chance: &mut Chance) -> (Row, Vec<Resources>) {
+fn node(number: usize, flavours: &Flavours, chance: &mut Chance) -> (Row, Vector, Vec<Resources>) {
     let kind = KINDS[chance.below(KINDS.len())];
     let vcpus = VCPUS[chance.below(VCPUS.len())];
     let memory = vcpus * MEMORY_A_VCPU_MIB[chance.below(MEMORY_A_VCPU_MIB.len())];
     // Disk is what the pool has, less images and other files in it.
     let disk = vcpus * 25 * 1024 - chance.within(0..64) * 512;
-    let usable = Resources { vcpus, memory_mib: memory - 2_048, disk_mib: disk };
+    // From shapes that have much more bandwidth than is asked for to such as have hardly enough.
+    let network = vcpus * NETWORK_A_VCPU_MBIT[(vcpus / 8) as usize % NETWORK_A_VCPU_MBIT.len()];
+    let usable = Resources::new(vcpus, memory - 2_048, disk).with(Resource::Network, network);
     let level = chance.within(780..1_000);
     let (free, vms) = filled_to(kind, usable, level, flavours, chance);
     let domain = u32::try_from(number / NODES_A_DOMAIN).unwrap_or(u32::MAX);
@@ -78,11 +84,11 @@ fn node(number: usize, flavours: &Flavours, chance: &mut Chance) -> (Row, Vec<Re
         domain: DomainNumber(domain),
         class: ClassNumber(u32::try_from(chance.below(6)).unwrap_or(0)),
         readiness: if chance.one_in(100) { Readiness::Draining } else { Readiness::Ready },
-        usable: Vector::of_node(usable),
+        usable: Vector::of_node(usable).into(),
         free: Vector::of_node(free),
         measured_ppm: u32::try_from(chance.within(0..1_000_000)).unwrap_or(0),
     };
-    (row, vms)
+    (row, Vector::of_node(usable), vms)
 }
 
 /// Commits VMs until the node's scarcest resource is at this level (in thousandths) or several in turn went beyond it.

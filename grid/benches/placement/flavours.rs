@@ -1,7 +1,7 @@
 //! The sizes of VMs, as often as the trace of arrivals has them.
 
 use crate::chance::Chance;
-use grid::{Gib, Mib, Size, Vcpus};
+use grid::{Gib, Mbit, Mib, Size, Vcpus};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -59,9 +59,10 @@ impl Flavours {
     }
 }
 
-/// 20 GiB of disk a vCPU: the trace has none.
+/// 20 GiB of disk a vCPU, and 25 Mbit/s where there are several: the trace has neither.
 fn size(vcpus: u32, memory: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(20 * u64::from(vcpus)) }
+    let network = Mbit(if vcpus > 1 { 25 * u64::from(vcpus) } else { 0 });
+    Size { network, ..Size::new(Vcpus(vcpus), Mib(memory), Gib(20 * u64::from(vcpus))) }
 }
 
 /// Each flavour of the map, with how often it arrives.

@@ -17,6 +17,7 @@ mod scan;
 use chance::Chance;
 use fill::Filled;
 use flavours::Flavours;
+use grid::Resource;
 use grid::policy::Policy;
 use report::Measure;
 use requests::Requests;
@@ -66,11 +67,10 @@ fn run(nodes: usize, policy: Policy, flavours: &Flavours) -> Vec<Measure> {
     let mut chance = Chance(nodes as u64);
     let filled = Filled::new(nodes, flavours, &mut chance);
     let like = filled.likeness();
-    let [vcpus, memory, disk] = like.committed;
-    println!(
-        "{nodes} nodes: committed {vcpus}‰ of vCPUs, {memory}‰ of memory, {disk}‰ of disk; {}‰ of the free vectors distinct",
-        like.distinct
-    );
+    let committed = Resource::ALL.into_iter().zip(like.committed);
+    let committed: Vec<String> =
+        committed.map(|(resource, share)| format!("{share}‰ of {}", resource.as_str())).collect();
+    println!("{nodes} nodes: committed {}; {}‰ of the free vectors distinct", committed.join(", "), like.distinct);
     let requests = Requests { flavours, policy, domains: filled.domains() };
     let found = Run::new(filled, requests, chance).all();
     measures(nodes, found)

@@ -205,7 +205,7 @@ impl<'a> Run<'a> {
         }
         let gone = vms.swap_remove(self.chance.below(vms.len()));
         let row = &mut self.filled.rows[position];
-        row.free = Vector::of_node(row.free.resources().plus(gone)).smaller(row.usable);
+        row.free = Vector::of_node(row.free.resources().plus(gone)).smaller(self.filled.usable[position]);
         let row = *row;
         self.put(&row);
         self.scan.put(&row);

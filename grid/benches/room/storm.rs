@@ -56,7 +56,7 @@ impl Storm {
     /// Half of the nodes are of each kind. VMs come in the trace's order, in turns to each kind, to the fullest node
     /// that has room, until 90% of all memory is committed; vCPUs are sold twice over.
     pub(crate) fn new(trace: &Trace, seed: u64) -> Self {
-        let usable = Resources { vcpus: 128, memory_mib: 256 << 10, disk_mib: 8 << 20 };
+        let usable = Resources::new(128, 256 << 10, 8 << 20);
         let site = |number: u32| Site {
             id: NodeId(Uuid::from_u128(u128::from(number))),
             kind: if number < NODES / 2 { HypervisorKind::Kvm } else { HypervisorKind::Xen },
@@ -69,27 +69,27 @@ impl Storm {
             taken: Resources::ZERO,
         };
         let mut start = Layout { sites: (0..NODES).map(site).collect(), guests: Vec::new(), ..Layout::default() };
-        let full = usable.memory_mib * u64::from(NODES) * 9 / 10;
+        let full = usable.memory_mib() * u64::from(NODES) * 9 / 10;
         let mut committed = 0;
         for (at, vm) in trace.vms.iter().enumerate() {
-            let takes = Resources { vcpus: vm.takes[0], memory_mib: vm.takes[1], disk_mib: vm.takes[0] * 20 * 1024 };
+            let takes = Resources::new(vm.takes[0], vm.takes[1], vm.takes[0] * 20 * 1024);
             let half = if at % 2 == 0 { 0..NODES / 2 } else { NODES / 2..NODES };
             let room = half.filter(|&site| start.sites[site as usize].free().covers(&takes));
-            let Some(home) = room.min_by_key(|&site| (start.sites[site as usize].free().memory_mib, site)) else {
+            let Some(home) = room.min_by_key(|&site| (start.sites[site as usize].free().memory_mib(), site)) else {
                 continue;
             };
-            if committed + takes.memory_mib > full {
+            if committed + takes.memory_mib() > full {
                 break;
             }
-            committed += takes.memory_mib;
+            committed += takes.memory_mib();
             let there = &mut start.sites[home as usize];
             there.taken = there.taken.plus(takes);
             start.guests.push(Guest {
                 id: VmId(Uuid::from_u128(at as u128)),
                 home,
                 takes,
-                memory_bytes: takes.memory_mib << 20,
-                disk_bytes: takes.disk_mib << 20,
+                memory_bytes: takes.memory_mib() << 20,
+                disk_bytes: takes.disk_mib() << 20,
                 running: true,
                 movable: true,
                 domain: None,
@@ -107,8 +107,8 @@ impl Storm {
         let (mut now, mut found) = (self.start.clone(), Found::default());
         for &(guest, memory) in &self.requests {
             let before = now.guests[guest as usize].takes;
-            let (vcpus, memory_mib) = if memory { (0, before.memory_mib) } else { (before.vcpus, 0) };
-            let more = Resources { vcpus, memory_mib, disk_mib: 0 };
+            let (vcpus, memory_mib) = if memory { (0, before.memory_mib()) } else { (before.vcpus(), 0) };
+            let more = Resources::new(vcpus, memory_mib, 0);
             found.asked += 1;
             found.asked_mib += memory_mib;
             let started = Instant::now();

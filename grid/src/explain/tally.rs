@@ -2,8 +2,8 @@
 
 use crate::map::{Loss, LossOf, Obstacle, ResourceMap};
 use crate::placement::{Candidate, Lack, Request, Tally, Why};
-use crate::wording::{Amount, Counted, Grouped};
-use crate::{NodeId, Resource, Resources, VmId};
+use crate::wording::{Amount, Counted, Grouped, Named};
+use crate::{NodeId, Resources, VmId};
 use std::fmt::Write;
 
 /// What was looked for, the chosen node with its score in parts, the runners-up, and the reasons against all others by
@@ -45,7 +45,7 @@ pub fn explain_obstacle_naming(obstacle: &Obstacle, name_of: &dyn Fn(VmId) -> St
         Obstacle::Stranger { vm } => format!("domain {} is not Hostgrid's to move", name_of(*vm)),
         Obstacle::FitsNowhere { vm, size } => format!("no other node can take VM {} ({size})", name_of(*vm)),
         Obstacle::TooLittleInAll { kind, region, resource, needed, free } => {
-            let [needed, free] = [needed, free].map(|amount| named(*resource, *amount));
+            let [needed, free] = [needed, free].map(|amount| Named(*resource, *amount));
             format!("all {kind} nodes of {region} together have {free} free, its VMs take {needed}")
         }
         Obstacle::NoRoomBesideOthers { vm, size } => {
@@ -90,23 +90,8 @@ fn lack(map: &ResourceMap, lack: &Lack) -> String {
 }
 
 fn amounts(resources: Resources) -> String {
-    Resource::ALL.map(|resource| named(resource, resources.get(resource))).join(", ")
-}
-
-/// An amount with the resource's name, where its unit doesn't say it.
-fn named(resource: Resource, amount: u64) -> String {
-    match noun(resource) {
-        "" => Amount(resource, amount).to_string(),
-        noun => format!("{} {noun}", Amount(resource, amount)),
-    }
-}
-
-/// vCPUs are a word of their own.
-const fn noun(resource: Resource) -> &'static str {
-    match resource {
-        Resource::Vcpus => "",
-        Resource::Memory | Resource::Disk => resource.as_str(),
-    }
+    let named = resources.parts().map(|(resource, amount)| Named(resource, amount).to_string());
+    named.collect::<Vec<String>>().join(", ")
 }
 
 fn name(map: &ResourceMap, node: NodeId) -> String {

@@ -3,8 +3,8 @@
 use super::branch::Block;
 use super::summary::Summary;
 use super::*;
-use crate::Resources;
 use crate::policy::Policy;
+use crate::{Resource, Resources};
 use proptest::prelude::*;
 use uuid::Uuid;
 
@@ -21,9 +21,10 @@ fn seen(rows: &Rows, block: &Block) -> Summary {
     })
 }
 
-fn row(number: u32, amounts: [u64; 3], measured_ppm: u32) -> Row {
-    let [vcpus, memory, disk] = amounts;
-    let usable = Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 };
+const STEPS: Resources = Resources::new(1, 1_024, 10_240).with(Resource::Network, 250);
+
+fn row(number: u32, amounts: [u64; Vector::LEN], measured_ppm: u32) -> Row {
+    let usable = Resources::new(64, 262_144, 1 << 21);
     Row {
         id: NodeId(Uuid::from_u128(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))),
         kind: HypervisorKind::Kvm,
@@ -31,19 +32,20 @@ fn row(number: u32, amounts: [u64; 3], measured_ppm: u32) -> Row {
         domain: DomainNumber(number / 40),
         class: ClassNumber(number % 3),
         readiness: Readiness::Ready,
-        usable: Vector::of_node(usable),
-        free: Vector::of_node(Resources { vcpus, memory_mib: memory * 1_024, disk_mib: disk * 10_240 }),
+        usable: Vector::of_node(usable).into(),
+        free: Vector::of_node(Resources::from(amounts).zip(STEPS, |amount, step| amount * step)),
         measured_ppm,
     }
 }
 
-fn amounts() -> impl Strategy<Value = [u64; 3]> {
-    [0_u64..64, 0_u64..256, 0_u64..200]
+/// In steps.
+fn amounts() -> impl Strategy<Value = [u64; Vector::LEN]> {
+    [0_u64..64, 0_u64..256, 0_u64..200, 0_u64..40]
 }
 
 /// Blocks looked into for requests of many sizes.
 fn effort(index: &Index) -> u32 {
-    let asked = (0_u64..60).map(|step| Resources { vcpus: step, memory_mib: step * 3_000, disk_mib: step * 20_480 });
+    let asked = (0_u64..60).map(|step| Resources::new(step, step * 3_000, step * 20_480));
     let each = asked.flat_map(|asked| [Policy::Pack, Policy::Spread, Policy::Balanced].map(|policy| (policy, asked)));
     each.map(|(policy, asked)| {
         let query = Query::new(HypervisorKind::Kvm, policy, Vector::of_request(asked));
@@ -65,7 +67,7 @@ proptest! {
         for (change, (number, to)) in changes.iter().enumerate() {
             match to {
                 Some((amounts, measured)) => index.put(&row(*number, *amounts, *measured)),
-                None => index.remove(row(*number, [0; 3], 0).id),
+                None => index.remove(row(*number, [0; Vector::LEN], 0).id),
             }
             if change % 500 == 0 {
                 for root in index.ready.iter().filter_map(|tree| tree.root.as_ref()) {

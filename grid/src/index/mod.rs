@@ -195,7 +195,7 @@ impl Index {
             domain: self.names.number_domain(node.failure_domain.as_deref()),
             class: self.names.number_class(node.told()),
             readiness: node.condition.into(),
-            usable: Vector::of_node(node.usable),
+            usable: Vector::of_node(node.usable).into(),
             free: Vector::of_node(node.available()),
             measured_ppm: node.measured_ppm(),
         }

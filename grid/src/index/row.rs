@@ -3,6 +3,7 @@
 use super::names::{ClassNumber, DomainNumber, RegionNumber};
 use super::vector::Vector;
 use crate::map::Condition;
+use crate::policy::Whole;
 use crate::sample::Source;
 use crate::{HypervisorKind, NodeId};
 
@@ -16,7 +17,8 @@ pub struct Row {
     /// What a live move compares.
     pub class: ClassNumber,
     pub readiness: Readiness,
-    pub usable: Vector,
+    /// What policies ask of what is usable there.
+    pub usable: Whole,
     /// What is available: usable, less what is committed and reserved.
     pub free: Vector,
     /// How busy it was measured to be, in its busiest resource; a million is full.

@@ -9,7 +9,7 @@ use super::rows::{Rows, Slot};
 use super::summary::least_of_tie;
 use super::tree::Tree;
 use super::vector::Vector;
-use crate::policy::{Extent, Policy, worth_of};
+use crate::policy::{Extent, Policy, Whole, worth_of};
 
 /// How many blocks a search looked into.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,10 +85,10 @@ impl<'a> Search<'a> {
     }
 
     /// What the node has, where the policy asks for it.
-    fn usable(&self, slot: Slot) -> Vector {
+    fn usable(&self, slot: Slot) -> Whole {
         match self.query.policy {
-            Policy::Pack | Policy::Spread | Policy::Balanced => Vector::ZERO,
-            Policy::Tight => self.rows.get(slot).map_or(Vector::ZERO, |row| row.usable),
+            Policy::Pack | Policy::Spread | Policy::Balanced => Whole::default(),
+            Policy::Tight => self.rows.get(slot).map_or(Whole::default(), |row| row.usable),
         }
     }
 

@@ -3,7 +3,7 @@
 use super::lanes::{CHILDREN, Columns, Lane, NOTHING, ROWS};
 use super::row::Row;
 use super::vector::Vector;
-use crate::policy::worth_of;
+use crate::policy::{Whole, worth_of};
 
 /// The limits of a number of rows, and a bit for each region, failure domain and class among them (modulo 64). All are
 /// at least as wide as what is true; they may be wider where a row has gone.
@@ -11,8 +11,8 @@ use crate::policy::worth_of;
 pub(super) struct Summary {
     pub(super) free_low: Vector,
     pub(super) free_high: Vector,
-    pub(super) usable_low: Vector,
-    pub(super) usable_high: Vector,
+    pub(super) usable_low: Whole,
+    pub(super) usable_high: Whole,
     pub(super) worth_low: u64,
     pub(super) worth_high: u64,
     pub(super) tie_low: u32,
@@ -46,8 +46,8 @@ impl Summary {
     pub(super) const EMPTY: Self = Self {
         free_low: BEYOND,
         free_high: NOTHING,
-        usable_low: BEYOND,
-        usable_high: NOTHING,
+        usable_low: Whole { vcpus: i32::MAX, memory: i32::MAX },
+        usable_high: Whole { vcpus: -1, memory: -1 },
         worth_low: u64::MAX,
         worth_high: 0,
         tie_low: u32::MAX,
@@ -104,13 +104,17 @@ impl Summary {
             let all = known.0.iter().zip(before.0.iter().zip(&after.0));
             all.into_iter().any(|(known, (before, after))| known == before && before != after)
         };
+        let whole_held = |known: Whole, before: Whole, after: Whole| {
+            known.vcpus == before.vcpus && before.vcpus != after.vcpus
+                || known.memory == before.memory && before.memory != after.memory
+        };
         self.worth_low == before.worth_low && before.worth_low != after.worth_low
             || self.worth_high == before.worth_high && before.worth_high != after.worth_high
             || self.tie_low == before.tie_low && before.tie_low != after.tie_low
             || held(self.free_low, before.free_low, after.free_low)
             || held(self.free_high, before.free_high, after.free_high)
-            || held(self.usable_low, before.usable_low, after.usable_low)
-            || held(self.usable_high, before.usable_high, after.usable_high)
+            || whole_held(self.usable_low, before.usable_low, after.usable_low)
+            || whole_held(self.usable_high, before.usable_high, after.usable_high)
     }
 }
 
@@ -127,8 +131,8 @@ pub(super) struct Summaries {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rest {
     pub(super) free_low: Vector,
-    pub(super) usable_low: Vector,
-    pub(super) usable_high: Vector,
+    pub(super) usable_low: Whole,
+    pub(super) usable_high: Whole,
     pub(super) tie_low: u32,
     pub(super) worth_high: u64,
     pub(super) regions: u64,

@@ -17,7 +17,7 @@ impl Default for Vector {
 
 impl Vector {
     /// How many resources there are.
-    pub const LEN: usize = Resource::ALL.len();
+    pub const LEN: usize = Resource::COUNT;
     pub const ZERO: Self = Self([0; Self::LEN]);
     /// The most that a node counts for, of any resource.
     pub const MOST: u64 = (i32::MAX - 1) as u64;
@@ -34,8 +34,7 @@ impl Vector {
 
     /// The amount of one resource.
     pub fn get(self, resource: Resource) -> u64 {
-        let found = Resource::ALL.into_iter().zip(self.0).find(|(each, _)| *each == resource);
-        found.map_or(0, |(_, amount)| u64::from(amount.cast_unsigned()))
+        u64::from(self.0[resource.place()].cast_unsigned())
     }
 
     /// Resource by resource, in the order of [`Resource::ALL`].
@@ -44,11 +43,8 @@ impl Vector {
     }
 
     pub fn resources(self) -> Resources {
-        let mut amounts = Resources::ZERO;
-        for (resource, amount) in Resource::ALL.into_iter().zip(self.amounts()) {
-            amounts.set(resource, amount);
-        }
-        amounts
+        let amounts = self.amounts();
+        Resources::each(|resource| amounts[resource.place()])
     }
 
     /// Whether there is as much of every resource as `asked`.

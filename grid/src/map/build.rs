@@ -2,7 +2,7 @@
 //! running operations hold.
 //!
 //! - **physical**: vCPUs and memory as the hypervisor says, memory and the pool's capacity the smaller of both sources.
-//!   What nobody told is 0.
+//!   The network's bandwidth as the node's settings say. What nobody told is 0.
 //! - **usable**: by the node's settings. Disk moreover never exceeds what is committed plus what the pool can still
 //!   take: its free space, less what the disks there can still grow to (a thin disk takes room as its guest writes).
 //!   Images and other files in the pool therefore lower it. Where disk is sold more than once over, growth counts by
@@ -14,10 +14,10 @@
 use super::compare::{compare, differs, node_memory, reported};
 use super::{Commitment, Condition, Freshness, Holder, MapNode, Reading};
 use crate::node::Node;
-use crate::rates::node_cpu_permille;
+use crate::rates::{network_mbit, node_cpu_permille};
 use crate::sample::{DomainSample, HypervisorSample, PoolSample, UTILITY_DOMAIN, UtilitySample};
 use crate::vm::{Vm, VmState, commitment};
-use crate::{Gib, HypervisorKind, Mib, Resource, Resources, Size, UnixMillis, Vcpus, VmId};
+use crate::{Gib, HypervisorKind, Resource, Resources, Size, UnixMillis, VmId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All that a node's entry is made of.
@@ -55,7 +55,7 @@ impl MapNode {
         let committed = commitments.iter().map(|each| each.resources).fold(Resources::ZERO, Resources::plus);
         let mut usable = inputs.node.settings.usable(physical);
         if let Some(room) = pool_room(&inputs, &commitments) {
-            usable.disk_mib = usable.disk_mib.min(committed.disk_mib.saturating_add(room));
+            usable.set(Resource::Disk, usable.disk_mib().min(committed.disk_mib().saturating_add(room)));
         }
         let measured = measured(&inputs, physical);
         Self {
@@ -91,11 +91,11 @@ fn disagreements(inputs: &NodeInputs<'_>) -> Vec<super::Disagreement> {
 
 fn physical(inputs: &NodeInputs<'_>) -> Resources {
     let disk_mib = pool(inputs).map_or(0, |pool| pool.capacity_mib);
-    let Some(Reading { sample, .. }) = &inputs.hypervisor else {
-        return Resources { disk_mib, ..Resources::ZERO };
-    };
+    let known = Resources::new(0, 0, disk_mib).with(Resource::Network, inputs.node.settings.network_mbit);
+    let Some(Reading { sample, .. }) = &inputs.hypervisor else { return known };
     let seen = inputs.utility.as_ref().and_then(|reading| node_memory(&reading.sample)).unwrap_or(u64::MAX);
-    Resources { vcpus: u64::from(sample.cpus), memory_mib: sample.memory_total_mib.min(seen), disk_mib }
+    let memory_mib = sample.memory_total_mib.min(seen);
+    known.with(Resource::Vcpus, u64::from(sample.cpus)).with(Resource::Memory, memory_mib)
 }
 
 /// The pool as its worse side has it.
@@ -118,7 +118,7 @@ fn pool_room(inputs: &NodeInputs<'_>, commitments: &[Commitment]) -> Option<u64>
     let committed: BTreeMap<VmId, u64> = commitments
         .iter()
         .filter_map(|each| match each.holder {
-            Holder::Vm(id) | Holder::Stranger(id) => Some((id, each.resources.disk_mib)),
+            Holder::Vm(id) | Holder::Stranger(id) => Some((id, each.resources.disk_mib())),
             Holder::Utility => None,
         })
         .collect();
@@ -133,7 +133,7 @@ fn pool_room(inputs: &NodeInputs<'_>, commitments: &[Commitment]) -> Option<u64>
             None => {}
         }
     }
-    let ratio = u64::from(inputs.node.settings.overcommit.disk_permille.max(1000));
+    let ratio = u64::from(inputs.node.settings.overcommit.permille(Resource::Disk).max(1000));
     let growth = u64::try_from(u128::from(growth) * 1000 / u128::from(ratio)).unwrap_or(u64::MAX);
     Some(free.saturating_add(counted_twice).saturating_sub(growth))
 }
@@ -187,11 +187,7 @@ fn size_that_counts(vm: &Vm, domain: Option<&DomainSample>, held: bool) -> Optio
 }
 
 fn stranger(kind: HypervisorKind, id: VmId, domain: &DomainSample) -> Commitment {
-    let maxima = Resources {
-        vcpus: u64::from(domain.vcpus_maximum),
-        memory_mib: domain.memory_maximum_mib,
-        disk_mib: domain.disk_capacity_mib,
-    };
+    let maxima = Resources::new(u64::from(domain.vcpus_maximum), domain.memory_maximum_mib, domain.disk_capacity_mib);
     let size = size_of(reported(domain).larger(maxima));
     Commitment { holder: Holder::Stranger(id), size, resources: commitment(kind, size) }
 }
@@ -202,25 +198,24 @@ fn utility_commitment(resources: Resources) -> Commitment {
 
 /// The size that takes these resources without overhead; disk rounded up to whole GiB.
 fn size_of(resources: Resources) -> Size {
-    Size {
-        vcpus: Vcpus(u32::try_from(resources.vcpus).unwrap_or(u32::MAX)),
-        memory: Mib(resources.memory_mib),
-        disk: Gib(resources.disk_mib.div_ceil(1024)),
-    }
+    Size { disk: Gib(resources.disk_mib().div_ceil(1024)), ..Size::within(resources) }
 }
 
-/// What is really in use: busy CPUs rounded up, memory and pool space that isn't free.
+/// What is really in use: busy CPUs rounded up, memory and pool space that isn't free, what goes over the VMs'
+/// interfaces.
 fn measured(inputs: &NodeInputs<'_>, physical: Resources) -> Resources {
     let disk_mib = pool(inputs).map_or(0, |pool| pool.capacity_mib.saturating_sub(pool.free_mib));
     let Some(Reading { sample, .. }) = &inputs.hypervisor else {
-        return Resources { disk_mib, ..Resources::ZERO };
+        return Resources::ZERO.with(Resource::Disk, disk_mib);
     };
     let busy = inputs.previous.and_then(|previous| node_cpu_permille(previous, sample));
     let load = inputs.utility.as_ref().filter(|reading| reading.sample.sees_node);
     let vcpus = match (busy, load) {
-        (Some(permille), _) => physical.vcpus.saturating_mul(u64::from(permille)).div_ceil(1000),
-        (None, Some(reading)) => reading.sample.load_permille.div_ceil(1000).min(physical.vcpus),
+        (Some(permille), _) => physical.vcpus().saturating_mul(u64::from(permille)).div_ceil(1000),
+        (None, Some(reading)) => reading.sample.load_permille.div_ceil(1000).min(physical.vcpus()),
         (None, None) => 0,
     };
-    Resources { vcpus, memory_mib: sample.memory_total_mib.saturating_sub(sample.memory_free_mib), disk_mib }
+    let memory_mib = sample.memory_total_mib.saturating_sub(sample.memory_free_mib);
+    let network = inputs.previous.map_or(0, |previous| network_mbit(previous, sample));
+    Resources::new(vcpus, memory_mib, disk_mib).with(Resource::Network, network)
 }

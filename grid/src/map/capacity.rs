@@ -5,7 +5,7 @@ use super::{Condition, MapNode, ResourceMap};
 use crate::offer::Offer;
 use crate::placement::{Request, Trial};
 use crate::vm::{commitment, largest_size};
-use crate::{Gib, HypervisorKind, Mib, Resource, Resources, Size, Vcpus};
+use crate::{Gib, HypervisorKind, Mbit, Mib, Resource, Resources, Size, Vcpus};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -114,9 +114,9 @@ impl ResourceMap {
     }
 }
 
-/// Of two sizes the larger has more memory, then vCPUs, then disk.
-const fn order(size: &Size) -> (Mib, Vcpus, Gib) {
-    (size.memory, size.vcpus, size.disk)
+/// Of two sizes the larger has more memory, then vCPUs, then disk, then bandwidth.
+const fn order(size: &Size) -> (Mib, Vcpus, Gib, Mbit) {
+    (size.memory, size.vcpus, size.disk, size.network)
 }
 
 /// The largest VM of a kind that fits on one node now: of the nodes' largest, the one with the most memory, then

@@ -14,13 +14,10 @@
 
 use crate::sample::{DomainSample, HypervisorSample, Source, UtilitySample};
 use crate::wording::Grouped;
-use crate::{Resource, Resources, Size, VmId};
+use crate::{Resource, Resources, Size, Unit, VmId};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-
-/// A VM's memory or disk may differ by this much, in MiB, and still be called the same.
-const SIZE_TOLERANCE_MIB: u64 = 16;
 
 /// A fact about which the two sets of statistics differ by more than their tolerance.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,16 +86,17 @@ impl fmt::Display for Disagreement {
                     not.in_words()
                 );
             }
-            Fact::VmSize { resource: Resource::Vcpus, .. } => "",
-            Fact::PoolCapacity | Fact::PoolFree | Fact::NodeMemory | Fact::NodeMemoryFree | Fact::VmSize { .. } => {
-                " MiB"
-            }
+            Fact::VmSize { resource, .. } => resource.unit(),
+            Fact::PoolCapacity | Fact::PoolFree | Fact::NodeMemory | Fact::NodeMemoryFree => Unit::Mib,
         };
+        let space = if unit.as_str().is_empty() { "" } else { " " };
         let (counts, other) = match self.counted {
             Source::Hypervisor => ((self.hypervisor, Source::Hypervisor), (self.utility, Source::Utility)),
             Source::Utility => ((self.utility, Source::Utility), (self.hypervisor, Source::Hypervisor)),
         };
-        let by = |(amount, source): (u64, Source)| format!("{}{unit} by the {}", Grouped(amount), source.in_words());
+        let by = |(amount, source): (u64, Source)| {
+            format!("{}{space}{} by the {}", Grouped(amount), unit.as_str(), source.in_words())
+        };
         write!(formatter, "{}: {}, {}, whose word counts", self.fact, by(other), by(counts))
     }
 }
@@ -170,20 +168,12 @@ fn compare_sizes(hypervisor: &HypervisorSample, utility: &UtilitySample, found: 
 
 /// What the hypervisor says that a domain is configured with. 0 where it can't know (a container's disk).
 pub(super) const fn reported(domain: &DomainSample) -> Resources {
-    Resources {
-        vcpus: domain.vcpus_current as u64,
-        memory_mib: domain.memory_current_mib,
-        disk_mib: domain.disk_capacity_mib,
-    }
+    Resources::new(domain.vcpus_current as u64, domain.memory_current_mib, domain.disk_capacity_mib)
 }
 
 /// Whether two amounts of a VM's resource are different. What the hypervisor doesn't know (0) differs from nothing.
 pub(super) const fn differs(resource: Resource, told: u64, other: u64) -> bool {
-    let tolerance = match resource {
-        Resource::Vcpus => 0,
-        Resource::Memory | Resource::Disk => SIZE_TOLERANCE_MIB,
-    };
-    told != 0 && told.abs_diff(other) > tolerance
+    told != 0 && told.abs_diff(other) > resource.tolerance()
 }
 
 fn less_counts(fact: Fact, hypervisor: u64, utility: u64, tolerance: u64) -> Option<Disagreement> {

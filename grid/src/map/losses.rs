@@ -72,7 +72,7 @@ fn place_all(map: &ResourceMap, lost: &[&MapNode], first_only: bool) -> (Option<
     }
     let empty = trial.clone();
     let mut moving: Vec<(&MapNode, &Commitment, VmId)> = lost.iter().flat_map(|node| vms(node)).collect();
-    moving.sort_by_key(|(_, each, vm)| (Reverse(each.resources.memory_mib), Reverse(each.resources.vcpus), *vm));
+    moving.sort_by_key(|(_, each, vm)| (Reverse(each.resources.memory_mib()), Reverse(each.resources.vcpus()), *vm));
     let (mut obstacle, mut left_over) = (None, LeftOver::default());
     for (node, each, vm) in &moving {
         let request = request(node, each.resources);

@@ -45,7 +45,7 @@ impl fmt::Display for Stuck {
             Self::Group { group, rule } => write!(formatter, "its group {group}: everywhere else, {rule}"),
             Self::NoOtherNode => formatter.write_str("no other node of its kind and region takes VMs"),
             Self::NoRoom { resource, asked, most } => {
-                let (name, unit) = (resource.as_str(), resource.unit());
+                let (name, unit) = (resource.as_str(), resource.unit().as_str());
                 let space = if unit.is_empty() { "" } else { " " };
                 write!(formatter, "{name}: it takes {asked}{space}{unit}, most free is {most}{space}{unit}")
             }

@@ -63,7 +63,7 @@ impl Ground {
             }
         }
         for pool in &mut self.pools {
-            pool.takers.sort_by_key(|&at| Reverse(layout.site(at).map(|site| site.free().memory_mib)));
+            pool.takers.sort_by_key(|&at| Reverse(layout.site(at).map(|site| site.free().memory_mib())));
         }
     }
 
@@ -115,7 +115,7 @@ impl Residents {
 /// For each resource: no VM of the kind is moved without interruption for fewer bytes than this for each unit of it that
 /// it takes.
 pub(super) fn bytes_a_unit(layout: &Layout, kind: HypervisorKind) -> Resources {
-    let most = Resources { vcpus: u64::MAX, memory_mib: u64::MAX, disk_mib: u64::MAX };
+    let most = Resources::all(u64::MAX);
     let here = |guest: &&Guest| guest.movable && layout.site(guest.home).is_some_and(|home| home.kind == kind);
     layout.guests.iter().filter(here).fold(most, |least, guest| {
         let memory_bytes = if guest.running { guest.memory_bytes } else { 0 };
@@ -126,11 +126,11 @@ pub(super) fn bytes_a_unit(layout: &Layout, kind: HypervisorKind) -> Resources {
 }
 
 /// Two VMs of one node that are alike in all this can stand for each other in a plan.
-pub(super) type Likeness<'a> = ([u64; 3], u64, u64, bool, bool, Option<u32>, &'a [u32]);
+pub(super) type Likeness<'a> = ([u64; Resource::COUNT], u64, u64, bool, bool, Option<u32>, &'a [u32]);
 
 pub(super) fn likeness(guest: &Guest) -> Likeness<'_> {
     (
-        Resource::ALL.map(|resource| guest.takes.get(resource)),
+        guest.takes.values(),
         guest.memory_bytes,
         guest.disk_bytes,
         guest.running,

@@ -124,7 +124,7 @@ fn score(policies: Policies, node: &MapNode, asked: Resources) -> Candidate {
     Candidate {
         node: node.node.id,
         policy,
-        cost: policy.cost(Vector::of_node(node.usable), left),
+        cost: policy.cost(Vector::of_node(node.usable).into(), left),
         measured_ppm: node.measured_ppm(),
         free_after: node.available().minus(asked),
         fullness_ppm: fullest_ppm(node.committed.plus(node.reserved).plus(asked), node.usable),

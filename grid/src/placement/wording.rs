@@ -42,7 +42,7 @@ pub(super) struct In(pub(super) Resource, pub(super) u64);
 
 impl fmt::Display for In {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.unit() {
+        match self.0.unit().as_str() {
             "" => write!(formatter, "{}", Grouped(self.1)),
             unit => write!(formatter, "{} {unit}", Grouped(self.1)),
         }

@@ -32,6 +32,7 @@ pub fn choice(
     pace: &Pace,
     runners_up: usize,
 ) -> Option<Choice> {
+    let to = vm.keeping(to);
     let question = Question { map, vm, pace };
     let home = map.get(vm.node)?;
     let is_live = match answer {

@@ -26,6 +26,7 @@ use crate::{NodeId, Resource, Resources, Size};
 /// How `vm` gets the size `to`, or why it can't. `quota_left` is what its tenant may still add; without it no quota
 /// counts.
 pub fn plan(map: &ResourceMap, vm: &Vm, to: Size, quota_left: Option<Resources>, pace: &Pace) -> PlanAnswer {
+    let to = vm.keeping(to);
     let refused = |refusal: Refusal| PlanAnswer::Refused { refusal: Box::new(refusal) };
     if !matches!(vm.state, VmState::Running | VmState::Stopped) {
         return refused(Refusal::plain(RefusalReason::NotNow { state: vm.state }, to));

@@ -4,7 +4,7 @@
 use super::planner::Question;
 use crate::map::MapNode;
 use crate::vm::largest_size;
-use crate::{Gib, HypervisorKind, Mib, Resource, Resources, Size, Vcpus};
+use crate::{HypervisorKind, Mib, Resource, Resources, Size};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
@@ -23,9 +23,11 @@ impl Question<'_> {
         let rooms = elsewhere.map(MapNode::available).filter_map(|room| largest_size(vm.kind, room));
         let at_home = largest_size(vm.kind, home.available().plus(home.committed_to(vm.id)));
         // What it has it can keep, be it in steps or not.
-        let kept = at_home.map(|room| larger(room, vm.size));
+        let kept = at_home.map(|room| room.larger(vm.size));
         let own = vm.size.smaller(most);
-        let sizes: BTreeSet<Size> = rooms.chain(at_home).chain(kept).map(|room| room.smaller(most)).collect();
+        // Its bandwidth is not what a resize is about: where that isn't free, nothing of it helps.
+        let sizes = rooms.chain(at_home).chain(kept).map(|room| room.smaller(most));
+        let sizes: BTreeSet<Size> = sizes.filter(|size| size.network == most.network).collect();
         let mut sizes: Vec<Size> = sizes.into_iter().collect();
         sizes.sort_by_key(|&size| (shortage(to, size), Reverse(size)));
         let works = |size: &Size| *size == vm.size || self.decide(*size).is_some();
@@ -57,7 +59,7 @@ fn shortage(asked: Size, has: Size) -> (u64, u64) {
 }
 
 /// The missing share of each resource, in millionths, rounded up.
-fn shares_missing(asked: Size, has: Size) -> [u64; 3] {
+fn shares_missing(asked: Size, has: Size) -> [u64; Resource::COUNT] {
     let (asked, has) = (Resources::from(asked), Resources::from(has));
     Resource::ALL.map(|resource| {
         let missing = u128::from(asked.get(resource).saturating_sub(has.get(resource)));
@@ -68,14 +70,6 @@ fn shares_missing(asked: Size, has: Size) -> [u64; 3] {
 
 /// What the VM may have by its tenant's quota: its size and what is left, in whole steps.
 fn within_quota(size: Size, left: Resources) -> Size {
-    let vcpus = u32::try_from(left.vcpus).unwrap_or(u32::MAX);
-    Size {
-        vcpus: Vcpus(size.vcpus.0.saturating_add(vcpus)),
-        memory: Mib(size.memory.0.saturating_add(left.memory_mib / Size::MEMORY_STEP.0 * Size::MEMORY_STEP.0)),
-        disk: Gib(size.disk.0.saturating_add(left.disk_mib / 1024)),
-    }
-}
-
-fn larger(one: Size, other: Size) -> Size {
-    Size { vcpus: one.vcpus.max(other.vcpus), memory: one.memory.max(other.memory), disk: one.disk.max(other.disk) }
+    let left = Size::within(left);
+    size.plus(Size { memory: Mib(left.memory.0 / Size::MEMORY_STEP.0 * Size::MEMORY_STEP.0), ..left })
 }

@@ -1,8 +1,8 @@
 //! Policies: which of the nodes that can take a VM is the best. One integer cost, smaller is better; among equals the
 //! node that was measured less busy, then the one with the lower id.
 //!
-//! All amounts are weighed by their worth: 1 vCPU is worth 4 GiB of memory, or 20 GiB of disk; of this the unit is a
-//! 20,480th, so that every weight is a whole number.
+//! All amounts are weighed by their worth: 1 vCPU is worth 4 GiB of memory, 20 GiB of disk, or 160 Mbit/s; of this the
+//! unit is a 20,480th, so that every weight is a whole number.
 //!
 //! - **pack** (default): the worth of what stays free on the node. The node that is left with the least takes it.
 //! - **spread**: the opposite. The node that is left with the most takes it.
@@ -54,11 +54,37 @@ impl Policies {
     }
 }
 
+/// What a node has of those resources of which a policy asks how large a share is left: vCPUs and memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Whole {
+    pub(crate) vcpus: i32,
+    pub(crate) memory: i32,
+}
+
+impl From<Vector> for Whole {
+    fn from(all: Vector) -> Self {
+        let of = |resource: Resource| all.0[resource.place()];
+        Self { vcpus: of(Resource::Vcpus), memory: of(Resource::Memory) }
+    }
+}
+
+impl Whole {
+    /// The smaller of the two, resource by resource.
+    pub(crate) fn smaller(self, other: Self) -> Self {
+        Self { vcpus: self.vcpus.min(other.vcpus), memory: self.memory.min(other.memory) }
+    }
+
+    /// The larger of the two, resource by resource.
+    pub(crate) fn larger(self, other: Self) -> Self {
+        Self { vcpus: self.vcpus.max(other.vcpus), memory: self.memory.max(other.memory) }
+    }
+}
+
 /// The limits between which usable capacity, and what is free after placement, lie on each of several nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
-    pub usable_low: Vector,
-    pub usable_high: Vector,
+    pub usable_low: Whole,
+    pub usable_high: Whole,
     pub free_low: Vector,
     pub free_high: Vector,
     /// The least and the most that all of a node's resources are worth together after placement.
@@ -73,18 +99,10 @@ const fn weights() -> [u64; Vector::LEN] {
     let mut weights = [0; Vector::LEN];
     let mut position = 0;
     while position < Vector::LEN {
-        weights[position] = worth(Resource::ALL[position]);
+        weights[position] = Resource::ALL[position].worth();
         position += 1;
     }
     weights
-}
-
-const fn worth(resource: Resource) -> u64 {
-    match resource {
-        Resource::Vcpus => 20_480,
-        Resource::Memory => 5,
-        Resource::Disk => 1,
-    }
 }
 
 /// More than any worth.
@@ -104,14 +122,14 @@ impl Policy {
     }
 
     /// What it costs to leave a node with this much free. Smaller is better.
-    pub fn cost(self, usable: Vector, free_after: Vector) -> u64 {
+    pub fn cost(self, usable: Whole, free_after: Vector) -> u64 {
         match self {
             Self::Pack => worth_of(free_after),
             Self::Tight => tight::cost(usable, free_after),
             Self::Spread => TOP - worth_of(free_after),
             Self::Balanced => {
                 let [vcpus, memory] =
-                    [Resource::Vcpus, Resource::Memory].map(|each| worth(each) * free_after.get(each));
+                    [Resource::Vcpus, Resource::Memory].map(|each| each.worth() * free_after.get(each));
                 worth_of(free_after) + 4 * vcpus.abs_diff(memory)
             }
         }
@@ -124,8 +142,9 @@ impl Policy {
             Self::Pack => worth_of(extent.free_low).max(extent.worth_low),
             Self::Spread => TOP - worth_of(extent.free_high).min(extent.worth_high),
             Self::Balanced => {
-                let between =
-                    |resource| [extent.free_low, extent.free_high].map(|end| worth(resource) * end.get(resource));
+                let between = |resource: Resource| {
+                    [extent.free_low, extent.free_high].map(|end| resource.worth() * end.get(resource))
+                };
                 let ([vcpus_low, vcpus_high], [memory_low, memory_high]) =
                     (between(Resource::Vcpus), between(Resource::Memory));
                 let apart = vcpus_low.saturating_sub(memory_high).max(memory_low.saturating_sub(vcpus_high));
@@ -135,7 +154,7 @@ impl Policy {
     }
 }
 
-/// The worth of these amounts together; below 2^31 × 20,486, so that it never overflows.
+/// The worth of these amounts together; below 2^31 × 20,614, so that it never overflows.
 pub fn worth_of(free: Vector) -> u64 {
     free.amounts().into_iter().zip(WORTH).map(|(amount, worth)| amount * worth).sum()
 }

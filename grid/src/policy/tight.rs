@@ -10,7 +10,7 @@
 //! The tables hold what is left over that VMs of the usual sizes fill badly. Nothing in it is monotone, so that the bound
 //! of a box takes each term at its best end: it is true, and loose where nodes are of many shapes.
 
-use super::Extent;
+use super::{Extent, Whole};
 use crate::Resource;
 use crate::index::Vector;
 
@@ -20,25 +20,29 @@ const MEMORY: [i64; 17] = [0, -1, 27, -8, 16, 0, -26, 0, 39, -16, 0, 0, 8, 12, -
 /// Keeps costs above zero.
 const BASE: i64 = 1 << 32;
 
-pub(super) fn cost(usable: Vector, free_after: Vector) -> u64 {
-    let share = |resource: Resource| {
-        let share = (free_after.get(resource) * PARTS).checked_div(usable.get(resource));
+pub(super) fn cost(usable: Whole, free_after: Vector) -> u64 {
+    let share = |resource: Resource, whole: i32| {
+        let share = (free_after.get(resource) * PARTS).checked_div(amount(whole));
         share.map_or(0, |share| share.min(PARTS))
     };
-    let (x, y) = (share(Resource::Vcpus), share(Resource::Memory));
+    let (x, y) = (share(Resource::Vcpus, usable.vcpus), share(Resource::Memory, usable.memory));
     least((x, x), (y, y))
 }
 
 pub(super) fn bound(extent: &Extent) -> u64 {
-    let shares = |resource: Resource| {
+    let shares = |resource: Resource, of: fn(Whole) -> i32| {
         let [low, high] = [extent.free_low, extent.free_high].map(|end| end.get(resource) * PARTS);
-        match (extent.usable_low.get(resource), extent.usable_high.get(resource)) {
+        match (amount(of(extent.usable_low)), amount(of(extent.usable_high))) {
             (_, 0) => (0, 0),
             (0, _) => (0, PARTS),
             (least, most) => ((low / most).min(PARTS), (high / least).min(PARTS)),
         }
     };
-    least(shares(Resource::Vcpus), shares(Resource::Memory))
+    least(shares(Resource::Vcpus, |whole| whole.vcpus), shares(Resource::Memory, |whole| whole.memory))
+}
+
+const fn amount(whole: i32) -> u64 {
+    whole.cast_unsigned() as u64
 }
 
 /// The sum of the least that each term can be while both shares are between these ends; of single shares, the cost.

@@ -3,7 +3,7 @@
 use super::checks::{Checks, MOST_BYTES, MOST_CPUS, MOST_ENTRIES, MOST_MIB};
 use super::{Flag, Problem};
 use crate::sample::UtilitySample;
-use crate::{Gib, UnixMillis};
+use crate::{Gib, Size, UnixMillis};
 
 /// Load of one CPU in thousandths, on every CPU there can be, a hundredfold.
 const MOST_LOAD_PERMILLE: u64 = MOST_CPUS as u64 * 1000 * 100;
@@ -88,6 +88,7 @@ fn deployed(checks: &mut Checks, sample: &mut UtilitySample) {
         checks.taken(format_args!("deployed.{vm}.memory"), &mut size.memory.0, MOST_MIB);
         let Gib(disk) = &mut size.disk;
         checks.taken(format_args!("deployed.{vm}.disk"), disk, MOST_MIB / 1024);
+        checks.taken(format_args!("deployed.{vm}.network"), &mut size.network.0, Size::LARGEST.network.0);
     }
 }
 

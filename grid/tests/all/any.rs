@@ -6,7 +6,7 @@ use grid::map::{MapNode, Reading, ResourceMap};
 use grid::node::{Administration, Overcommit};
 use grid::sample::{DiskSample, PoolSample};
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{Gib, HypervisorKind, Mib, Resources, Size, UnixMillis, Vcpus};
+use grid::{Gib, HypervisorKind, Mbit, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
 use proptest::prelude::*;
 
 /// So many cases of a property, where `PROPTEST_CASES` asks for no other number.
@@ -51,11 +51,19 @@ pub(crate) fn kind() -> impl Strategy<Value = HypervisorKind> {
 
 /// A size of which some fit on the nodes and some don't.
 pub(crate) fn any_size() -> impl Strategy<Value = Size> {
-    (1_u32..12, 4_u64..1500, 1_u64..30).prop_map(|(vcpus, memory, disk)| size(vcpus, memory * 4, disk))
+    let network = prop_oneof![3 => Just(0), 2 => 1_u64..400];
+    (1_u32..12, 4_u64..1500, 1_u64..30, network)
+        .prop_map(|(vcpus, memory, disk, network)| Size { network: Mbit(network), ..size(vcpus, memory * 4, disk) })
 }
 
 fn resources() -> impl Strategy<Value = Resources> {
-    (0_u64..16, 0_u64..8192, 0_u64..40_000).prop_map(|(vcpus, memory, disk)| amounts(vcpus, memory, disk))
+    let below = Resource::ALL.map(|resource| match resource {
+        Resource::Vcpus => 0_u64..16,
+        Resource::Memory => 0..8192,
+        Resource::Disk => 0..40_000,
+        Resource::Network => 0..1000,
+    });
+    below.prop_map(Resources::from)
 }
 
 fn age() -> impl Strategy<Value = Option<i64>> {
@@ -85,11 +93,14 @@ fn home() -> impl Strategy<Value = (Size, Maxima, VmState)> {
 }
 
 fn draw() -> impl Strategy<Value = Draw> {
-    let overcommit = (500_u32..2500, 500_u32..2000, 800_u32..2000).prop_map(|(vcpus, memory, disk)| Overcommit {
-        vcpus_permille: vcpus,
-        memory_permille: memory,
-        disk_permille: disk,
-    });
+    let overcommit = Resource::ALL
+        .map(|resource| match resource {
+            Resource::Vcpus => 500_u32..2500,
+            Resource::Memory => 500..2000,
+            Resource::Disk => 800..2000,
+            Resource::Network => 500..3000,
+        })
+        .prop_map(|permille| Overcommit(permille.into()));
     let rarely = || prop::bool::weighted(0.1);
     let first = (kind(), resources(), administration(), [age(), age()], rarely());
     let second = (
@@ -102,7 +113,7 @@ fn draw() -> impl Strategy<Value = Draw> {
     );
     (first, second).prop_map(|((kind, has, administration, ages, south), second)| {
         let (by_module, free_permille, reserved, old_cpu, overcommit, homes) = second;
-        let pool_by_module = has.disk_mib * by_module / 1000;
+        let pool_by_module = has.disk_mib() * by_module / 1000;
         Draw {
             kind,
             has,
@@ -174,7 +185,8 @@ pub(crate) fn question() -> impl Strategy<Value = (Grid, Vm, Size)> {
         |(grid, which, asked, keeps_disk)| {
             let vm = which.get(&grid.vms).clone();
             let disk = if keeps_disk { asked.disk.max(vm.size.disk) } else { asked.disk };
-            (grid, vm, Size { disk, ..asked })
+            let to = vm.keeping(Size { disk, ..asked });
+            (grid, vm, to)
         },
     )
 }
@@ -185,13 +197,9 @@ pub(crate) fn absurd() -> impl Strategy<Value = u64> {
 }
 
 pub(crate) fn absurd_resources() -> impl Strategy<Value = Resources> {
-    (absurd(), absurd(), absurd()).prop_map(|(vcpus, memory, disk)| amounts(vcpus, memory, disk))
+    Resource::ALL.map(|_| absurd()).prop_map(Resources::from)
 }
 
 pub(crate) fn absurd_size() -> impl Strategy<Value = Size> {
-    (any::<u32>(), absurd(), absurd()).prop_map(|(vcpus, memory, disk)| Size {
-        vcpus: Vcpus(vcpus),
-        memory: Mib(memory),
-        disk: Gib(disk),
-    })
+    (any::<u32>(), absurd(), absurd()).prop_map(|(vcpus, memory, disk)| Size::new(Vcpus(vcpus), Mib(memory), Gib(disk)))
 }

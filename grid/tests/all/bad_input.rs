@@ -5,7 +5,7 @@ use grid::map::{MapNode, Part, ResourceMap, absorb, losses_not_absorbed, nodes_t
 use grid::node::Overcommit;
 use grid::placement::{Group, Rejection, Request, Rule, choose, place, summarise};
 use grid::policy::{Policies, Policy};
-use grid::{HypervisorKind, Resource, Resources};
+use grid::{HypervisorKind, PerResource, Resource, Resources};
 use proptest::prelude::*;
 
 const KIND: HypervisorKind = HypervisorKind::Qemu;
@@ -34,7 +34,7 @@ fn a_grid_without_nodes_answers_everything() {
 fn more_committed_than_usable_leaves_nothing_and_says_so() {
     let vms = [vm(1, 1, KIND, size(8, 8192, 50))];
     let mut shrunk = node(1, KIND);
-    shrunk.settings.overcommit = Overcommit { vcpus_permille: 100, memory_permille: 100, disk_permille: 100 };
+    shrunk.settings.overcommit = Overcommit(PerResource::all(100));
     let map = map_of([MapNode::build(inputs(shrunk, amounts(16, 32_768, 102_400), &vms))]);
     let request = Request::new(KIND, amounts(1, 64, 64));
     assert_eq!(choose(&map, &request), None);

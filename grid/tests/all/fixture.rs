@@ -1,7 +1,7 @@
 //! Nodes, VMs and maps that tests are made of.
 
 use grid::map::{Freshness, MapNode, NodeInputs, Reading, ResourceMap};
-use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::node::{Administration, Node, NodeSettings};
 use grid::sample::{
     Compatibility, DeployedVm, DomainSample, DomainState, HypervisorSample, PoolSample, UTILITY_DOMAIN, UtilitySample,
 };
@@ -17,11 +17,11 @@ pub(crate) static NOBODY: BTreeSet<VmId> = BTreeSet::new();
 pub(crate) const LIMITS: Freshness = Freshness { stale_after_ms: 15_000 };
 
 pub(crate) fn size(vcpus: u32, memory_mib: u64, disk_gib: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory_mib), disk: Gib(disk_gib) }
+    Size::new(Vcpus(vcpus), Mib(memory_mib), Gib(disk_gib))
 }
 
 pub(crate) fn amounts(vcpus: u64, memory_mib: u64, disk_mib: u64) -> Resources {
-    Resources { vcpus, memory_mib, disk_mib }
+    Resources::new(vcpus, memory_mib, disk_mib)
 }
 
 pub(crate) fn node_id(number: u128) -> NodeId {
@@ -40,7 +40,7 @@ pub(crate) fn node(number: u128, kind: HypervisorKind) -> Node {
         kind,
         region: "north".to_owned(),
         uri: format!("simulated:///{kind}-{number}"),
-        settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+        settings: NodeSettings::default(),
         administration: Administration::Open,
         failure_domain: None,
     }
@@ -106,13 +106,13 @@ pub(crate) fn hypervisor(has: Resources) -> HypervisorSample {
             cpu_features: vec!["avx2".to_owned(), "sse4.2".to_owned()],
             machine_types: vec!["pc-q35-7.2".to_owned()],
         },
-        cpus: u32::try_from(has.vcpus).unwrap_or(u32::MAX),
-        memory_total_mib: has.memory_mib,
-        memory_free_mib: has.memory_mib,
+        cpus: u32::try_from(has.vcpus()).unwrap_or(u32::MAX),
+        memory_total_mib: has.memory_mib(),
+        memory_free_mib: has.memory_mib(),
         numa_cells: Vec::new(),
         cpu_busy_ns: None,
         cpu_idle_ns: None,
-        pool: Some(PoolSample { capacity_mib: has.disk_mib, free_mib: has.disk_mib }),
+        pool: Some(PoolSample { capacity_mib: has.disk_mib(), free_mib: has.disk_mib() }),
         domains: Vec::new(),
     }
 }
@@ -134,7 +134,7 @@ pub(crate) fn utility(has: Resources) -> UtilitySample {
         node_memory_total_mib: None,
         node_memory_free_mib: None,
         node_memory_available_mib: None,
-        pool: PoolSample { capacity_mib: has.disk_mib, free_mib: has.disk_mib },
+        pool: PoolSample { capacity_mib: has.disk_mib(), free_mib: has.disk_mib() },
         write_latency_us: 300,
         disks: Vec::new(),
         images: Vec::new(),
@@ -143,7 +143,8 @@ pub(crate) fn utility(has: Resources) -> UtilitySample {
 }
 
 /// A fresh node with these resources and these VMs, whose utility VM takes nothing.
-pub(crate) fn inputs(node: Node, has: Resources, vms: &[Vm]) -> NodeInputs<'_> {
+pub(crate) fn inputs(mut node: Node, has: Resources, vms: &[Vm]) -> NodeInputs<'_> {
+    node.settings.network_mbit = has.network_mbit();
     let mut first = hypervisor(has);
     first.domains = vms.iter().map(domain).collect();
     let mut second = utility(has);

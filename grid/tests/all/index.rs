@@ -3,7 +3,7 @@
 use crate::fixture::node_id;
 use grid::index::{Choice, ClassNumber, DomainNumber, Index, Query, Readiness, RegionNumber, Row, Vector, choice};
 use grid::policy::Policy;
-use grid::{HypervisorKind, NodeId, Resources};
+use grid::{HypervisorKind, NodeId, Resource, Resources};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -28,8 +28,13 @@ fn exhaustive(rows: &Rows, query: &Query) -> Option<Choice> {
 fn amounts() -> impl Strategy<Value = Vector> {
     let absurd = [0, 1, 1 << 31, 1 << 32, u64::MAX];
     let one = move |most: u64, step: u64| prop_oneof![30 => (0..most).prop_map(move |count| count * step), 1 => prop::sample::select(absurd.to_vec())];
-    (one(20, 1), one(24, 512), one(9, 10_240))
-        .prop_map(|(vcpus, memory_mib, disk_mib)| Vector::of_node(Resources { vcpus, memory_mib, disk_mib }))
+    let each = Resource::ALL.map(|resource| match resource {
+        Resource::Vcpus => one(20, 1),
+        Resource::Memory => one(24, 512),
+        Resource::Disk => one(9, 10_240),
+        Resource::Network => one(5, 250),
+    });
+    each.prop_map(|amounts| Vector::of_node(amounts.into()))
 }
 
 fn kind() -> impl Strategy<Value = HypervisorKind> {
@@ -52,7 +57,7 @@ fn row() -> impl Strategy<Value = Row> {
             domain: DomainNumber(domain),
             class: ClassNumber(class),
             readiness,
-            usable,
+            usable: usable.into(),
             free,
             measured_ppm,
         },
@@ -166,8 +171,8 @@ fn thousands_of_equal_nodes_come_and_go() {
         domain: DomainNumber(0),
         class: ClassNumber(0),
         readiness: Readiness::Ready,
-        usable: Vector::of_node(Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 }),
-        free: Vector::of_node(Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 }),
+        usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)).into(),
+        free: Vector::of_node(Resources::new(64, 262_144, 1 << 21)),
         measured_ppm: 0,
     };
     let query = |policy| Query::new(HypervisorKind::Kvm, policy, Vector::ZERO);
@@ -201,9 +206,12 @@ fn chance(state: &mut u64) -> u64 {
 fn a_snapshot_held_through_thousands_of_changes_answers_as_its_own_nodes_do() {
     let mut state = 7;
     let amounts = |state: &mut u64| {
-        let (vcpus, memory_mib, disk_mib) =
-            (chance(state) % 33, chance(state) % 64 * 2_048, chance(state) % 99 * 10_240);
-        Vector::of_node(Resources { vcpus, memory_mib, disk_mib })
+        Vector::of_node(Resources::each(|resource| match resource {
+            Resource::Vcpus => chance(state) % 33,
+            Resource::Memory => chance(state) % 64 * 2_048,
+            Resource::Disk => chance(state) % 99 * 10_240,
+            Resource::Network => chance(state) % 9 * 250,
+        }))
     };
     let mut rows: Vec<Row> = Vec::new();
     for number in 0..3_000_u32 {
@@ -214,7 +222,7 @@ fn a_snapshot_held_through_thousands_of_changes_answers_as_its_own_nodes_do() {
             domain: DomainNumber(number / 40),
             class: ClassNumber(number % 3),
             readiness: if number % 50 == 0 { Readiness::Draining } else { Readiness::Ready },
-            usable: Vector::of_node(Resources { vcpus: 32, memory_mib: 131_072, disk_mib: 1 << 20 }),
+            usable: Vector::of_node(Resources::new(32, 131_072, 1 << 20)).into(),
             free: amounts(&mut state),
             measured_ppm: number % 5,
         });
@@ -257,8 +265,8 @@ fn nodes_that_fill_up_one_after_another_and_empty_again_are_all_found() {
         domain: DomainNumber::UNKNOWN,
         class: ClassNumber(0),
         readiness: Readiness::Ready,
-        usable: Vector::of_node(Resources { vcpus: 64, memory_mib: 262_144, disk_mib: 1 << 21 }),
-        free: Vector::of_node(Resources { vcpus, memory_mib: vcpus * 4_096, disk_mib: vcpus * 20_480 }),
+        usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)).into(),
+        free: Vector::of_node(Resources::new(vcpus, vcpus * 4_096, vcpus * 20_480)),
         measured_ppm: 0,
     };
     let mut rows: Rows = (0..2_000)

@@ -7,10 +7,10 @@ use grid::node::Administration;
 use grid::placement::{Group, Placement, Rejection, Request, Rule, choose, place, summarise};
 use grid::policy::{Policies, Policy};
 use grid::vm::commitment;
-use grid::{HypervisorKind, NodeId, Resource, Resources};
+use grid::{HypervisorKind, Mbit, NodeId, Resource, Resources, Size};
 use proptest::prelude::*;
 
-const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
+const HAS: Resources = Resources::new(16, 32_768, 102_400);
 
 fn request(resources: Resources) -> Request {
     Request { region: Some("north".to_owned()), ..Request::new(HypervisorKind::Qemu, resources) }
@@ -37,6 +37,28 @@ fn among_equally_full_nodes_the_less_busy_and_then_the_lower_id_is_taken() {
     let idle = |number| built(number, HypervisorKind::Qemu, HAS, &[]);
     let map = map_of([busy, idle(3), idle(2)]);
     assert_eq!(order(&place(&map, &request(amounts(1, 64, 64)))), [node_id(2), node_id(3), node_id(1)]);
+}
+
+#[test]
+fn a_node_of_whose_network_nothing_is_known_takes_only_who_was_promised_none() {
+    let wired = HAS.with(Resource::Network, 1000);
+    let map = map_of([built(1, HypervisorKind::Qemu, HAS, &[]), built(2, HypervisorKind::Qemu, wired, &[])]);
+    let asked = amounts(1, 64, 64);
+    assert_eq!(place(&map, &request(asked)).rejected, []);
+    let placement = place(&map, &request(asked.with(Resource::Network, 1000)));
+    assert_eq!(order(&placement), [node_id(2)]);
+    let none = Rejection::NoRoom { resource: Resource::Network, asked: 1000, available: 0, reserved: 0 };
+    assert_eq!(placement.rejected[0].reasons, [none]);
+    let too_much = place(&map, &request(asked.with(Resource::Network, 1001)));
+    assert_eq!(too_much.rejected.len(), 2);
+
+    // Where more was promised than there is by now, others go on being placed.
+    let promised = vm(1, 3, HypervisorKind::Qemu, Size { network: Mbit(600), ..size(1, 64, 1) });
+    let mut shrunk = inputs(node(3, HypervisorKind::Qemu), wired, std::slice::from_ref(&promised));
+    shrunk.node.settings.network_mbit = 500;
+    let map = map_of([MapNode::build(shrunk)]);
+    assert_eq!(order(&place(&map, &request(asked))), [node_id(3)]);
+    assert_eq!(order(&place(&map, &request(asked.with(Resource::Network, 1)))), []);
 }
 
 #[test]

@@ -3,12 +3,13 @@
 use crate::any;
 use crate::fixture::*;
 use grid::map::{MapNode, Reading};
+use grid::node::Overcommit;
 use grid::sample::{DeployedVm, DiskSample, HypervisorSample, ImageSample, PoolSample, UtilitySample};
 use grid::sanitise::{Flag, Problem, sanitise_hypervisor, sanitise_utility};
-use grid::{HypervisorKind, Resources, UnixMillis};
+use grid::{HypervisorKind, Resource, Resources, UnixMillis};
 use proptest::prelude::*;
 
-const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
+const HAS: Resources = Resources::new(16, 32_768, 102_400);
 const MOST_MIB: u64 = 1 << 40;
 
 fn first(change: impl Fn(&mut HypervisorSample)) -> (HypervisorSample, Vec<Flag>) {
@@ -81,11 +82,11 @@ fn more_taken_than_there_is_counts_as_all_taken() {
 #[test]
 fn a_node_whose_module_claims_an_absurd_free_pool_takes_no_new_disk() {
     let honest = inputs(node(1, HypervisorKind::Qemu), HAS, &[]);
-    assert_eq!(MapNode::build(honest).available().disk_mib, HAS.disk_mib);
+    assert_eq!(MapNode::build(honest).available().disk_mib(), HAS.disk_mib());
     let (sample, _) = second(|sample| sample.pool.free_mib = 1 << 63);
     let mut lying = inputs(node(1, HypervisorKind::Qemu), HAS, &[]);
     lying.utility = Some(Reading { at: NOW, sample });
-    assert_eq!(MapNode::build(lying).available().disk_mib, 0);
+    assert_eq!(MapNode::build(lying).available().disk_mib(), 0);
 }
 
 #[test]
@@ -181,7 +182,7 @@ proptest! {
         (cpus, vcpus) in proptest::prelude::any::<(u32, u32)>(),
         at in proptest::prelude::any::<i64>(),
         (reserved, utility_vm) in (any::absurd_resources(), any::absurd_resources()),
-        permille in proptest::prelude::any::<[u32; 3]>(),
+        permille in proptest::prelude::any::<[u32; Resource::COUNT]>(),
     ) {
         let mut first = with_domain();
         let mut next = {
@@ -222,9 +223,7 @@ proptest! {
             inputs.previous = Some(first);
             (inputs.reserved, inputs.utility_vm) = (reserved, utility_vm);
             inputs.node.settings.reserve = utility_vm;
-            inputs.node.settings.overcommit.vcpus_permille = permille[0];
-            inputs.node.settings.overcommit.memory_permille = permille[1];
-            inputs.node.settings.overcommit.disk_permille = permille[2];
+            inputs.node.settings.overcommit = Overcommit(permille.into());
             MapNode::build(inputs)
         };
         // Even without the checks nothing breaks; with them, what is left is within the limits and stays so.
@@ -232,7 +231,7 @@ proptest! {
         let (clean_first, _) = sanitise_hypervisor(first, None, NOW);
         let (clean_second, _) = sanitise_utility(second, None, NOW);
         let built = build(&clean_first, &clean_second);
-        prop_assert!(built.physical.memory_mib <= MOST_MIB && built.physical.disk_mib <= MOST_MIB);
+        prop_assert!(built.physical.memory_mib() <= MOST_MIB && built.physical.disk_mib() <= MOST_MIB);
         prop_assert!(built.usable.covers(&built.available()));
         prop_assert_eq!(sanitise_hypervisor(clean_first.clone(), Some(&clean_first), NOW), (clean_first, Vec::new()));
         prop_assert_eq!(sanitise_utility(clean_second.clone(), Some(&clean_second), NOW), (clean_second, Vec::new()));

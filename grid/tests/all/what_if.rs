@@ -11,11 +11,11 @@ use grid::offer::Offer;
 use grid::placement::{Request, choose, place};
 use grid::vm::{Vm, commitment};
 use grid::what_if::{Change, Scenario};
-use grid::{HypervisorKind, NodeId, Resources};
+use grid::{HypervisorKind, NodeId, Resource, Resources};
 use proptest::prelude::*;
 use std::fmt::Write;
 
-const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
+const HAS: Resources = Resources::new(16, 32_768, 102_400);
 const KIND: HypervisorKind = HypervisorKind::Qemu;
 
 /// Two nodes; the first is full.
@@ -71,7 +71,7 @@ fn vms_of_a_size_that_grow_take_more_and_may_take_more_than_there_is() {
     let after = Scenario::new(map, vms).with(&Change::Resize { from, to });
     let home = after.map.get(node_id(2)).unwrap();
     assert_eq!(home.committed_to(vm_id(2)), commitment(KIND, to));
-    assert_eq!((home.committed.vcpus, home.available().vcpus), (32, 0));
+    assert_eq!((home.committed.vcpus(), home.available().vcpus()), (32, 0));
     assert_eq!(chosen(&after, amounts(1, 64, 64)), None);
     assert_eq!(after.vms.iter().find(|vm| vm.id == vm_id(2)).map(|vm| vm.size), Some(to));
 }
@@ -79,13 +79,13 @@ fn vms_of_a_size_that_grow_take_more_and_may_take_more_than_there_is() {
 #[test]
 fn another_overcommit_ratio_makes_room_or_takes_it() {
     let (map, vms) = today();
-    let ratio = |vcpus_permille| Overcommit { vcpus_permille, ..Overcommit::default() };
+    let ratio = |vcpus| Overcommit::default().with(Resource::Vcpus, vcpus);
     let now = Scenario::new(map, vms);
     let wide = now.clone().with(&Change::Overcommit { kind: KIND, overcommit: ratio(2000) });
-    assert_eq!(wide.map.get(node_id(1)).unwrap().usable.vcpus, 32);
+    assert_eq!(wide.map.get(node_id(1)).unwrap().usable.vcpus(), 32);
     assert!(chosen(&wide, amounts(16, 64, 64)).is_some());
     let narrow = now.with(&Change::Overcommit { kind: KIND, overcommit: ratio(250) });
-    assert_eq!(narrow.map.get(node_id(2)).unwrap().available().vcpus, 0, "nothing underflows");
+    assert_eq!(narrow.map.get(node_id(2)).unwrap().available().vcpus(), 0, "nothing underflows");
     assert_eq!(chosen(&narrow, amounts(1, 64, 64)), None);
 }
 
@@ -111,7 +111,7 @@ fn answers(scenario: &Scenario) -> String {
     let mut text = String::new();
     let left = stranded(map, &Part::of(KIND), &offer);
     let _ = writeln!(text, "  {} of 8 vCPUs fit", how_many_fit(map, KIND, None, &offer));
-    let _ = writeln!(text, "  stranded on {} nodes: {} MiB", left.nodes, left.on_them.memory_mib);
+    let _ = writeln!(text, "  stranded on {} nodes: {} MiB", left.nodes, left.on_them.memory_mib());
     let largest = largest_fit(map, KIND, None).map(|size| size.to_string());
     let _ = writeln!(text, "  the largest: {}", largest.unwrap_or_default());
     let _ = writeln!(text, "  losses that can't be absorbed: {}", losses_not_absorbed(map).len());
@@ -137,11 +137,11 @@ fn answers(scenario: &Scenario) -> String {
 #[test]
 fn after_every_change_every_question_has_its_answer() {
     let now = racks();
-    let settings = NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() };
+    let settings = NodeSettings::default();
     let (region, physical) = ("north".to_owned(), HAS);
     let add = Change::AddNodes { count: 1, kind: KIND, region, failure_domain: None, physical, settings };
     let grow = Change::Resize { from: size(4, 12_288, 20), to: size(4, 16_384, 20) };
-    let twice = Overcommit { memory_permille: 2000, ..Overcommit::default() };
+    let twice = Overcommit::default().with(Resource::Memory, 2000);
     let changes = [
         ("one more node", add),
         ("rack-0 is lost", Change::LoseFailureDomain { failure_domain: "rack-0".to_owned() }),
@@ -157,12 +157,8 @@ fn after_every_change_every_question_has_its_answer() {
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    let settings = |overcommit| NodeSettings { reserve: Resources::ZERO, overcommit };
-    let ratio = (0_u32..3000, 0_u32..3000, 0_u32..3000).prop_map(|(vcpus, memory, disk)| Overcommit {
-        vcpus_permille: vcpus,
-        memory_permille: memory,
-        disk_permille: disk,
-    });
+    let settings = |overcommit| NodeSettings { overcommit, ..NodeSettings::default() };
+    let ratio = Resource::ALL.map(|_| 0_u32..3000).prop_map(|permille| Overcommit(permille.into()));
     let kind = crate::any::kind;
     prop_oneof![
         (0_u32..3, kind(), crate::any::absurd_resources(), prop::option::of(Just("rack".to_owned()))).prop_map(

@@ -6,7 +6,7 @@ use crate::chance::Chance;
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::offer::{Offer, Quota};
 use grid::sample::{Compatibility, HypervisorSample, NumaCell, PoolSample, Source, UtilitySample};
-use grid::{Gib, HypervisorKind, Mib, NodeId, Resources, Size, TenantId, UnixMillis, UserId, Vcpus};
+use grid::{Gib, HypervisorKind, Mib, NodeId, Resource, Resources, Size, TenantId, UnixMillis, UserId, Vcpus};
 use manager::accounts::{Principal, Role};
 use manager::clock;
 use manager::store::rows::NewUser;
@@ -30,7 +30,7 @@ const SIZES: [Size; 4] = [size(1, 2, 10), size(2, 4, 20), size(2, 8, 40), size(8
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const fn size(vcpus: u32, gib: u64, disk: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(gib * 1024), disk: Gib(disk) }
+    Size::new(Vcpus(vcpus), Mib(gib * 1024), Gib(disk))
 }
 
 /// Fills a store in this folder. It is made in memory, where that can be: what is measured comes later.
@@ -66,7 +66,7 @@ async fn fill(folder: &Path, nodes: usize) -> Result<(), Failure> {
     }
     for number in 0..CUSTOMERS {
         let Principal { user, tenant, email, role } = customer(number);
-        let limit = Resources { vcpus: 1 << 40, memory_mib: 1 << 40, disk_mib: 1 << 40 };
+        let limit = Resources::new(1 << 40, 1 << 40, 1 << 40);
         store.tenant_put(tenant, &email, Quota { limit, vms: 1 << 30 }).await?;
         store.user_create(&NewUser { id: user, tenant, email, password_hash: "none".into(), role }).await?;
     }
@@ -111,8 +111,9 @@ fn node(number: usize, hardware: Hardware, chance: &mut Chance) -> Node {
         region: chance.one_of(&REGIONS).to_owned(),
         uri: format!("bench:///node{number}"),
         settings: NodeSettings {
-            reserve: Resources { vcpus: 1, memory_mib: used, disk_mib: 1024 },
-            overcommit: Overcommit { vcpus_permille: 4_000, ..Overcommit::default() },
+            reserve: Resources::new(1, used, 1024),
+            overcommit: Overcommit::default().with(Resource::Vcpus, 4_000),
+            ..NodeSettings::default()
         },
         administration: Administration::Open,
         failure_domain: Some(format!("rack{}", number / 40)),

@@ -104,7 +104,7 @@ mod tests {
     use uuid::Uuid;
 
     fn vm(state: VmState) -> Vm {
-        let size = Size { vcpus: Vcpus(1), memory: Mib(256), disk: Gib(1) };
+        let size = Size::new(Vcpus(1), Mib(256), Gib(1));
         Vm {
             id: VmId(Uuid::from_u128(7)),
             name: "shop".into(),

@@ -237,7 +237,7 @@ impl HeardOfNode {
 
 /// What a node's utility VM takes: one vCPU and its memory; its files are in the pool's own figures.
 fn utility_vm(node: &grid::node::Node, shared: &Shared) -> Resources {
-    let size = Size { vcpus: Vcpus(1), memory: shared.utility.memory, disk: Gib(0) };
+    let size = Size::new(Vcpus(1), shared.utility.memory, Gib(0));
     commitment(node.kind, size)
 }
 
@@ -300,7 +300,7 @@ mod tests {
     use grid::operation::OperationKind;
 
     const NODE: NodeId = NodeId(Uuid::from_u128(9));
-    const ONE: Resources = Resources { vcpus: 1, memory_mib: 2, disk_mib: 3 };
+    const ONE: Resources = Resources::new(1, 2, 3);
 
     /// An operation works on the VM and holds something on the node.
     fn working(vm: VmId, operation: u128) -> VmRecord {

@@ -48,7 +48,7 @@ fn kind_points(map: &ResourceMap, at: UnixMillis) -> Vec<MetricPoint> {
     map.totals().into_iter().flat_map(of_kind).collect()
 }
 
-/// `usable_vcpus` and so on: five amounts of three resources.
+/// `usable_vcpus` and so on: five amounts of each resource.
 fn amounts(subject: &str, entry: &MapNode, at: UnixMillis) -> Vec<MetricPoint> {
     let sums = [
         ("usable", entry.usable),
@@ -66,15 +66,14 @@ fn available(entry: &MapNode) -> Resources {
 }
 
 fn resource_points(subject: &str, sums: &[(&str, Resources)], at: UnixMillis) -> Vec<MetricPoint> {
-    let name = |resource| match resource {
-        Resource::Vcpus => "vcpus",
-        Resource::Memory => "memory_mib",
-        Resource::Disk => "disk_mib",
-    };
     let each = sums.iter().flat_map(|(word, amounts)| {
-        Resource::ALL.map(|resource| point(subject, &format!("{word}_{}", name(resource)), at, amounts.get(resource)))
+        Resource::ALL.map(|resource| point(subject, &metric(word, resource), at, amounts.get(resource)))
     });
     each.collect()
+}
+
+fn metric(word: &str, resource: Resource) -> String {
+    format!("{word}_{}", resource.field())
 }
 
 fn vm_points(entry: &MapNode, usage: &BTreeMap<VmId, VmUsage>, at: UnixMillis) -> Vec<MetricPoint> {

@@ -65,8 +65,8 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use grid::node::{Administration, NodeSettings, Overcommit};
-    use grid::{NodeId, Resources};
+    use grid::NodeId;
+    use grid::node::{Administration, NodeSettings};
 
     fn node(uri: &str) -> Node {
         Node {
@@ -75,7 +75,7 @@ mod tests {
             kind: HypervisorKind::Qemu,
             region: "north".into(),
             uri: uri.into(),
-            settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+            settings: NodeSettings::default(),
             administration: Administration::Open,
             failure_domain: None,
         }

@@ -12,12 +12,12 @@ const MORE_MEMORY_MIB: u64 = 512;
 /// never below the size. Maxima cost a guest a little memory (page tables, one `struct page` for each page that could
 /// come), so they are no larger.
 pub(crate) fn choose(size: Size, usable: Option<Resources>) -> Maxima {
-    let usable = usable.unwrap_or(Resources { vcpus: u64::MAX, memory_mib: u64::MAX, disk_mib: u64::MAX });
+    let usable = usable.unwrap_or(Resources::all(u64::MAX));
     let vcpus = size.vcpus.0.saturating_mul(2).max(FEWEST_VCPUS);
-    let vcpus = vcpus.min(u32::try_from(usable.vcpus).unwrap_or(u32::MAX)).max(size.vcpus.0);
+    let vcpus = vcpus.min(u32::try_from(usable.vcpus()).unwrap_or(u32::MAX)).max(size.vcpus.0);
     let twice = size.memory.0.saturating_mul(2).max(size.memory.0.saturating_add(MORE_MEMORY_MIB));
     let step = Size::MEMORY_STEP.0;
-    let memory = (twice.min(usable.memory_mib) / step * step).max(size.memory.0);
+    let memory = (twice.min(usable.memory_mib()) / step * step).max(size.memory.0);
     Maxima { vcpus: Vcpus(vcpus), memory: Mib(memory) }
 }
 
@@ -27,7 +27,7 @@ mod tests {
     use grid::Gib;
 
     fn size(vcpus: u32, memory: u64) -> Size {
-        Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(1) }
+        Size::new(Vcpus(vcpus), Mib(memory), Gib(1))
     }
 
     #[test]
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn maxima_stay_within_the_node_and_above_the_size() {
-        let usable = Resources { vcpus: 3, memory_mib: 401, disk_mib: 0 };
+        let usable = Resources::new(3, 401, 0);
         assert_eq!(choose(size(2, 256), Some(usable)), Maxima { vcpus: Vcpus(3), memory: Mib(400) });
         assert_eq!(choose(size(8, 1024), Some(usable)), Maxima { vcpus: Vcpus(8), memory: Mib(1024) });
     }

@@ -169,7 +169,10 @@ pub(crate) fn differs(vm: &Vm, seen: Option<&Observation>) -> Option<String> {
 /// Whether two sizes are the same, as far as a hypervisor tells memory exactly.
 fn is_same(told: Size, recorded: Size) -> bool {
     let apart = told.memory.0.abs_diff(recorded.memory.0);
-    told.vcpus == recorded.vcpus && told.disk == recorded.disk && apart < Size::MEMORY_STEP.0
+    told.vcpus == recorded.vcpus
+        && told.disk == recorded.disk
+        && told.network == recorded.network
+        && apart < Size::MEMORY_STEP.0
 }
 
 pub(super) fn say(broken: &mut Vec<Broken>, promise: Promise, what: String) {

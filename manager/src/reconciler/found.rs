@@ -94,7 +94,8 @@ fn other_size(vm: &Vm, domain: &DomainSample) -> Option<Size> {
     let memory = Mib(domain.memory_current_mib);
     // Beside the disk there may be a seed; and where the driver tells no disk, nothing is told of it.
     let disk = Gib(domain.disk_capacity_mib >> 10).max(vm.size.disk);
-    let told = Size { vcpus: grid::Vcpus(domain.vcpus_current), memory, disk };
+    // A sample doesn't tell to what the interface is limited.
+    let told = Size { vcpus: grid::Vcpus(domain.vcpus_current), memory, disk, ..vm.size };
     let more_memory = memory.0 >= vm.size.memory.0.saturating_add(Size::MEMORY_STEP.0);
     (told.vcpus != vm.size.vcpus || told.disk != vm.size.disk || more_memory).then_some(told)
 }

@@ -130,7 +130,7 @@ mod tests {
             let answers = Mutex::new(VecDeque::from([(Duration::from_secs(seconds), answer)]));
             hub.simulate(Arc::new(Told(node(number), answers)));
         }
-        let size = Size { vcpus: grid::Vcpus(1), memory: grid::Mib(1), disk: grid::Gib(1) };
+        let size = Size::new(grid::Vcpus(1), grid::Mib(1), grid::Gib(1));
         let begin = Instant::now();
         let carried = hub.disk_carry(VmId(Uuid::nil()), node(1), node(2), size, Duration::from_hours(1)).await;
         (carried, begin.elapsed().as_secs())

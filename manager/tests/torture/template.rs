@@ -3,11 +3,11 @@
 
 use crate::database::Backstage;
 use grid::UnixMillis;
-use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{OperationKind, OperationState, StepState};
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resources, Size, TenantId, UserId, Vcpus, VmId};
+use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resource, Resources, Size, TenantId, UserId, Vcpus, VmId};
 use manager::accounts::{Principal, Role};
 use manager::hypervisor::simulated::{Hardware, SimulatedGrid};
 use manager::hypervisor::{Definition, Hypervisor, UtilityConfiguration, UtilityImages};
@@ -18,7 +18,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-pub(crate) const TINY: Size = Size { vcpus: Vcpus(1), memory: Mib(128), disk: Gib(1) };
+pub(crate) const TINY: Size = Size::new(Vcpus(1), Mib(128), Gib(1));
 const MAXIMA: Maxima = Maxima { vcpus: Vcpus(4), memory: Mib(640) };
 
 /// Which node has no room for growth.
@@ -124,14 +124,14 @@ fn node(number: usize, name: &str, full: Full) -> Node {
         (Full::Tight, "qemu-b") => 1_630,
         _ => 0,
     };
-    let reserve = Resources { memory_mib: kept_mib, ..Resources::ZERO };
+    let reserve = Resources::ZERO.with(Resource::Memory, kept_mib);
     Node {
         id: NodeId(Uuid::from_u128(0x1000 + number as u128 * 16)),
         name: name.into(),
         kind,
         region: "north".into(),
         uri: format!("simulated:///{name}"),
-        settings: NodeSettings { reserve, overcommit: Overcommit::default() },
+        settings: NodeSettings { reserve, ..NodeSettings::default() },
         administration: Administration::Open,
         failure_domain: None,
     }
@@ -162,7 +162,7 @@ fn utility() -> UtilityConfiguration {
 async fn person(store: &SqliteStore, number: u128, role: Role) -> Principal {
     let (tenant, user) = (TenantId(Uuid::from_u128(0x2000 + number)), UserId(Uuid::from_u128(0x3000 + number)));
     let email = format!("{number}@example.org");
-    let quota = Quota { limit: Resources { vcpus: 64, memory_mib: 65_536, disk_mib: 400 * 1024 }, vms: 20 };
+    let quota = Quota { limit: Resources::new(64, 65_536, 400 * 1024), vms: 20 };
     store.tenant_put(tenant, &email, quota).await.unwrap();
     let row = NewUser { id: user, tenant, email: email.clone(), password_hash: "none".into(), role };
     store.user_create(&row).await.unwrap();

@@ -42,7 +42,7 @@ pub(crate) enum Ask {
 }
 
 pub(crate) const fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
+    Size::new(Vcpus(vcpus), Mib(memory), Gib(disk))
 }
 
 /// What came of a trial.

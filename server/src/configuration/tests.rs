@@ -110,5 +110,5 @@ fn a_ratio_of_zero_is_refused() {
 fn ratios_become_thousandths() {
     let configuration = parse(EXAMPLE).unwrap();
     let node = configuration.nodes[0].to_node(NodeId(uuid::Uuid::nil()));
-    assert_eq!(node.settings.overcommit.vcpus_permille, 4000);
+    assert_eq!(node.settings.overcommit.permille(grid::Resource::Vcpus), 4000);
 }

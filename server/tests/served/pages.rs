@@ -1,7 +1,7 @@
 //! What a browser shows where nothing of ours could word the answer; and what a customer's browser is never sent.
 
 use crate::log::plan_in;
-use crate::server::shared;
+use crate::server::{Server, shared};
 
 #[test]
 fn what_is_too_large_is_answered_by_a_page_of_ours_and_a_script_by_a_word() {
@@ -129,9 +129,12 @@ fn a_setting_beyond_all_measure_comes_back_with_its_limit() {
         ("settings[reserve_vcpus]", "0"),
         ("settings[reserve_memory_mib]", "9223372036854775808"),
         ("settings[reserve_disk_mib]", "0"),
+        ("settings[reserve_network_mbit]", "0"),
+        ("settings[network_mbit]", "0"),
         ("settings[overcommit_vcpus]", "1"),
         ("settings[overcommit_memory]", "1"),
         ("settings[overcommit_disk]", "100.5"),
+        ("settings[overcommit_network]", "1"),
         ("settings[failure_domain]", ""),
     ];
     let answer = admin.form("node_settings_set", &typed);
@@ -140,6 +143,34 @@ fn a_setting_beyond_all_measure_comes_back_with_its_limit() {
     for part in ["At most 2,147,483,646.", "From 0.001 to 100."] {
         assert!(page.contains(part), "{part}: {page}");
     }
+}
+
+#[test]
+fn bandwidth_is_told_of_once_an_admin_says_what_a_node_carries() {
+    let server = Server::start();
+    let mut admin = server.signed_in("admin");
+    assert!(!admin.page("/admin").body.contains("Mbit/s"));
+    let typed = [
+        ("name", "lxc-b"),
+        ("settings[reserve_vcpus]", "0"),
+        ("settings[reserve_memory_mib]", "0"),
+        ("settings[reserve_disk_mib]", "0"),
+        ("settings[reserve_network_mbit]", "100"),
+        ("settings[overcommit_vcpus]", "1"),
+        ("settings[overcommit_memory]", "1"),
+        ("settings[overcommit_disk]", "1"),
+        ("settings[overcommit_network]", "1.5"),
+        ("settings[network_mbit]", "1000"),
+        ("settings[failure_domain]", ""),
+    ];
+    let answer = admin.form("node_settings_set", &typed);
+    assert_eq!((answer.status, answer.location.as_str()), (302, "/admin/nodes/lxc-b"), "{answer:?}");
+    let page = admin.page("/admin/nodes/lxc-b").body;
+    for part in ["1,000 Mbit/s", "1,350 Mbit/s", "Reserve network (Mbit/s)", "value=\"1000\""] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let page = admin.page("/admin").body;
+    assert!(page.contains("1,350 Mbit/s of 1,350 Mbit/s available"), "{page}");
 }
 
 #[test]

@@ -45,9 +45,20 @@ fn of_a_vm<'a>(vm: &'a str, plan: &'a str) -> Vec<(&'static str, Fields<'a>)> {
 
 fn of_admins() -> Vec<(&'static str, Fields<'static>)> {
     let settings = |amount: &'static str| -> Fields<'static> {
-        let ratios = ["settings[overcommit_vcpus]", "settings[overcommit_memory]", "settings[overcommit_disk]"];
-        let reserve = ["settings[reserve_vcpus]", "settings[reserve_memory_mib]", "settings[reserve_disk_mib]"];
-        let fields = reserve.map(|name| (name, amount)).into_iter().chain(ratios.map(|name| (name, "1")));
+        let ratios = [
+            "settings[overcommit_vcpus]",
+            "settings[overcommit_memory]",
+            "settings[overcommit_disk]",
+            "settings[overcommit_network]",
+        ];
+        let amounts = [
+            "settings[reserve_vcpus]",
+            "settings[reserve_memory_mib]",
+            "settings[reserve_disk_mib]",
+            "settings[reserve_network_mbit]",
+            "settings[network_mbit]",
+        ];
+        let fields = amounts.map(|name| (name, amount)).into_iter().chain(ratios.map(|name| (name, "1")));
         [("name", "qemu-a")].into_iter().chain(fields).collect()
     };
     let what_if = [
@@ -60,6 +71,7 @@ fn of_admins() -> Vec<(&'static str, Fields<'static>)> {
         "typed[vcpus]",
         "typed[memory]",
         "typed[disk]",
+        "typed[network]",
     ];
     vec![
         ("capacity_get", vec![]),

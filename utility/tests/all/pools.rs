@@ -136,7 +136,7 @@ pub(crate) fn transfer(number: u128) -> TransferId {
 }
 
 pub(crate) fn size(disk: u64) -> Size {
-    Size { vcpus: Vcpus(1), memory: Mib(256), disk: Gib(disk) }
+    Size::new(Vcpus(1), Mib(256), Gib(disk))
 }
 
 pub(crate) fn seed(family: ImageFamily) -> Seed {

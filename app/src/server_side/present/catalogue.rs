@@ -4,6 +4,7 @@ use crate::AppError;
 use crate::server_side::door::Door;
 use crate::server_side::session;
 use crate::view::catalogue::{DeployView, OfferView, QuotaLine, QuotaView, RegionView};
+use grid::offer::Quota;
 use grid::{HypervisorKind, Resource};
 
 /// Everything that the deploy page offers.
@@ -27,10 +28,15 @@ fn region((name, kinds): (String, Vec<HypervisorKind>)) -> RegionView {
 
 /// What a tenant holds of what it may hold.
 pub fn quota(quota: manager::catalogue::QuotaView) -> QuotaView {
-    let line =
-        |resource| QuotaLine { resource, used: quota.used.get(resource), limit: quota.quota.limit.get(resource) };
+    let line = |resource: Resource| {
+        let (used, limit) = (quota.used.get(resource), quota.quota.limit.get(resource));
+        QuotaLine { resource, used, limit: (limit < Quota::NO_LIMIT).then_some(limit) }
+    };
+    // What one can do without, isn't limited in, and has none of, is nothing to tell.
+    let is_told =
+        |line: &QuotaLine| !line.resource.is_optional() || line.used > 0 || line.limit.is_some_and(|it| it > 0);
     QuotaView {
-        lines: Resource::ALL.into_iter().map(line).collect(),
+        lines: Resource::ALL.into_iter().map(line).filter(is_told).collect(),
         vms_used: quota.used_vms,
         vms_limit: quota.quota.vms,
     }

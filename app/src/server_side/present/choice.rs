@@ -87,14 +87,7 @@ fn needs(to: Size, choice: &Choice, home: &str) -> Vec<String> {
 
 /// `20 vCPUs, 320 MiB memory`, without what is none.
 fn list(resources: Resources, written: impl Fn(Resource, u64) -> String) -> String {
-    let some = Resource::ALL.into_iter().filter(|resource| resources.get(*resource) > 0);
-    let texts: Vec<String> = some
-        .map(|resource| match (resource, resources.get(resource)) {
-            (Resource::Vcpus, count) => amounts::vcpus(count),
-            (_, amount) => format!("{} {}", written(resource, amount), resource.as_str()),
-        })
-        .collect();
-    if texts.is_empty() { "nothing".to_owned() } else { texts.join(", ") }
+    amounts::listed_or_nothing(resources, ", ", written)
 }
 
 fn candidate(map: &ResourceMap, candidate: &Candidate) -> CandidateView {
@@ -224,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_is_none_is_left_out() {
-        let some = Resources { vcpus: 1, memory_mib: 0, disk_mib: 2 };
+        let some = Resources::new(1, 0, 2);
         assert_eq!(list(some, amounts::asked), "1 vCPU, 0.01 GiB disk");
         assert_eq!(list(Resources::ZERO, amounts::asked), "nothing");
     }

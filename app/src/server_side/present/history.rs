@@ -42,20 +42,19 @@ impl Subject<'_> {
 pub async fn capacity(door: &Door, subject: Subject<'_>, physical: Resources) -> Result<Vec<ChartView>, AppError> {
     let range = last_hour();
     let mut drawn = Vec::new();
-    for resource in Resource::ALL {
-        let (title, unit, _) = words(resource);
+    for (resource, _) in physical.parts() {
         let mut lines = Vec::with_capacity(LINES.len());
         for (what, name) in LINES {
             let points = subject.points(door, &metric(what, resource), range).await?;
             lines.push(Line { name: name.to_owned(), points });
         }
-        drawn.push(charts::chart(title, unit, &lines, (range.from, range.to)));
+        drawn.push(charts::chart(resource.heading(), unit(resource), &lines, (range.from, range.to)));
     }
-    let mut lines = Vec::with_capacity(Resource::ALL.len());
-    for resource in Resource::ALL {
+    let mut lines = Vec::with_capacity(Resource::COUNT);
+    for (resource, _) in physical.parts() {
         let points = subject.points(door, &metric("measured", resource), range).await?;
         let points = points.into_iter().map(|(at, value)| (at, permille(value, physical.get(resource)))).collect();
-        lines.push(Line { name: words(resource).0.to_owned(), points });
+        lines.push(Line { name: resource.heading().to_owned(), points });
     }
     drawn.push(charts::chart(IN_USE, Unit::Permille, &lines, (range.from, range.to)));
     Ok(drawn)
@@ -82,17 +81,16 @@ fn last_hour() -> HistoryRange {
     HistoryRange { from: UnixMillis(to.0 - CHARTED_MS), to, points: POINTS }
 }
 
-/// A resource's title, its unit, and its word in the metrics' names.
-const fn words(resource: Resource) -> (&'static str, Unit, &'static str) {
-    match resource {
-        Resource::Vcpus => ("vCPUs", Unit::Count, "vcpus"),
-        Resource::Memory => ("Memory", Unit::Mib, "memory_mib"),
-        Resource::Disk => ("Disk", Unit::Mib, "disk_mib"),
+const fn unit(resource: Resource) -> Unit {
+    match resource.unit() {
+        grid::Unit::Vcpus => Unit::Count,
+        grid::Unit::Mib | grid::Unit::Gib => Unit::Mib,
+        grid::Unit::Mbit => Unit::Mbit,
     }
 }
 
 fn metric(what: &str, resource: Resource) -> String {
-    format!("{what}_{}", words(resource).2)
+    format!("{what}_{}", resource.field())
 }
 
 /// A measured amount in thousandths of the whole; nothing of nothing.

@@ -8,9 +8,9 @@ use crate::server_side::door::{Door, OperationFilter};
 use crate::view::amounts;
 use crate::view::chart::ChartView;
 use crate::view::node::{NodeLine, NodePageView, SettingsView, Tone};
-use grid::UnixMillis;
 use grid::map::{Condition, Holder, MapNode};
-use grid::node::Node;
+use grid::node::{Node, NodeSettings};
+use grid::{Resource, UnixMillis};
 
 mod change;
 pub mod drain;
@@ -74,16 +74,12 @@ pub async fn settings_get(door: &Door, name: &str) -> Result<SettingsView, AppEr
 }
 
 fn settings(node: &Node) -> SettingsView {
-    let settings = node.settings;
-    SettingsView {
-        reserve_vcpus: settings.reserve.vcpus.to_string(),
-        reserve_memory_mib: settings.reserve.memory_mib.to_string(),
-        reserve_disk_mib: settings.reserve.disk_mib.to_string(),
-        overcommit_vcpus: amounts::times(settings.overcommit.vcpus_permille),
-        overcommit_memory: amounts::times(settings.overcommit.memory_permille),
-        overcommit_disk: amounts::times(settings.overcommit.disk_permille),
-        failure_domain: node.failure_domain.clone().unwrap_or_default(),
-    }
+    let NodeSettings { reserve, overcommit, network_mbit } = node.settings;
+    let reserves = Resource::ALL.map(|each| (each.reserve_field(), reserve.get(each).to_string()));
+    let ratios = Resource::ALL.map(|each| (each.overcommit_field(), amounts::times(overcommit.permille(each))));
+    let network = ("network_mbit", network_mbit.to_string());
+    let domain = ("failure_domain", node.failure_domain.clone().unwrap_or_default());
+    reserves.into_iter().chain(ratios).chain([network, domain]).collect()
 }
 
 async fn charts_of(door: &Door, node: &MapNode) -> Result<Vec<ChartView>, AppError> {

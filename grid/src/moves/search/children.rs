@@ -63,7 +63,8 @@ impl Search<'_> {
         }
         // Where nobody follows it fits now, or where a chosen move leaves.
         let layout = self.layout;
-        let holds = |&&to: &&u32| layout.site(to).is_some_and(|site| site.free().memory_mib >= guest.takes.memory_mib);
+        let holds =
+            |&&to: &&u32| layout.site(to).is_some_and(|site| site.free().memory_mib() >= guest.takes.memory_mib());
         pool.open.iter().take_while(holds).try_for_each(|&to| self.way_out(vm, to, cost, spare, children))?;
         let mut left: Vec<u32> = self.chosen.iter().filter_map(|&(vm, _)| Some(layout.guest(vm)?.home)).collect();
         left.sort_unstable();

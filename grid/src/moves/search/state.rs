@@ -128,6 +128,8 @@ impl Search<'_> {
 /// How much of its scarcest resource is used up, in thousandths.
 pub(in crate::moves) fn used_permille(free: Resources, usable: Resources) -> u64 {
     let share = |resource: Resource| match usable.get(resource) {
+        // Of what VMs can do without, none at all is not used up.
+        0 if resource.is_optional() => 1000,
         0 => 0,
         usable => u64::try_from(u128::from(free.get(resource)) * 1000 / u128::from(usable)).unwrap_or(u64::MAX),
     };

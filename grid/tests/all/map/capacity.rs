@@ -37,7 +37,7 @@ fn the_largest_that_fits_really_fits_and_nothing_larger_does() {
     ]);
     let largest = largest_fit(&map, HypervisorKind::Qemu, Some("north")).unwrap();
     assert_eq!(largest, size(8, 16_068, 19));
-    let takes = |memory| commitment(HypervisorKind::Qemu, size(8, memory, 19)).memory_mib;
+    let takes = |memory| commitment(HypervisorKind::Qemu, size(8, memory, 19)).memory_mib();
     assert!(takes(16_068) <= 16_384 && takes(16_072) > 16_384);
     assert_eq!(largest_fit(&map, HypervisorKind::Qemu, Some("south")), None);
     assert_eq!(largest_fit(&map, HypervisorKind::Kvm, None), None);
@@ -158,7 +158,7 @@ fn vcpus_without_memory_are_stranded() {
     let found = stranded(&map, &Part::of(HypervisorKind::Lxc), &offer);
     assert_eq!((found.nodes, found.on_them), (1, amounts(30, 500, 102_400)));
     assert_eq!(found.after_filling, amounts(32, 500, 2 * 102_400 - 2 * 10_242));
-    assert_eq!(found.runs_out_first, [1, 3, 1]);
+    assert_eq!(found.runs_out_first, [1, 3, 1, 0]);
 }
 
 #[test]

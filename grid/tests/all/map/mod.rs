@@ -4,13 +4,13 @@ mod capacity;
 
 use crate::fixture::*;
 use grid::map::{Condition, Disagreement, Fact, Holder, MapNode, Reading, how_many_fit, largest_fit};
-use grid::node::Administration;
+use grid::node::{Administration, Overcommit};
 use grid::offer::Offer;
 use grid::sample::{DeployedVm, DiskSample, PoolSample, Source};
 use grid::vm::{VmState, commitment};
-use grid::{HypervisorKind, Resource, Resources, UnixMillis};
+use grid::{HypervisorKind, Mbit, Resource, Resources, Size, UnixMillis};
 
-const HAS: Resources = Resources { vcpus: 16, memory_mib: 32_768, disk_mib: 102_400 };
+const HAS: Resources = Resources::new(16, 32_768, 102_400);
 
 fn qemu(vms: &[grid::vm::Vm]) -> grid::map::NodeInputs<'_> {
     inputs(node(1, HypervisorKind::Qemu), HAS, vms)
@@ -21,7 +21,7 @@ fn available_is_usable_less_committed_less_reserved() {
     let vms = [vm(1, 1, HypervisorKind::Qemu, size(4, 8192, 20))];
     let mut inputs = qemu(&vms);
     inputs.node.settings.reserve = amounts(2, 1024, 10_240);
-    inputs.node.settings.overcommit.vcpus_permille = 2000;
+    inputs.node.settings.overcommit = Overcommit::default().with(Resource::Vcpus, 2000);
     inputs.reserved = amounts(1, 512, 1024);
     inputs.utility_vm = amounts(1, 194, 0);
     let node = MapNode::build(inputs);
@@ -33,11 +33,28 @@ fn available_is_usable_less_committed_less_reserved() {
 }
 
 #[test]
+fn bandwidth_is_what_the_settings_say_and_measured_is_each_vms_busier_way() {
+    let vms = [1, 2].map(|number| vm(number, 1, HypervisorKind::Qemu, Size { network: Mbit(100), ..size(1, 64, 1) }));
+    let mut inputs = inputs(node(1, HypervisorKind::Qemu), HAS.with(Resource::Network, 1000), &vms);
+    let previous = inputs.hypervisor.clone().unwrap().sample;
+    inputs.previous = Some(&previous);
+    inputs.node.settings.reserve = Resources::ZERO.with(Resource::Network, 100);
+    inputs.node.settings.overcommit = Overcommit::default().with(Resource::Network, 2000);
+    let now = &mut inputs.hypervisor.as_mut().unwrap().sample;
+    now.taken_at = UnixMillis(NOW.0 + 1000);
+    (now.domains[0].network_receive_bytes, now.domains[0].network_transmit_bytes) = (1_250_000, 125_000);
+    now.domains[1].network_transmit_bytes = 1_250_001;
+    let node = MapNode::build(inputs);
+    let network = [node.physical, node.usable, node.committed, node.available(), node.measured];
+    assert_eq!(network.map(|amounts| amounts.network_mbit()), [1000, 1800, 200, 1600, 21]);
+}
+
+#[test]
 fn a_node_with_more_committed_than_usable_has_nothing_left() {
     let vms = [vm(1, 1, HypervisorKind::Qemu, size(64, 65_536, 200))];
     let node = MapNode::build(qemu(&vms));
     assert_eq!(node.available(), Resources::ZERO);
-    assert!(node.committed.vcpus > node.usable.vcpus);
+    assert!(node.committed.vcpus() > node.usable.vcpus());
 }
 
 #[test]
@@ -45,8 +62,8 @@ fn the_pool_counts_by_its_worse_side() {
     let mut inputs = qemu(&[]);
     inputs.utility.as_mut().unwrap().sample.pool = PoolSample { capacity_mib: 92_160, free_mib: 51_200 };
     let node = MapNode::build(inputs);
-    assert_eq!(node.physical.disk_mib, 92_160);
-    assert_eq!(node.available().disk_mib, 51_200);
+    assert_eq!(node.physical.disk_mib(), 92_160);
+    assert_eq!(node.available().disk_mib(), 51_200);
     let told: Vec<(Fact, Source)> = node.disagreements.iter().map(|each| (each.fact, each.counted)).collect();
     assert_eq!(told, [(Fact::PoolCapacity, Source::Utility), (Fact::PoolFree, Source::Utility)]);
     assert_eq!(
@@ -68,12 +85,12 @@ fn room_that_thin_disks_can_still_grow_into_is_not_available() {
     let vms = [vm(1, 1, HypervisorKind::Qemu, size(1, 512, 40))];
     let mut inputs = qemu(&vms);
     // 10 GiB of images are in the pool, and 5 GiB of the VM's disk.
-    let free = HAS.disk_mib - 15 * 1024;
-    inputs.hypervisor.as_mut().unwrap().sample.pool = Some(PoolSample { capacity_mib: HAS.disk_mib, free_mib: free });
+    let free = HAS.disk_mib() - 15 * 1024;
+    inputs.hypervisor.as_mut().unwrap().sample.pool = Some(PoolSample { capacity_mib: HAS.disk_mib(), free_mib: free });
     let second = &mut inputs.utility.as_mut().unwrap().sample;
     second.pool.free_mib = free;
     second.disks = vec![DiskSample { vm: vm_id(1), virtual_bytes: 40 << 30, real_bytes: 5 << 30 }];
-    assert_eq!(MapNode::build(inputs).available().disk_mib, HAS.disk_mib - 10 * 1024 - 40 * 1024 - 2);
+    assert_eq!(MapNode::build(inputs).available().disk_mib(), HAS.disk_mib() - 10 * 1024 - 40 * 1024 - 2);
 }
 
 #[test]
@@ -83,12 +100,12 @@ fn a_disk_that_moves_in_is_counted_once_while_it_is_copied() {
     inputs.held = &[];
     let arriving = [vm_id(9)];
     inputs.held = &arriving;
-    let free = HAS.disk_mib - 30 * 1024;
-    inputs.hypervisor.as_mut().unwrap().sample.pool = Some(PoolSample { capacity_mib: HAS.disk_mib, free_mib: free });
+    let free = HAS.disk_mib() - 30 * 1024;
+    inputs.hypervisor.as_mut().unwrap().sample.pool = Some(PoolSample { capacity_mib: HAS.disk_mib(), free_mib: free });
     let second = &mut inputs.utility.as_mut().unwrap().sample;
     second.pool.free_mib = free;
     second.disks = vec![DiskSample { vm: vm_id(9), virtual_bytes: 40 << 30, real_bytes: 30 << 30 }];
-    assert_eq!(MapNode::build(inputs).available().disk_mib, HAS.disk_mib - 40 * 1024);
+    assert_eq!(MapNode::build(inputs).available().disk_mib(), HAS.disk_mib() - 40 * 1024);
 }
 
 #[test]
@@ -148,7 +165,7 @@ fn a_vm_being_deployed_counts_once_and_a_failed_one_by_what_is_left_of_it() {
     with_reservation.hypervisor.as_mut().unwrap().sample.domains.clear();
     assert_eq!(MapNode::build(with_reservation).committed, Resources::ZERO);
     let without = MapNode::build(qemu(&vms));
-    assert_eq!(without.committed.vcpus, 4);
+    assert_eq!(without.committed.vcpus(), 4);
 }
 
 #[test]
@@ -156,7 +173,7 @@ fn a_stopped_vm_keeps_its_room() {
     let mut stopped = vm(1, 1, HypervisorKind::Qemu, size(2, 2048, 10));
     stopped.state = VmState::Stopped;
     let vms = [stopped];
-    assert_eq!(MapNode::build(qemu(&vms)).committed.vcpus, 2);
+    assert_eq!(MapNode::build(qemu(&vms)).committed.vcpus(), 2);
 }
 
 #[test]
@@ -259,9 +276,9 @@ fn a_twofold_difference_about_what_the_node_has_is_a_contradiction() {
         inputs.utility.as_mut().unwrap().sample.pool = PoolSample { capacity_mib, free_mib: capacity_mib };
         MapNode::build(inputs).condition
     };
-    assert_eq!(with_pool(HAS.disk_mib / 2), Condition::Ready);
-    assert_eq!(with_pool(HAS.disk_mib / 2 - 1), Condition::Contradicting);
-    assert_eq!(with_pool(HAS.disk_mib * 2 + 1), Condition::Contradicting);
+    assert_eq!(with_pool(HAS.disk_mib() / 2), Condition::Ready);
+    assert_eq!(with_pool(HAS.disk_mib() / 2 - 1), Condition::Contradicting);
+    assert_eq!(with_pool(HAS.disk_mib() * 2 + 1), Condition::Contradicting);
     let mut inputs = qemu(&[]);
     let second = &mut inputs.utility.as_mut().unwrap().sample;
     second.node_memory_total_mib = Some(4096);
@@ -279,7 +296,7 @@ fn free_memory_is_compared_where_the_module_sees_the_node() {
         MapNode::build(inputs).disagreements
     };
     let free = qemu(&[]).hypervisor.unwrap().sample.memory_free_mib;
-    let least = free - HAS.memory_mib / 4;
+    let least = free - HAS.memory_mib() / 4;
     assert_eq!(told(Some(least), true), [], "caches come and go between two readings");
     let worse =
         Disagreement { fact: Fact::NodeMemoryFree, hypervisor: free, utility: least - 1, counted: Source::Utility };
@@ -297,7 +314,7 @@ fn readings_that_are_not_fresh_are_not_compared() {
     second.at = UnixMillis(NOW.0 - 60_000);
     let node = MapNode::build(inputs);
     assert_eq!(node.disagreements, []);
-    assert_eq!(node.available().disk_mib, 0, "the worse side counts all the same");
+    assert_eq!(node.available().disk_mib(), 0, "the worse side counts all the same");
 }
 
 #[test]

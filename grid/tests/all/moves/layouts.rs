@@ -3,7 +3,7 @@
 use crate::fixture::{amounts, node_id, vm_id};
 use grid::moves::{Guest, Layout, LayoutGroup, Site};
 use grid::placement::Rule;
-use grid::{HypervisorKind, Resources};
+use grid::{HypervisorKind, Resource, Resources};
 use proptest::prelude::*;
 
 /// A node by itself, in no failure domain of others.
@@ -26,8 +26,8 @@ pub(super) fn guest(number: u128, home: u32, takes: Resources) -> Guest {
         id: vm_id(number),
         home,
         takes,
-        memory_bytes: takes.memory_mib << 20,
-        disk_bytes: takes.disk_mib << 20,
+        memory_bytes: takes.memory_mib() << 20,
+        disk_bytes: takes.disk_mib() << 20,
         running: true,
         movable: true,
         domain: None,
@@ -77,7 +77,9 @@ fn rarely() -> impl Strategy<Value = bool> {
 
 fn site_draw() -> impl Strategy<Value = SiteDraw> {
     let kind = prop_oneof![4 => Just(HypervisorKind::Kvm), 1 => Just(HypervisorKind::Lxc)];
-    let size = (4_u64..16, 4_u64..16).prop_map(|(vcpus, memory)| amounts(vcpus, memory, 1000));
+    let network = prop_oneof![1 => Just(0_u64), 4 => 4_u64..24];
+    let size = (4_u64..16, 4_u64..16, network)
+        .prop_map(|(vcpus, memory, network)| amounts(vcpus, memory, 1000).with(Resource::Network, network));
     let domain = prop::option::weighted(0.7, 0_u32..3);
     let state = prop_oneof![17 => Just(State::Ready), 2 => Just(State::Closed), 1 => Just(State::Silent)];
     (kind, size, rarely(), rarely(), state, domain).prop_map(|(kind, usable, south, old, state, domain)| SiteDraw {
@@ -91,7 +93,9 @@ fn site_draw() -> impl Strategy<Value = SiteDraw> {
 }
 
 fn guest_draw() -> impl Strategy<Value = GuestDraw> {
-    let takes = (1_u64..7, 1_u64..7).prop_map(|(vcpus, memory)| amounts(vcpus, memory, vcpus));
+    let network = prop_oneof![2 => Just(0_u64), 3 => 1_u64..7];
+    let takes = (1_u64..7, 1_u64..7, network)
+        .prop_map(|(vcpus, memory, network)| amounts(vcpus, memory, vcpus).with(Resource::Network, network));
     let groups = prop_oneof![3 => Just(vec![]), 2 => (0_u32..3).prop_map(|one| vec![one]), 1 => Just(vec![0, 1])];
     (any::<prop::sample::Index>(), takes, rarely(), rarely(), rarely(), groups)
         .prop_map(|(at, takes, stopped, fixed, pinned, groups)| GuestDraw { at, takes, stopped, fixed, pinned, groups })

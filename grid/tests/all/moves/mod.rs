@@ -98,7 +98,7 @@ fn evening_out_moves_only_what_gains_enough() {
     let now = layout(vec![kvm(1), kvm(2)], guests.to_vec());
     let moved = |least_gain_permille| {
         let plan = rebalance(&now, Goal::EvenOut { least_gain_permille }, 10, AMPLE);
-        let taken = referee::carry_out(&now, &plan.moves).sites.iter().map(|site| site.taken.vcpus).collect();
+        let taken = referee::carry_out(&now, &plan.moves).sites.iter().map(|site| site.taken.vcpus()).collect();
         (plan.moves.len(), taken)
     };
     // From 7 and 0: the largest first brings 4 and 3, and nothing more gains a tenth.

@@ -15,7 +15,7 @@ use grid::sample::{DiskSample, Source};
 use grid::vm::{Vm, VmState, commitment};
 use grid::{HypervisorKind, Resource, Resources, Size, UnixMillis};
 
-const HAS: Resources = Resources { vcpus: 8, memory_mib: 8192, disk_mib: 102_400 };
+const HAS: Resources = Resources::new(8, 8192, 102_400);
 const PACE: Pace = Pace {
     migrate_bytes_per_s: 64 << 20,
     copy_bytes_per_s: 32 << 20,

@@ -13,8 +13,8 @@ fn a_refusal_names_the_resource_what_was_asked_and_the_largest_that_fits() {
     let refusal = refused(ask(&map, &vm, size(4, 65_536, 10)));
     assert_eq!(refusal.reason, RefusalReason::NoRoom { resource: Resource::Memory, asked: 65_536, largest: 16_068 });
     assert_eq!(refusal.largest, Some(size(4, 16_068, 10)));
-    let needs = commitment(vm.kind, size(4, 65_536, 10)).memory_mib;
-    let held = commitment(vm.kind, vm.size).memory_mib;
+    let needs = commitment(vm.kind, size(4, 65_536, 10)).memory_mib();
+    let held = commitment(vm.kind, vm.size).memory_mib();
     assert_eq!(
         refusal.nodes[0].reasons,
         [Rejection::NoRoom { resource: Resource::Memory, asked: needs - held, available: 8192 - held, reserved: 0 }]

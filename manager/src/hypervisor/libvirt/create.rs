@@ -188,14 +188,14 @@ mod tests {
     use super::*;
     use crate::hypervisor::libvirt::facts::Facts;
     use grid::vm::Maxima;
-    use grid::{Gib, HypervisorKind, Mib, Size, Vcpus};
+    use grid::{Gib, HypervisorKind, Mbit, Mib, Size, Vcpus};
     use std::net::Ipv4Addr;
 
     fn definition(title: &str) -> Definition {
         Definition {
             vm: VmId(uuid::Uuid::from_u128(7)),
             title: title.into(),
-            size: Size { vcpus: Vcpus(2), memory: Mib(512), disk: Gib(1) },
+            size: Size { network: Mbit(200), ..Size::new(Vcpus(2), Mib(512), Gib(1)) },
             maxima: Maxima { vcpus: Vcpus(4), memory: Mib(2048) },
             mac: "52:54:00:01:02:03".into(),
             address: Ipv4Addr::new(10, 77, 1, 5),
@@ -211,6 +211,26 @@ mod tests {
             let seen = (facts.vcpus, facts.vcpus_maximum, facts.memory_mib, facts.memory_maximum_mib);
             assert_eq!(seen, (2, 4, 512, 2048), "{kind}");
             assert_eq!(facts.mac, "52:54:00:01:02:03");
+        }
+    }
+
+    #[test]
+    fn what_was_promised_of_the_network_limits_the_interface_both_ways() {
+        for kind in [HypervisorKind::Kvm, HypervisorKind::Qemu, HypervisorKind::Lxc, HypervisorKind::Xen] {
+            let traits = Traits::of(kind).unwrap();
+            let made = domain(&traits, &definition("web"));
+            let interface = made.find(&["devices", "interface"]).unwrap();
+            let average = |way: &str| interface.find(&["bandwidth", way]).and_then(|it| it.get("average"));
+            // 200 Mbit/s are 25,000 kilobytes a second.
+            assert_eq!((average("inbound"), average("outbound")), (Some("25000"), Some("25000")), "{kind}");
+            let read = Element::parse(&made.write().unwrap()).unwrap();
+            assert_eq!(Facts::read(&read, &traits, true).network_mbit, 200, "{kind}");
+
+            let mut plain = definition("web");
+            plain.size.network = Mbit(0);
+            let made = domain(&traits, &plain);
+            assert!(made.find(&["devices", "interface", "bandwidth"]).is_none(), "{kind}");
+            assert_eq!(Facts::read(&made, &traits, true).network_mbit, 0, "{kind}");
         }
     }
 

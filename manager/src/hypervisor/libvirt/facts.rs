@@ -1,7 +1,7 @@
 //! What a domain's XML says: sizes, maxima, addresses, disks. Live XML says what is, inactive XML what will be.
 
 use super::kind::{Cpu, Memory, Traits};
-use super::resize::{PERIOD_US, is_virtio_mem};
+use super::resize::{KILOBYTES_A_MBIT, PERIOD_US, is_virtio_mem};
 use super::xml::{Element, mib_of};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub(super) struct Facts {
     pub(super) memory_maximum_mib: u64,
     /// Of the first interface; empty where there is none.
     pub(super) mac: String,
+    /// To what the first interface is limited, the narrower way; 0 where it isn't.
+    pub(super) network_mbit: u64,
     /// Names of the interfaces on the node, of a running domain.
     pub(super) interfaces: Vec<String>,
     /// Directories that a container's root is mounted at; the first is `/`.
@@ -40,12 +42,19 @@ impl Facts {
             vcpus_maximum,
             memory_mib,
             memory_maximum_mib,
+            network_mbit: interfaces.first().and_then(|it| bandwidth(it)).unwrap_or(0),
             mac: interfaces.first().and_then(|it| named(it, "mac", "address")).unwrap_or_default(),
             interfaces: interfaces.iter().filter_map(|it| named(it, "target", "dev")).collect(),
             root: root.as_ref().and_then(|it| named(it, "source", "dir")),
             limit_mib,
         }
     }
+}
+
+/// In Mbit/s, rounded down; none where a way isn't limited.
+fn bandwidth(interface: &Element) -> Option<u64> {
+    let average = |way: &str| -> Option<u64> { interface.find(&["bandwidth", way])?.get("average")?.parse().ok() };
+    Some(average("inbound")?.min(average("outbound")?) / KILOBYTES_A_MBIT)
 }
 
 fn vcpus(domain: &Element, traits: &Traits) -> (u32, u32) {

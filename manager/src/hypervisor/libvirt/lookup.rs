@@ -8,7 +8,7 @@ use super::xml::Element;
 use crate::hypervisor::{HypervisorError, Observation};
 use grid::sample::DomainState;
 use grid::vm::Maxima;
-use grid::{Gib, Mib, Size, Vcpus, VmId};
+use grid::{Gib, Mbit, Mib, Size, Vcpus, VmId};
 use virt::connect::Connect;
 use virt::domain::{Domain, DomainShutoffReason, DomainStateReason, DomainStateReasonEnum};
 use virt::error::ErrorNumber;
@@ -70,7 +70,10 @@ pub(super) fn observe(connection: &Connect, traits: &Traits, vm: VmId) -> Result
     let read = |live| -> Result<Facts, Failure> { Ok(Facts::read(&xml(&domain, live)?, traits, live)) };
     let live = if domain.is_active()? { Some(read(true)?) } else { None };
     let persistent = if domain.is_persistent()? { Some(read(false)?) } else { None };
-    let size = |facts: &Facts| Size { vcpus: Vcpus(facts.vcpus), memory: Mib(facts.memory_mib), disk };
+    let size = |facts: &Facts| Size {
+        network: Mbit(facts.network_mbit),
+        ..Size::new(Vcpus(facts.vcpus), Mib(facts.memory_mib), disk)
+    };
     let Some(now) = live.as_ref().or(persistent.as_ref()) else { return Ok(None) };
     Ok(Some(Observation {
         state,

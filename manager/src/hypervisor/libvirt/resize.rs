@@ -3,16 +3,20 @@
 use super::kind::{Cpu, Guest, Memory, Traits, base_memory};
 use super::xml::Element;
 use grid::vm::Maxima;
-use grid::{Mib, Size, Vcpus};
+use grid::{Mbit, Mib, Size, Vcpus};
 
 /// virtio-mem gives and takes in blocks of this many MiB.
 pub(super) const BLOCK_MIB: u64 = 2;
 /// One vCPU is this much CPU time (microseconds) of every [`PERIOD_US`].
 pub(super) const PERIOD_US: u64 = 100_000;
 
-/// Writes vCPUs and memory with their maxima. The disk is a file and not in the XML.
+/// libvirt limits an interface in kilobytes a second: so many are a Mbit/s.
+pub(super) const KILOBYTES_A_MBIT: u64 = 125;
+
+/// Writes vCPUs and memory with their maxima, and the bandwidth of the network. The disk is a file and not in the XML.
 pub(super) fn apply_size(domain: &mut Element, traits: &Traits, size: Size, maxima: Maxima) {
     apply_vcpus(domain, traits, size.vcpus, maxima.vcpus);
+    apply_bandwidth(domain, size.network);
     match traits.memory {
         Memory::VirtioMem => apply_virtio_mem(domain, size, maxima),
         Memory::Limit | Memory::Balloon => {
@@ -46,6 +50,20 @@ fn apply_vcpus(domain: &mut Element, traits: &Traits, vcpus: Vcpus, maximum: Vcp
         if let Some(cpu) = domain.find_mut(&["cpu"]) {
             cpu.remove(|child| child.name == "topology");
         }
+    }
+}
+
+/// Both ways, on the interface on the customers' network; none where nothing is promised.
+fn apply_bandwidth(domain: &mut Element, network: Mbit) {
+    let Some(interface) = domain.find_mut(&["devices", "interface"]) else { return };
+    if network == Mbit(0) {
+        interface.remove(|child| child.name == "bandwidth");
+        return;
+    }
+    let average = network.0.saturating_mul(KILOBYTES_A_MBIT).to_string();
+    let bandwidth = interface.entry("bandwidth");
+    for way in ["inbound", "outbound"] {
+        bandwidth.replace(Element::new(way).with("average", average.clone()));
     }
 }
 
@@ -116,7 +134,7 @@ mod tests {
     fn a_new_size_keeps_what_is_not_known() {
         let traits = Traits::of(HypervisorKind::Qemu).unwrap();
         let mut domain = Element::parse(KNOWN).unwrap();
-        let size = Size { vcpus: Vcpus(3), memory: Mib(1024), disk: Gib(1) };
+        let size = Size::new(Vcpus(3), Mib(1024), Gib(1));
         apply_size(&mut domain, &traits, size, Maxima { vcpus: Vcpus(6), memory: Mib(4096) });
         let devices = domain.find(&["devices"]).unwrap();
         assert!(devices.find(&["odd:thing"]).is_some());
@@ -128,11 +146,34 @@ mod tests {
         assert_eq!(domain.find(&["cpu", "numa", "cell"]).and_then(|it| it.get("cpus")), Some("0-5"));
     }
 
+    #[test]
+    fn a_limit_of_the_network_is_written_over_what_was_there_and_goes_where_none_is_promised() {
+        let traits = Traits::of(HypervisorKind::Lxc).unwrap();
+        let text = "<domain><devices><interface type='bridge'><mac address='52:54:00:00:00:01'/><bandwidth>\
+            <inbound average='1' peak='2'/><odd/></bandwidth><odd/></interface></devices></domain>";
+        let mut domain = Element::parse(text).unwrap();
+        let maxima = Maxima { vcpus: Vcpus(1), memory: Mib(64) };
+        let size = Size { network: Mbit(8), ..Size::new(Vcpus(1), Mib(64), Gib(1)) };
+        apply_size(&mut domain, &traits, size, maxima);
+        let inbound = domain.find(&["devices", "interface", "bandwidth", "inbound"]).unwrap();
+        assert_eq!((inbound.get("average"), inbound.get("peak")), (Some("1000"), None));
+        assert!(domain.find(&["devices", "interface", "bandwidth", "odd"]).is_some());
+        assert_eq!(Facts::read(&domain, &traits, false).network_mbit, 8);
+        apply_size(&mut domain, &traits, Size { network: Mbit(0), ..size }, maxima);
+        let interface = domain.find(&["devices", "interface"]).unwrap();
+        assert!(interface.find(&["bandwidth"]).is_none() && interface.find(&["odd"]).is_some());
+        for hostile in ["<inbound average='-8'/><outbound average='8'/>", "<outbound average='999'/>", "x"] {
+            let text =
+                format!("<domain><devices><interface><bandwidth>{hostile}</bandwidth></interface></devices></domain>");
+            assert_eq!(Facts::read(&Element::parse(&text).unwrap(), &traits, true).network_mbit, 0, "{hostile}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_written_is_what_is_read(vcpus in 1_u32..64, more in 0_u32..64, memory in 64_u64..100_000, up in 0_u64..100_000) {
             let (memory, up) = (memory * 2, up * 2);
-            let size = Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(1) };
+            let size = Size::new(Vcpus(vcpus), Mib(memory), Gib(1));
             let maxima = Maxima { vcpus: Vcpus(vcpus + more), memory: Mib(memory + up) };
             for kind in [HypervisorKind::Qemu, HypervisorKind::Lxc] {
                 let traits = Traits::of(kind).unwrap();

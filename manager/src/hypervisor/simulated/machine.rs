@@ -153,7 +153,7 @@ impl Machine {
 
     fn sample_of(&self, vm: VmId, domain: &Domain, now: UnixMillis) -> DomainSample {
         let none = Configuration {
-            size: Size { vcpus: grid::Vcpus(0), memory: Mib(0), disk: Gib(0) },
+            size: Size::new(grid::Vcpus(0), Mib(0), Gib(0)),
             maxima: Maxima { vcpus: grid::Vcpus(0), memory: Mib(0) },
         };
         let configuration = domain.live.or(domain.persistent).unwrap_or(none);

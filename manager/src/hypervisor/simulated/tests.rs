@@ -2,10 +2,10 @@
 
 use super::*;
 use crate::hypervisor::{Definition, Destination, Hypervisor, HypervisorError};
-use grid::node::{Administration, NodeSettings, Overcommit};
+use grid::node::{Administration, NodeSettings};
 use grid::sample::DomainState;
 use grid::vm::Maxima;
-use grid::{Gib, HypervisorKind, Mib, Resources, Size, Vcpus};
+use grid::{Gib, HypervisorKind, Mib, Size, Vcpus};
 use std::net::Ipv4Addr;
 
 fn node(name: &str, kind: HypervisorKind) -> Node {
@@ -15,14 +15,14 @@ fn node(name: &str, kind: HypervisorKind) -> Node {
         kind,
         region: "north".into(),
         uri: format!("simulated:///{name}"),
-        settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+        settings: NodeSettings::default(),
         administration: Administration::Open,
         failure_domain: None,
     }
 }
 
 fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
+    Size::new(Vcpus(vcpus), Mib(memory), Gib(disk))
 }
 
 fn definition(size: Size) -> Definition {

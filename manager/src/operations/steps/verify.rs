@@ -69,5 +69,8 @@ fn told(size: Option<Size>) -> String {
 /// Whether two sizes are the same, as far as a hypervisor tells memory exactly.
 pub(in crate::operations) fn is_same(told: Size, wanted: Size) -> bool {
     let apart = told.memory.0.abs_diff(wanted.memory.0);
-    told.vcpus == wanted.vcpus && told.disk == wanted.disk && apart < Size::MEMORY_STEP.0
+    told.vcpus == wanted.vcpus
+        && told.disk == wanted.disk
+        && told.network == wanted.network
+        && apart < Size::MEMORY_STEP.0
 }

@@ -11,7 +11,7 @@ use grid::{Mib, Size, VmId};
 const KILLED: Size = size_of(1, 64, 1);
 
 const fn size_of(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size { vcpus: grid::Vcpus(vcpus), memory: Mib(memory), disk: grid::Gib(disk) }
+    Size::new(grid::Vcpus(vcpus), Mib(memory), grid::Gib(disk))
 }
 
 /// The guest dies with less memory than this, wherever it runs.

@@ -21,7 +21,7 @@ const RESIZES: [(PlanKind, &str, bool, Size); 5] = [
 ];
 
 const fn size_of(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size { vcpus: grid::Vcpus(vcpus), memory: grid::Mib(memory), disk: grid::Gib(disk) }
+    Size::new(grid::Vcpus(vcpus), grid::Mib(memory), grid::Gib(disk))
 }
 
 /// Tries a resize with these orders; answers the VM and how it ended.
@@ -39,8 +39,7 @@ async fn tried(rig: &Rig, (kind, node, full, to): (PlanKind, &str, bool, Size), 
 
 async fn clear(rig: &Rig, vm: VmId, node: &str) {
     rig.succeeded(rig.manager.vm_delete(&rig.customer, vm, &vm.to_string()).await.unwrap()).await;
-    let settings =
-        grid::node::NodeSettings { reserve: grid::Resources::ZERO, overcommit: grid::node::Overcommit::default() };
+    let settings = grid::node::NodeSettings::default();
     rig.manager.node_settings_set(&rig.admin, node, settings).await.unwrap();
 }
 

@@ -115,7 +115,7 @@ async fn a_stopped_vm_is_resized_and_moved_without_being_started() {
 async fn memory_shrinks_live_and_the_room_is_free_again() {
     let rig = Rig::new().await;
     let vm = rig.vm_on("qemu-a").await;
-    let committed = || rig.manager.map().get(rig.id("qemu-a")).unwrap().committed_to(vm).memory_mib;
+    let committed = || rig.manager.map().get(rig.id("qemu-a")).unwrap().committed_to(vm).memory_mib();
     let before = committed();
     rig.succeeded(rig.resize(vm, size(1, 512, 1)).await).await;
     rig.until("more is committed", || committed() > before).await;

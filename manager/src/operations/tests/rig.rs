@@ -14,19 +14,19 @@ use crate::utility::{ImageLibrary, MemoryKeys, UtilityHub};
 use crate::vms::{Agreement, DeployRequest};
 use crate::{Manager, ManagerOptions, NetworkOptions, Pace, UtilityOptions, simulation};
 use grid::map::{Condition, Freshness};
-use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationState};
 use grid::plan::{Plan, PlanAnswer};
 use grid::vm::{Vm, VmState};
-use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resources, Size, TenantId, UserId, Vcpus, VmId};
+use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resource, Resources, Size, TenantId, UserId, Vcpus, VmId};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-pub(crate) const TINY: Size = Size { vcpus: Vcpus(1), memory: Mib(128), disk: Gib(1) };
+pub(crate) const TINY: Size = Size::new(Vcpus(1), Mib(128), Gib(1));
 
 pub(crate) struct Rig {
     pub(crate) grid: SimulatedGrid,
@@ -43,7 +43,7 @@ pub(crate) struct Rig {
 }
 
 pub(crate) const fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
+    Size::new(Vcpus(vcpus), Mib(memory), Gib(disk))
 }
 
 fn pace() -> Pace {
@@ -202,9 +202,9 @@ impl Rig {
     /// Leaves no room for growth on a node, by keeping its memory back for the host.
     pub(crate) async fn fill(&self, node: &str, free_mib: u64) {
         let entry = self.manager.node_get(&self.admin, node).await.unwrap();
-        let reserve_mib = entry.physical.memory_mib - entry.committed.memory_mib - free_mib;
-        let reserve = Resources { memory_mib: reserve_mib, ..Resources::ZERO };
-        let settings = NodeSettings { reserve, overcommit: Overcommit::default() };
+        let reserve_mib = entry.physical.memory_mib() - entry.committed.memory_mib() - free_mib;
+        let reserve = Resources::ZERO.with(Resource::Memory, reserve_mib);
+        let settings = NodeSettings { reserve, ..NodeSettings::default() };
         self.manager.node_settings_set(&self.admin, node, settings).await.unwrap();
     }
 
@@ -305,7 +305,7 @@ fn node(name: &str, kind: HypervisorKind) -> Node {
         kind,
         region: "north".into(),
         uri: format!("simulated:///{name}"),
-        settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+        settings: NodeSettings::default(),
         administration: Administration::Open,
         failure_domain: None,
     }
@@ -322,7 +322,7 @@ fn images() -> tempfile::TempDir {
 
 async fn person(store: &dyn Store, email: &str, role: Role) -> Principal {
     let tenant = TenantId(Uuid::new_v4());
-    let quota = Quota { limit: Resources { vcpus: 24, memory_mib: 8192, disk_mib: 40 * 1024 }, vms: 8 };
+    let quota = Quota { limit: Resources::new(24, 8192, 40 * 1024).with(Resource::Network, Quota::NO_LIMIT), vms: 8 };
     store.tenant_put(tenant, email, quota).await.unwrap();
     let user = UserId(Uuid::new_v4());
     let row = NewUser { id: user, tenant, email: email.into(), password_hash: "none".into(), role };

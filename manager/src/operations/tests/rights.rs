@@ -4,9 +4,9 @@ use super::rig::{Rig, size};
 use crate::ManagerError;
 use crate::operations::trial::{Moment, Orders};
 use crate::vms::{Agreement, DeployRequest};
-use grid::node::{NodeSettings, Overcommit};
+use grid::node::NodeSettings;
 use grid::plan::{Plan, PlanAnswer, PlanKind, RefusalReason};
-use grid::{Gib, Mib, NodeId, Resources, Size, Vcpus};
+use grid::{Gib, Mib, NodeId, Resource, Resources, Size, Vcpus};
 use uuid::Uuid;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -214,8 +214,8 @@ async fn a_vm_that_is_worked_on_is_busy() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_beyond_all_measure_are_refused_and_not_an_error_of_ours() {
     let rig = Rig::new().await;
-    let reserve = Resources { memory_mib: 1 << 63, ..Resources::ZERO };
-    let settings = NodeSettings { reserve, overcommit: Overcommit::default() };
+    let reserve = Resources::ZERO.with(Resource::Memory, 1 << 63);
+    let settings = NodeSettings { reserve, ..NodeSettings::default() };
     match rig.manager.node_settings_set(&rig.admin, "qemu-a", settings).await {
         Err(ManagerError::Invalid { field: "reserve_memory_mib", message }) => {
             assert!(message.starts_with("At most"), "{message}");
@@ -257,9 +257,7 @@ async fn a_refusal_says_what_was_asked_and_what_fits_and_nodes_only_to_admins() 
         panic!("3000 MiB fit nowhere")
     };
     assert!(!refusal.nodes.is_empty());
-    for absurd in
-        [size(0, 128, 1), size(1, 0, 1), Size { vcpus: Vcpus(u32::MAX), memory: Mib(u64::MAX), disk: Gib(u64::MAX) }]
-    {
+    for absurd in [size(0, 128, 1), size(1, 0, 1), Size::new(Vcpus(u32::MAX), Mib(u64::MAX), Gib(u64::MAX))] {
         let answer = rig.manager.vm_resize_preview(&rig.customer, vm, absurd).await.unwrap();
         assert!(matches!(answer, PlanAnswer::Refused { .. }), "{answer:?}");
     }
@@ -278,7 +276,7 @@ async fn many_at_once_never_take_more_than_there_is() {
         rig.manager.node_administration_set(&rig.admin, name, grid::node::Administration::Cordoned).await.unwrap();
     }
     // Room for the utility VM and four tiny VMs.
-    let each = grid::vm::commitment(grid::HypervisorKind::Qemu, super::rig::TINY).memory_mib;
+    let each = grid::vm::commitment(grid::HypervisorKind::Qemu, super::rig::TINY).memory_mib();
     rig.fill("qemu-a", 4 * each + 1).await;
     let requests: Vec<DeployRequest> = (0..8).map(|n| Rig::request(&format!("web-{n}"), "disk-tiny")).collect();
     let deploys = requests.into_iter().map(|request| rig.manager.vm_deploy(&rig.customer, request));

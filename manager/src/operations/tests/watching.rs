@@ -152,12 +152,12 @@ async fn a_module_that_claims_more_free_than_there_is_gets_no_vm_and_is_flagged_
     rig.until("it is flagged", || !entry().flags.is_empty()).await;
     let (source, flag) = entry().flags[0].clone();
     assert_eq!((source, flag.field.as_str()), (Source::Utility, "pool.free_mib"));
-    assert_eq!(entry().available().disk_mib, 0);
+    assert_eq!(entry().available().disk_mib(), 0);
     let (vm, operation) = rig.manager.vm_deploy(&rig.customer, Rig::request("web", "disk-tiny")).await.unwrap();
     rig.succeeded(operation).await;
     assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
     rig.modules["qemu-a"].faults(|faults| faults.lie = None);
-    rig.until("it is believed again", || entry().flags.is_empty() && entry().available().disk_mib > 0).await;
+    rig.until("it is believed again", || entry().flags.is_empty() && entry().available().disk_mib() > 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,7 +196,7 @@ async fn where_no_utility_vm_runs_deployments_and_cold_moves_are_refused_for_tha
         let of_node = of_nodes.iter().find(|told| told.contains(&rig.id(node).to_string()));
         assert!(of_node.is_some_and(|told| told.contains("Utility")), "{node}: {of_nodes:?}");
     }
-    let size = Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(2) };
+    let size = Size::new(Vcpus(2), Mib(1024), Gib(2));
     let answer = rig.manager.vm_resize_preview(&rig.admin, vm, size).await.unwrap();
     let PlanAnswer::Refused { refusal } = answer else { panic!("{answer:?}") };
     assert!(format!("{:?}", refusal.nodes).contains("Utility"), "{refusal:?}");
@@ -208,7 +208,7 @@ async fn a_utility_vm_that_falls_silent_under_way_ends_the_operation_with_that_r
     let rig = Rig::new().await;
     let vm = rig.vm_on("lxc-a").await;
     rig.fill("lxc-a", 100).await;
-    let plan = rig.plan(vm, Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(2) }).await;
+    let plan = rig.plan(vm, Size::new(Vcpus(2), Mib(1024), Gib(2))).await;
     rig.modules["lxc-b"].faults(|faults| faults.silent = true);
     let operation = rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&plan)).await.unwrap();
     let (_, deployed) = rig.manager.vm_deploy(&rig.customer, Rig::request("web", "disk-tiny")).await.unwrap();

@@ -5,7 +5,7 @@ use super::super::rows::{AuditRow, SessionRow};
 use super::world::{NOW, SMALL, World, new_user};
 use grid::offer::Quota;
 use grid::vm::VmState;
-use grid::{Resources, TenantId, UnixMillis, UserId};
+use grid::{Resource, Resources, TenantId, UnixMillis, UserId};
 use uuid::Uuid;
 
 fn session(id: &str, user: Option<UserId>, expires: i64) -> SessionRow {
@@ -15,7 +15,7 @@ fn session(id: &str, user: Option<UserId>, expires: i64) -> SessionRow {
 #[tokio::test]
 async fn a_tenant_keeps_its_id_and_takes_a_new_quota() {
     let world = World::new().await;
-    let limit = Resources { vcpus: 1, memory_mib: 2, disk_mib: 3 };
+    let limit = Resources::new(1, 2, 3).with(Resource::Network, Quota::NO_LIMIT);
     world.store.tenant_put(world.tenant, "Acme", Quota { limit, vms: 4 }).await.unwrap();
     assert_eq!(world.store.tenant_quota(world.tenant).await.unwrap(), Quota { limit, vms: 4 });
     let nobody = world.store.tenant_quota(TenantId(Uuid::new_v4())).await;
@@ -25,7 +25,7 @@ async fn a_tenant_keeps_its_id_and_takes_a_new_quota() {
 #[tokio::test]
 async fn a_quota_too_large_for_the_database_is_refused() {
     let world = World::new().await;
-    let limit = Resources { vcpus: u64::MAX, ..Resources::ZERO };
+    let limit = Resources::ZERO.with(Resource::Vcpus, u64::MAX);
     let refused = world.store.tenant_put(world.tenant, "Acme", Quota { limit, vms: 1 }).await;
     assert!(matches!(refused, Err(StoreError::TooLarge(u64::MAX))), "{refused:?}");
 }

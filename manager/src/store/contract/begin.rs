@@ -4,7 +4,7 @@ use super::super::{Begun, StoreError};
 use super::world::{LARGE, MAXIMA, PLENTY, SMALL, World, room};
 use grid::operation::{OperationState, StepState};
 use grid::vm::{VmState, commitment};
-use grid::{HypervisorKind, Resources, Size, Vcpus, VmId};
+use grid::{HypervisorKind, Resource, Resources, Size, Vcpus, VmId};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -38,11 +38,12 @@ async fn room_is_usable_less_committed_reserved_and_what_is_outside() {
     let resize = world.resize(&vm, LARGE, Some(world.there), "grow");
     assert!(matches!(world.begin(&resize, PLENTY).await, Begun::Started(_)));
     let reserved = commitment(HypervisorKind::Qemu, LARGE);
-    let outside = Resources { vcpus: 1, memory_mib: 128, disk_mib: 64 };
+    let outside = Resources::new(1, 128, 64);
     for missing in [
-        Resources { vcpus: 1, ..Resources::ZERO },
-        Resources { memory_mib: 1, ..Resources::ZERO },
-        Resources { disk_mib: 1, ..Resources::ZERO },
+        Resources::ZERO.with(Resource::Vcpus, 1),
+        Resources::ZERO.with(Resource::Network, 1),
+        Resources::ZERO.with(Resource::Memory, 1),
+        Resources::ZERO.with(Resource::Disk, 1),
         Resources::ZERO,
     ] {
         let vm = grid::vm::Vm { node: world.there, ..world.vm("second") };

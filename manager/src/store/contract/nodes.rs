@@ -7,15 +7,16 @@ use super::world::{NOW, SMALL, World, node};
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::offer::Offer;
 use grid::relocation::RelocationKind;
-use grid::{HypervisorKind, NodeId, Resources, Size, UnixMillis, Vcpus};
+use grid::{HypervisorKind, NodeId, Resource, Resources, Size, UnixMillis, Vcpus};
 use uuid::Uuid;
 
 #[tokio::test]
 async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
     let world = World::new().await;
     let settings = NodeSettings {
-        reserve: Resources { vcpus: 1, memory_mib: 512, disk_mib: 1024 },
-        overcommit: Overcommit { vcpus_permille: 2000, memory_permille: 900, disk_permille: 1000 },
+        reserve: Resources::new(1, 512, 1024),
+        overcommit: Overcommit::default().with(Resource::Vcpus, 2000).with(Resource::Memory, 900),
+        network_mbit: 2_500,
     };
     world.store.node_settings_set(world.here, settings).await.unwrap();
     world.store.node_administration_set(world.here, Administration::Draining).await.unwrap();

@@ -6,7 +6,7 @@ use super::world::{PLENTY, SMALL, World, room};
 use futures::future::join_all;
 use grid::operation::OperationState;
 use grid::vm::{VmState, commitment};
-use grid::{HypervisorKind, Resources};
+use grid::{HypervisorKind, Resource, Resources};
 use std::collections::BTreeSet;
 
 const MANY: usize = 50;
@@ -30,7 +30,7 @@ async fn of_many_deploys_for_the_last_room_as_many_are_accepted_as_fit() {
     let one = commitment(HypervisorKind::Qemu, SMALL);
     let room_for = 7;
     let usable = (0..room_for).fold(Resources::ZERO, |sum, _| sum.plus(one));
-    let usable = usable.plus(Resources { memory_mib: one.memory_mib - 1, ..one });
+    let usable = usable.plus(one.with(Resource::Memory, one.memory_mib() - 1));
     let all = (0..MANY).map(|number| world.deploy(&world.vm(&format!("vm{number}")), &number.to_string())).collect();
     let begun = begin_all(&world, all, usable).await;
     assert_eq!(started(&begun), room_for);
@@ -175,7 +175,7 @@ async fn of_many_that_take_an_operation_over_only_the_last_can_end_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn callers_that_go_away_in_the_middle_leave_all_or_nothing() {
     let world = World::new().await;
-    let usable = Resources { vcpus: 40, ..PLENTY };
+    let usable = PLENTY.with(Resource::Vcpus, 40);
     for number in 0..200_u64 {
         let new = world.deploy(&world.vm(&format!("vm{number}")), &number.to_string());
         let (store, asked) = (world.store.clone(), new.reservations[0].1);

@@ -3,12 +3,15 @@
 use super::super::rows::{NewOperation, NewUser, NewVm, OperationEnd, RoomCheck};
 use super::super::{Begun, Store};
 use crate::accounts::Role;
-use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::Quota;
 use grid::operation::{OperationKind, OperationState};
 use grid::plan::{Estimate, Plan, PlanKind};
 use grid::vm::{Maxima, Vm, VmState, commitment};
-use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId};
+use grid::{
+    Gib, HypervisorKind, Mbit, Mib, NodeId, OperationId, Resource, Resources, Size, TenantId, UnixMillis, UserId,
+    Vcpus, VmId,
+};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -17,15 +20,16 @@ use uuid::Uuid;
 pub(in crate::store) const NOW: UnixMillis = UnixMillis(1_800_000_000_000);
 
 /// 2 vCPUs, 1 GiB of memory, 4 GiB of disk.
-pub(in crate::store) const SMALL: Size = Size { vcpus: Vcpus(2), memory: Mib(1024), disk: Gib(4) };
+pub(in crate::store) const SMALL: Size = Size { network: Mbit(100), ..Size::new(Vcpus(2), Mib(1024), Gib(4)) };
 
 /// 4 vCPUs, 4 GiB of memory, 8 GiB of disk.
-pub(in crate::store) const LARGE: Size = Size { vcpus: Vcpus(4), memory: Mib(4096), disk: Gib(8) };
+pub(in crate::store) const LARGE: Size = Size { network: Mbit(300), ..Size::new(Vcpus(4), Mib(4096), Gib(8)) };
 
 pub(in crate::store) const MAXIMA: Maxima = Maxima { vcpus: Vcpus(8), memory: Mib(8192) };
 
 /// Enough for anything.
-pub(in crate::store) const PLENTY: Resources = Resources { vcpus: 1000, memory_mib: 1_000_000, disk_mib: 10_000_000 };
+pub(in crate::store) const PLENTY: Resources =
+    Resources::new(1000, 1_000_000, 10_000_000).with(Resource::Network, 100_000);
 
 #[derive(Clone)]
 pub(in crate::store) struct World {
@@ -43,7 +47,7 @@ pub(in crate::store) fn node(name: &str) -> Node {
         kind: HypervisorKind::Qemu,
         region: "north".to_owned(),
         uri: format!("simulated:///{name}"),
-        settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+        settings: NodeSettings::default(),
         administration: Administration::Open,
         failure_domain: None,
     }
@@ -197,7 +201,7 @@ impl World {
     /// start that needs more room than there is.
     pub(in crate::store) async fn taken(&self, node: NodeId) -> (Resources, Resources) {
         let probe = self.deploy(&Vm { node, ..self.vm("probe") }, &Uuid::new_v4().to_string());
-        let endless = Resources { vcpus: u64::MAX, memory_mib: u64::MAX, disk_mib: u64::MAX };
+        let endless = Resources::all(u64::MAX);
         let asked = room(node, endless, endless);
         let nothing_taken = Begun::Started(probe.id);
         let reserved = self.reserved(node).await;

@@ -1,6 +1,6 @@
 //! Tenants, users, sessions and audit in SQLite.
 
-use super::columns::{Columns, role_word, stored_resources};
+use super::columns::{Columns, bind_resources, each_resource, for_each_resource, role_word};
 use super::{SqliteStore, begin, constraint, database};
 use crate::store::rows::{AuditRow, NewUser, SessionRow, UserRow};
 use crate::store::{AccountStore, StoreError};
@@ -11,25 +11,27 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 /// What the tenant's VMs take of its quota, with what its running operations add. A VM whose deployment failed takes
 /// only its place among the number of VMs.
-const TENANT_USAGE: &str = "
-    SELECT COALESCE(SUM(vcpus), 0) AS vcpus, COALESCE(SUM(memory_mib), 0) AS memory_mib,
-           COALESCE(SUM(disk_mib), 0) AS disk_mib, COALESCE(SUM(vms), 0) AS vms
+const TENANT_USAGE: &str = concat!(
+    "SELECT ",
+    each_resource!("COALESCE(SUM(", "), 0) AS ", ""),
+    ", (SELECT COUNT(*) FROM vm WHERE tenant = ?1) AS vms
     FROM (
-        SELECT SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, SUM(disk_gib) * 1024 AS disk_mib, 0 AS vms
+        SELECT SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, SUM(disk_gib) * 1024 AS disk_mib,
+               SUM(network_mbit) AS network_mbit
         FROM vm WHERE tenant = ?1 AND state <> 'failed'
         UNION ALL
-        SELECT 0, 0, 0, COUNT(*) FROM vm WHERE tenant = ?1
-        UNION ALL
-        SELECT SUM(quota_vcpus), SUM(quota_memory_mib), SUM(quota_disk_mib), 0
-        FROM operation WHERE tenant = ?1 AND ended_ms IS NULL
-    )";
+        SELECT ",
+    each_resource!("SUM(quota_", ")"),
+    " FROM operation WHERE tenant = ?1 AND ended_ms IS NULL
+    )"
+);
 
 const USER_BY_EMAIL: &str = "SELECT id, tenant, email, password_hash, role FROM user_account WHERE email = ?";
 
 const USER_BY_ID: &str = "SELECT id, tenant, email, password_hash, role FROM user_account WHERE id = ?";
 
 pub(super) async fn quota(connection: &mut SqliteConnection, tenant: &str) -> Result<Quota, StoreError> {
-    let row = sqlx::query("SELECT quota_vcpus, quota_memory_mib, quota_disk_mib, quota_vms FROM tenant WHERE id = ?")
+    let row = sqlx::query(concat!("SELECT ", each_resource!("quota_", ""), ", quota_vms FROM tenant WHERE id = ?"))
         .bind(tenant)
         .fetch_optional(connection)
         .await
@@ -73,23 +75,16 @@ fn user(row: &SqliteRow) -> Result<UserRow, StoreError> {
 #[async_trait]
 impl AccountStore for SqliteStore {
     async fn tenant_put(&self, tenant: TenantId, name: &str, quota: Quota) -> Result<(), StoreError> {
-        let [vcpus, memory, disk] = stored_resources(quota.limit)?;
-        sqlx::query(
-            "INSERT INTO tenant (id, name, quota_vcpus, quota_memory_mib, quota_disk_mib, quota_vms)
-             VALUES (?, ?, ?, ?, ?, ?)
-             ON CONFLICT (id) DO UPDATE SET
-                quota_vcpus = excluded.quota_vcpus, quota_memory_mib = excluded.quota_memory_mib,
-                quota_disk_mib = excluded.quota_disk_mib, quota_vms = excluded.quota_vms",
-        )
-        .bind(tenant.to_string())
-        .bind(name)
-        .bind(vcpus)
-        .bind(memory)
-        .bind(disk)
-        .bind(i64::from(quota.vms))
-        .execute(&mut *self.writer.lock().await)
-        .await
-        .map_err(database)?;
+        let statement = sqlx::query(concat!(
+            "INSERT INTO tenant (id, name, quota_vms, ",
+            each_resource!("quota_", ""),
+            ") VALUES (?, ?, ?",
+            for_each_resource!(", ?"),
+            ") ON CONFLICT (id) DO UPDATE SET quota_vms = excluded.quota_vms, ",
+            each_resource!("quota_", " = excluded.quota_", "")
+        ));
+        let statement = statement.bind(tenant.to_string()).bind(name).bind(i64::from(quota.vms));
+        bind_resources(statement, quota.limit)?.execute(&mut *self.writer.lock().await).await.map_err(database)?;
         Ok(())
     }
 

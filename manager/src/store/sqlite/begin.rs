@@ -1,7 +1,7 @@
 //! Accepting an operation: what decides whether there is room, and holds it, inside one transaction (see `line.rs`).
 
 use super::accounts::{quota, usage};
-use super::columns::{Columns, stored_resources};
+use super::columns::{Columns, bind_resources, each_resource, for_each_resource};
 use super::holding::Holding;
 use super::{constraint, database, relocations, vms};
 use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
@@ -129,17 +129,19 @@ async fn name_taken(tx: &mut SqliteConnection, vm: &Vm) -> Result<bool, StoreErr
 
 /// What the node still has: usable, less what VMs commit, what operations reserve, and what is held outside.
 pub(super) async fn available(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<Resources, StoreError> {
-    let row = sqlx::query(
-        "SELECT COALESCE(SUM(vcpus), 0) AS vcpus, COALESCE(SUM(memory_mib), 0) AS memory_mib,
-                COALESCE(SUM(disk_mib), 0) AS disk_mib
-         FROM (
-            SELECT SUM(committed_vcpus) AS vcpus, SUM(committed_memory_mib) AS memory_mib,
-                   SUM(committed_disk_mib) AS disk_mib
-            FROM vm WHERE node = ?1
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        each_resource!("COALESCE(SUM(", "), 0) AS ", ""),
+        " FROM (
+            SELECT ",
+        each_resource!("SUM(committed_", ") AS ", ""),
+        " FROM vm WHERE node = ?1
             UNION ALL
-            SELECT SUM(vcpus), SUM(memory_mib), SUM(disk_mib) FROM reservation WHERE node = ?1
+            SELECT ",
+        each_resource!("SUM(", ")"),
+        " FROM reservation WHERE node = ?1
          )",
-    )
+    ))
     .bind(check.node.to_string())
     .fetch_one(tx)
     .await
@@ -152,19 +154,13 @@ pub(super) async fn grant(tx: &mut SqliteConnection, check: &RoomCheck) -> Resul
     let usable = check.usable.minus(check.outside);
     let given =
         |resource| (check.asked.get(resource) > 0).then(|| i64::try_from(usable.get(resource)).unwrap_or(i64::MAX));
-    sqlx::query(
-        "UPDATE node SET granted_vcpus = COALESCE(?, granted_vcpus),
-                         granted_memory_mib = COALESCE(?, granted_memory_mib),
-                         granted_disk_mib = COALESCE(?, granted_disk_mib)
-         WHERE id = ?",
-    )
-    .bind(given(Resource::Vcpus))
-    .bind(given(Resource::Memory))
-    .bind(given(Resource::Disk))
-    .bind(check.node.to_string())
-    .execute(tx)
-    .await
-    .map_err(database)?;
+    let granted = sqlx::query(concat!(
+        "UPDATE node SET ",
+        each_resource!("granted_", " = COALESCE(?, granted_", ")"),
+        " WHERE id = ?"
+    ));
+    let granted = Resource::ALL.into_iter().fold(granted, |statement, resource| statement.bind(given(resource)));
+    granted.bind(check.node.to_string()).execute(tx).await.map_err(database)?;
     Ok(())
 }
 
@@ -219,12 +215,14 @@ async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -
     let body = serde_json::to_string(&new.kind).map_err(|error| StoreError::Corrupt(error.to_string()))?;
     let (source, destination) = places(&new.kind, vm);
     let charged = if new.deploy.is_some() { Resources::ZERO } else { new.quota_delta };
-    let [vcpus, memory, disk] = stored_resources(charged)?;
-    sqlx::query(
+    let statement = sqlx::query(concat!(
         "INSERT INTO operation (id, kind, body, vm, tenant, actor, idempotency_key, source, destination, state, epoch,
-                                created_ms, called_ms, quota_vcpus, quota_memory_mib, quota_disk_mib, relocation)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?, ?, ?, ?)",
-    )
+                                created_ms, called_ms, relocation, ",
+        each_resource!("quota_", ""),
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?",
+        for_each_resource!(", ?"),
+        ")",
+    ))
     .bind(&id)
     .bind(new.kind.as_str())
     .bind(body)
@@ -236,13 +234,11 @@ async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -
     .bind(destination.map(|node| node.to_string()))
     .bind(OperationState::Pending.as_str())
     .bind(new.now.0)
-    .bind(vcpus)
-    .bind(memory)
-    .bind(disk)
-    .bind(new.relocation.map(|relocation| relocation.to_string()))
-    .execute(&mut *tx)
-    .await
-    .map_err(constraint("the operation's id is taken, or its tenant, actor or a node is not there"))?;
+    .bind(new.relocation.map(|relocation| relocation.to_string()));
+    bind_resources(statement, charged)?
+        .execute(&mut *tx)
+        .await
+        .map_err(constraint("the operation's id is taken, or its tenant, actor or a node is not there"))?;
     write_steps(tx, &id, &new.steps).await?;
     if new.kind.waits_for_room() {
         relocations::insert(tx, &room_maker(new)).await?;

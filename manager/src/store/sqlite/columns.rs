@@ -2,13 +2,14 @@
 
 use crate::accounts::Role;
 use crate::store::StoreError;
-use grid::node::Administration;
+use grid::node::{Administration, Overcommit};
 use grid::operation::{OperationState, StepState};
 use grid::relocation::RelocationState;
 use grid::vm::VmState;
-use grid::{Gib, Mib, Resources, Size, UnixMillis, Vcpus};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
+use grid::{Gib, Mbit, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
+use sqlx::query::Query;
+use sqlx::sqlite::{SqliteArguments, SqliteRow};
+use sqlx::{Row, Sqlite};
 use std::fmt::Display;
 use std::str::FromStr;
 
@@ -17,9 +18,55 @@ pub(super) fn stored(amount: u64) -> Result<i64, StoreError> {
     i64::try_from(amount).map_err(|_| StoreError::TooLarge(amount))
 }
 
-/// The three amounts of [`Resources`] as the database holds them.
-pub(super) fn stored_resources(resources: Resources) -> Result<[i64; 3], StoreError> {
-    Ok([stored(resources.vcpus)?, stored(resources.memory_mib)?, stored(resources.disk_mib)?])
+/// A statement, and what it is asked with.
+pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
+
+/// Text for the columns of all resources, in the order of [`Resource::ALL`], which [`bind_resources`] follows: what stands
+/// before and behind each name; or before, between and behind, where it is named twice.
+macro_rules! each_resource {
+    ($before:literal, $after:literal) => {
+        each_resource!(@once $before, $after, "vcpus", "memory_mib", "disk_mib", "network_mbit")
+    };
+    ($before:literal, $between:literal, $after:literal) => {
+        each_resource!(@twice $before, $between, $after, "vcpus", "memory_mib", "disk_mib", "network_mbit")
+    };
+    (@once $before:literal, $after:literal, $first:literal $(, $next:literal)*) => {
+        concat!($before, $first, $after $(, ", ", $before, $next, $after)*)
+    };
+    (@twice $before:literal, $between:literal, $after:literal, $first:literal $(, $next:literal)*) => {
+        concat!($before, $first, $between, $first, $after $(, ", ", $before, $next, $between, $next, $after)*)
+    };
+}
+pub(super) use each_resource;
+
+/// The same text for each resource, as `, ?` for the places of values.
+macro_rules! for_each_resource {
+    ($text:literal) => {
+        concat!($text, $text, $text, $text)
+    };
+}
+pub(super) use for_each_resource;
+
+/// The columns of how many times over each resource is sold, in the same order, and what stands behind each.
+macro_rules! ratios {
+    ($after:literal) => {
+        concat!(
+            "vcpus_permille",
+            $after,
+            ", memory_permille",
+            $after,
+            ", disk_permille",
+            $after,
+            ", network_permille",
+            $after
+        )
+    };
+}
+pub(super) use ratios;
+
+/// Binds the amount of each resource, in the order of [`Resource::ALL`].
+pub(super) fn bind_resources(statement: Statement<'_>, amounts: Resources) -> Result<Statement<'_>, StoreError> {
+    amounts.values().into_iter().try_fold(statement, |statement, amount| Ok(statement.bind(stored(amount)?)))
 }
 
 fn corrupt(column: &str, what: impl Display) -> StoreError {
@@ -75,22 +122,29 @@ impl Columns<'_> {
         text.map(|text| text.parse().map_err(|error| corrupt(column, error))).transpose()
     }
 
-    /// The columns `vcpus`, `memory_mib` and `disk_mib` with this prefix.
+    /// The columns of all resources, with this prefix.
     pub(super) fn resources(&self, prefix: &str) -> Result<Resources, StoreError> {
-        Ok(Resources {
-            vcpus: self.amount(&format!("{prefix}vcpus"))?,
-            memory_mib: self.amount(&format!("{prefix}memory_mib"))?,
-            disk_mib: self.amount(&format!("{prefix}disk_mib"))?,
-        })
+        let mut amounts = Resources::ZERO;
+        for resource in Resource::ALL {
+            amounts.set(resource, self.amount(&format!("{prefix}{}", resource.field()))?);
+        }
+        Ok(amounts)
     }
 
-    /// The columns `vcpus`, `memory_mib` and `disk_gib`.
+    /// The columns of [`ratios`].
+    pub(super) fn overcommit(&self) -> Result<Overcommit, StoreError> {
+        let mut overcommit = Overcommit::default();
+        for resource in Resource::ALL {
+            let word = resource.overcommit_field().trim_start_matches("overcommit_");
+            overcommit.0.set(resource, self.count(&format!("{word}_permille"))?);
+        }
+        Ok(overcommit)
+    }
+
+    /// The columns `vcpus`, `memory_mib`, `disk_gib` and `network_mbit`.
     pub(super) fn size(&self) -> Result<Size, StoreError> {
-        Ok(Size {
-            vcpus: Vcpus(self.count("vcpus")?),
-            memory: Mib(self.amount("memory_mib")?),
-            disk: Gib(self.amount("disk_gib")?),
-        })
+        let (vcpus, memory, disk) = (self.count("vcpus")?, self.amount("memory_mib")?, self.amount("disk_gib")?);
+        Ok(Size { network: Mbit(self.amount("network_mbit")?), ..Size::new(Vcpus(vcpus), Mib(memory), Gib(disk)) })
     }
 
     pub(super) fn vm_state(&self, column: &str) -> Result<VmState, StoreError> {
@@ -137,5 +191,18 @@ pub(super) const fn role_word(role: Role) -> &'static str {
     match role {
         Role::Customer => "customer",
         Role::Admin => "admin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_columns_of_resources_are_named_as_these_are_and_in_their_order() {
+        let named = Resource::ALL.map(|resource| format!("sum_{} AS it", resource.field())).join(", ");
+        assert_eq!(each_resource!("sum_", " AS it"), named);
+        let named = Resource::ALL.map(|it| format!("{} = excluded.{}", it.field(), it.field())).join(", ");
+        assert_eq!(each_resource!("", " = excluded.", ""), named);
     }
 }

@@ -1,7 +1,7 @@
 //! Ending an operation, and why a write to one is refused.
 
 use super::accounts::audit;
-use super::columns::{Columns, stored};
+use super::columns::{Columns, each_resource, stored};
 use super::{database, vms};
 use crate::store::StoreError;
 use crate::store::rows::{AuditRow, OperationEnd};
@@ -29,12 +29,13 @@ pub(super) async fn end_operation(
     epoch: i64,
     end: &OperationEnd,
 ) -> Result<(), StoreError> {
-    let row = sqlx::query(
+    let row = sqlx::query(concat!(
         "UPDATE operation SET state = ?, reason = ?, detail = ?, downtime_ms = ?, called_ms = ?, ended_ms = ?,
-                              waiting_ms = NULL, quota_vcpus = 0, quota_memory_mib = 0, quota_disk_mib = 0
-         WHERE id = ? AND epoch = ? AND ended_ms IS NULL
+                              waiting_ms = NULL, ",
+        each_resource!("quota_", " = 0"),
+        " WHERE id = ? AND epoch = ? AND ended_ms IS NULL
          RETURNING kind, vm, tenant, actor",
-    )
+    ))
     .bind(end.state.as_str())
     .bind(&end.reason)
     .bind(&end.detail)

@@ -1,6 +1,6 @@
 //! What a working operation holds for its VM: room on nodes, and the tenant's quota.
 
-use super::columns::{Columns, stored_resources};
+use super::columns::{Columns, bind_resources, each_resource, for_each_resource};
 use super::{constraint, database};
 use crate::store::StoreError;
 use grid::{NodeId, Resources, VmId};
@@ -14,13 +14,9 @@ pub(super) struct Holding {
 
 /// The operation that works on the VM now.
 pub(super) async fn holding_of(connection: &mut SqliteConnection, vm: VmId) -> Result<Option<Holding>, StoreError> {
-    let row = sqlx::query(
-        "SELECT id, quota_vcpus, quota_memory_mib, quota_disk_mib FROM operation WHERE vm = ? AND ended_ms IS NULL",
-    )
-    .bind(vm.to_string())
-    .fetch_optional(connection)
-    .await
-    .map_err(database)?;
+    const WORKING: &str =
+        concat!("SELECT id, ", each_resource!("quota_", ""), " FROM operation WHERE vm = ? AND ended_ms IS NULL");
+    let row = sqlx::query(WORKING).bind(vm.to_string()).fetch_optional(connection).await.map_err(database)?;
     row.map(|row| {
         let columns = Columns(&row);
         Ok(Holding { operation: columns.text("id")?, quota: columns.resources("quota_")? })
@@ -31,7 +27,7 @@ pub(super) async fn holding_of(connection: &mut SqliteConnection, vm: VmId) -> R
 impl Holding {
     /// What it reserves on a node.
     pub(super) async fn on(&self, connection: &mut SqliteConnection, node: NodeId) -> Result<Resources, StoreError> {
-        let row = sqlx::query("SELECT vcpus, memory_mib, disk_mib FROM reservation WHERE node = ? AND operation = ?")
+        let row = sqlx::query("SELECT * FROM reservation WHERE node = ? AND operation = ?")
             .bind(node.to_string())
             .bind(&self.operation)
             .fetch_optional(connection)
@@ -56,34 +52,26 @@ impl Holding {
                 .map_err(database)?;
             return Ok(());
         }
-        let [vcpus, memory, disk] = stored_resources(amount)?;
-        sqlx::query(
-            "INSERT INTO reservation (node, operation, vcpus, memory_mib, disk_mib) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT (node, operation) DO UPDATE SET
-                vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_mib = excluded.disk_mib",
-        )
-        .bind(node.to_string())
-        .bind(&self.operation)
-        .bind(vcpus)
-        .bind(memory)
-        .bind(disk)
-        .execute(connection)
-        .await
-        .map_err(constraint("the node is not there, or the amount is out of bounds"))?;
+        let statement = sqlx::query(concat!(
+            "INSERT INTO reservation (node, operation, ",
+            each_resource!("", ""),
+            ") VALUES (?, ?",
+            for_each_resource!(", ?"),
+            ") ON CONFLICT (node, operation) DO UPDATE SET ",
+            each_resource!("", " = excluded.", "")
+        ));
+        bind_resources(statement.bind(node.to_string()).bind(&self.operation), amount)?
+            .execute(connection)
+            .await
+            .map_err(constraint("the node is not there, or the amount is out of bounds"))?;
         Ok(())
     }
 
     /// Holds this much of the tenant's quota from now on.
     pub(super) async fn charge(&self, connection: &mut SqliteConnection, amount: Resources) -> Result<(), StoreError> {
-        let [vcpus, memory, disk] = stored_resources(amount)?;
-        sqlx::query("UPDATE operation SET quota_vcpus = ?, quota_memory_mib = ?, quota_disk_mib = ? WHERE id = ?")
-            .bind(vcpus)
-            .bind(memory)
-            .bind(disk)
-            .bind(&self.operation)
-            .execute(connection)
-            .await
-            .map_err(database)?;
+        let statement =
+            sqlx::query(concat!("UPDATE operation SET ", each_resource!("quota_", " = ?"), " WHERE id = ?"));
+        bind_resources(statement, amount)?.bind(&self.operation).execute(connection).await.map_err(database)?;
         Ok(())
     }
 }

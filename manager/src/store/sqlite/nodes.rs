@@ -1,14 +1,16 @@
 //! Nodes, offers and the keys of utility modules in SQLite.
 
 use super::accounts::audit;
-use super::columns::{Columns, administration_word, stored, stored_resources};
+use super::columns::{
+    Columns, Statement, administration_word, bind_resources, each_resource, for_each_resource, ratios, stored,
+};
 use super::{SqliteStore, begin, constraint, database, met};
 use crate::store::rows::AuditRow;
 use crate::store::{NodeStore, StoreError};
 use async_trait::async_trait;
-use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::Offer;
-use grid::{NodeId, OperationId, Resources, UnixMillis};
+use grid::{NodeId, OperationId, Resource, Resources, UnixMillis};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 fn node(row: &SqliteRow) -> Result<Node, StoreError> {
@@ -21,15 +23,19 @@ fn node(row: &SqliteRow) -> Result<Node, StoreError> {
         uri: columns.text("uri")?,
         settings: NodeSettings {
             reserve: columns.resources("reserve_")?,
-            overcommit: Overcommit {
-                vcpus_permille: columns.count("vcpus_permille")?,
-                memory_permille: columns.count("memory_permille")?,
-                disk_permille: columns.count("disk_permille")?,
-            },
+            overcommit: columns.overcommit()?,
+            network_mbit: columns.amount("network_mbit")?,
         },
         administration: columns.administration("administration")?,
         failure_domain: columns.text_or_none("failure_domain")?,
     })
+}
+
+/// Binds what is kept back of each resource, how many times over each is sold, and what the network carries.
+fn bind_settings(statement: Statement<'_>, settings: NodeSettings) -> Result<Statement<'_>, StoreError> {
+    let statement = bind_resources(statement, settings.reserve)?;
+    let ratios = settings.overcommit.0.values().into_iter();
+    Ok(ratios.fold(statement, |it, permille| it.bind(i64::from(permille))).bind(stored(settings.network_mbit)?))
 }
 
 /// Why nothing else is decided about a fenced node.
@@ -59,32 +65,28 @@ pub(super) async fn administer(tx: &mut SqliteConnection, node: NodeId, to: Admi
 #[async_trait]
 impl NodeStore for SqliteStore {
     async fn node_put(&self, new: &Node) -> Result<Node, StoreError> {
-        let [vcpus, memory, disk] = stored_resources(new.settings.reserve)?;
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
-        sqlx::query(
-            "INSERT INTO node (id, name, kind, region, uri, reserve_vcpus, reserve_memory_mib, reserve_disk_mib,
-                               vcpus_permille, memory_permille, disk_permille, administration,
-                               failure_domain)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-             ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, region = excluded.region, uri = excluded.uri",
-        )
+        let statement = sqlx::query(concat!(
+            "INSERT INTO node (id, name, kind, region, uri, administration, failure_domain, ",
+            each_resource!("reserve_", ""),
+            ", ",
+            ratios!(""),
+            ", network_mbit) VALUES (?, ?, ?, ?, ?, ?, ?, ?",
+            for_each_resource!(", ?, ?"),
+            ") ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, region = excluded.region, uri = excluded.uri",
+        ))
         .bind(new.id.to_string())
         .bind(&new.name)
         .bind(new.kind.as_str())
         .bind(&new.region)
         .bind(&new.uri)
-        .bind(vcpus)
-        .bind(memory)
-        .bind(disk)
-        .bind(i64::from(new.settings.overcommit.vcpus_permille))
-        .bind(i64::from(new.settings.overcommit.memory_permille))
-        .bind(i64::from(new.settings.overcommit.disk_permille))
         .bind(administration_word(new.administration))
-        .bind(&new.failure_domain)
-        .execute(&mut *tx)
-        .await
-        .map_err(constraint("another node has this id"))?;
+        .bind(&new.failure_domain);
+        bind_settings(statement, new.settings)?
+            .execute(&mut *tx)
+            .await
+            .map_err(constraint("another node has this id"))?;
         let row = sqlx::query("SELECT * FROM node WHERE name = ?")
             .bind(&new.name)
             .fetch_one(&mut *tx)
@@ -105,22 +107,18 @@ impl NodeStore for SqliteStore {
     }
 
     async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError> {
-        let [vcpus, memory, disk] = stored_resources(settings.reserve)?;
-        let done = sqlx::query(
-            "UPDATE node SET reserve_vcpus = ?, reserve_memory_mib = ?, reserve_disk_mib = ?,
-                             vcpus_permille = ?, memory_permille = ?, disk_permille = ?
-             WHERE id = ?",
-        )
-        .bind(vcpus)
-        .bind(memory)
-        .bind(disk)
-        .bind(i64::from(settings.overcommit.vcpus_permille))
-        .bind(i64::from(settings.overcommit.memory_permille))
-        .bind(i64::from(settings.overcommit.disk_permille))
-        .bind(node.to_string())
-        .execute(&mut *self.writer.lock().await)
-        .await
-        .map_err(database)?;
+        let statement = sqlx::query(concat!(
+            "UPDATE node SET ",
+            each_resource!("reserve_", " = ?"),
+            ", ",
+            ratios!(" = ?"),
+            ", network_mbit = ? WHERE id = ?"
+        ));
+        let done = bind_settings(statement, settings)?
+            .bind(node.to_string())
+            .execute(&mut *self.writer.lock().await)
+            .await
+            .map_err(database)?;
         met(done.rows_affected())
     }
 
@@ -150,18 +148,17 @@ impl NodeStore for SqliteStore {
     }
 
     async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError> {
-        let rows = sqlx::query("SELECT id, granted_vcpus, granted_memory_mib, granted_disk_mib FROM node")
+        let rows = sqlx::query(concat!("SELECT id, ", each_resource!("granted_", ""), " FROM node"))
             .fetch_all(&self.readers)
             .await
             .map_err(database)?;
         let granted = |row: &SqliteRow| {
-            let amount = |column| Ok(Columns(row).amount_or_none(column)?.unwrap_or(u64::MAX));
-            let resources = Resources {
-                vcpus: amount("granted_vcpus")?,
-                memory_mib: amount("granted_memory_mib")?,
-                disk_mib: amount("granted_disk_mib")?,
-            };
-            Ok((Columns(row).parsed("id")?, resources))
+            let mut granted = Resources::ZERO;
+            for resource in Resource::ALL {
+                let column = format!("granted_{}", resource.field());
+                granted.set(resource, Columns(row).amount_or_none(&column)?.unwrap_or(u64::MAX));
+            }
+            Ok((Columns(row).parsed("id")?, granted))
         };
         rows.iter().map(granted).collect()
     }
@@ -177,7 +174,7 @@ impl NodeStore for SqliteStore {
     }
 
     async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError> {
-        sqlx::query("SELECT node, operation, vcpus, memory_mib, disk_mib FROM reservation ORDER BY node, operation")
+        sqlx::query("SELECT * FROM reservation ORDER BY node, operation")
             .fetch_all(&self.readers)
             .await
             .map_err(database)?
@@ -202,14 +199,16 @@ impl NodeStore for SqliteStore {
 
     async fn offer_put(&self, offer: &Offer) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO offer (name, vcpus, memory_mib, disk_gib) VALUES (?, ?, ?, ?)
+            "INSERT INTO offer (name, vcpus, memory_mib, disk_gib, network_mbit) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (name) DO UPDATE SET
-                vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib",
+                vcpus = excluded.vcpus, memory_mib = excluded.memory_mib, disk_gib = excluded.disk_gib,
+                network_mbit = excluded.network_mbit",
         )
         .bind(&offer.name)
         .bind(i64::from(offer.size.vcpus.0))
         .bind(stored(offer.size.memory.0)?)
         .bind(stored(offer.size.disk.0)?)
+        .bind(stored(offer.size.network.0)?)
         .execute(&mut *self.writer.lock().await)
         .await
         .map_err(constraint("the offer's size is out of bounds"))?;
@@ -217,7 +216,7 @@ impl NodeStore for SqliteStore {
     }
 
     async fn offer_list(&self) -> Result<Vec<Offer>, StoreError> {
-        sqlx::query("SELECT name, vcpus, memory_mib, disk_gib FROM offer ORDER BY vcpus, memory_mib, disk_gib, name")
+        sqlx::query("SELECT * FROM offer ORDER BY vcpus, memory_mib, disk_gib, network_mbit, name")
             .fetch_all(&self.readers)
             .await
             .map_err(database)?

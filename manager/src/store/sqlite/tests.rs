@@ -135,6 +135,7 @@ async fn operations_of_the_version_before_are_kept() {
     drop(SqliteStore::open(directory.path()).await.unwrap());
     let file = directory.path().join("hostgrid.db");
     change(&file, "DELETE FROM _sqlx_migrations WHERE version >= 10").await;
+    without_network(&file).await;
     for added in [
         "ALTER TABLE operation DROP COLUMN waiting_ms",
         "ALTER TABLE operation DROP COLUMN cancelled_by",
@@ -162,6 +163,7 @@ async fn a_drain_of_the_version_before_goes_on() {
     let file = directory.path().join("hostgrid.db");
     drop(SqliteStore::open(directory.path()).await.unwrap());
     written_by_hand(&file).await;
+    without_network(&file).await;
     for before in [
         "DELETE FROM _sqlx_migrations WHERE version >= 14",
         "DROP TABLE seeded",
@@ -224,7 +226,7 @@ async fn what_an_operation_that_is_over_still_reserves_is_freed() {
          SELECT id, 'here', 'qemu', 'north', 'test:', 0, 0, 0, 1000, 1000, 1000, 'open' FROM operation",
     )
     .await;
-    change(&file, "INSERT INTO reservation SELECT node.id, operation.id, 1, 1, 1 FROM node, operation").await;
+    change(&file, "INSERT INTO reservation (node, operation, vcpus, memory_mib, disk_mib) SELECT node.id, operation.id, 1, 1, 1 FROM node, operation").await;
     let store: &dyn crate::store::NodeStore = &store;
     assert_eq!(store.reservation_free_ended().await.unwrap(), 0, "it goes on, and holds what it holds");
     change(&file, "UPDATE operation SET state = 'failed', ended_ms = 1").await;
@@ -236,7 +238,12 @@ async fn what_an_operation_that_is_over_still_reserves_is_freed() {
 const ID: &str = "01890000-0000-7000-8000-000000000001";
 
 async fn written_by_hand(file: &std::path::Path) {
-    change(file, "INSERT INTO tenant VALUES ('01890000-0000-7000-8000-000000000001', 'Acme', 0, 0, 0, 0)").await;
+    change(
+        file,
+        "INSERT INTO tenant (id, name, quota_vcpus, quota_memory_mib, quota_disk_mib, quota_vms)
+         VALUES ('01890000-0000-7000-8000-000000000001', 'Acme', 0, 0, 0, 0)",
+    )
+    .await;
     change(
         file,
         "INSERT INTO user_account VALUES ('01890000-0000-7000-8000-000000000001',
@@ -251,6 +258,53 @@ async fn written_by_hand(file: &std::path::Path) {
            FROM user_account"#,
     )
     .await;
+}
+
+/// A database as it was before there was bandwidth.
+async fn without_network(file: &std::path::Path) {
+    for before in [
+        "DROP INDEX vm_commitment",
+        "DROP INDEX vm_quota",
+        "ALTER TABLE vm DROP COLUMN network_mbit",
+        "ALTER TABLE vm DROP COLUMN committed_network_mbit",
+        "ALTER TABLE offer DROP COLUMN network_mbit",
+        "ALTER TABLE tenant DROP COLUMN quota_network_mbit",
+        "ALTER TABLE reservation DROP COLUMN network_mbit",
+        "ALTER TABLE operation DROP COLUMN quota_network_mbit",
+        "ALTER TABLE node DROP COLUMN network_mbit",
+        "ALTER TABLE node DROP COLUMN reserve_network_mbit",
+        "ALTER TABLE node DROP COLUMN network_permille",
+        "ALTER TABLE node DROP COLUMN granted_network_mbit",
+        "CREATE INDEX vm_commitment ON vm (node, committed_vcpus, committed_memory_mib, committed_disk_mib)",
+        "CREATE INDEX vm_quota ON vm (tenant, state, vcpus, memory_mib, disk_gib)",
+        "DELETE FROM _sqlx_migrations WHERE version = 22",
+    ] {
+        change(file, before).await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_there_before_there_was_bandwidth_has_none_and_is_not_limited_by_it() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(SqliteStore::open(directory.path()).await.unwrap());
+    let file = directory.path().join("hostgrid.db");
+    without_network(&file).await;
+    for before in [
+        "INSERT INTO node (id, name, kind, region, uri, reserve_vcpus, reserve_memory_mib, reserve_disk_mib,
+                           vcpus_permille, memory_permille, disk_permille, administration)
+         VALUES ('01890000-0000-7000-8000-000000000001', 'a', 'qemu', 'north', 'test:', 1, 2, 3, 4000, 1, 1, 'open')",
+        "INSERT INTO offer VALUES ('small', 1, 256, 1)",
+        "INSERT INTO tenant VALUES ('01890000-0000-7000-8000-000000000001', 'Acme', 1, 2, 3, 4)",
+    ] {
+        change(&file, before).await;
+    }
+    let store = SqliteStore::open(directory.path()).await.unwrap();
+    let node = &crate::store::NodeStore::node_list(&store).await.unwrap()[0];
+    assert_eq!((node.settings.network_mbit, node.settings.reserve), (0, grid::Resources::new(1, 2, 3)));
+    assert_eq!(node.settings.overcommit.permille(grid::Resource::Network), 1000);
+    assert_eq!(crate::store::NodeStore::offer_list(&store).await.unwrap()[0].size.network, grid::Mbit(0));
+    let quota = crate::store::AccountStore::tenant_quota(&store, ID.parse().unwrap()).await.unwrap();
+    assert_eq!(quota.limit.network_mbit(), grid::offer::Quota::NO_LIMIT);
 }
 
 /// Changes a database by hand, as nobody should.

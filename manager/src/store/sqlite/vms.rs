@@ -1,6 +1,6 @@
 //! VMs in SQLite.
 
-use super::columns::{Columns, stored, stored_resources};
+use super::columns::{Columns, bind_resources, each_resource, for_each_resource, stored};
 use super::end::refusal;
 use super::holding::{Holding, holding_of};
 use super::operation_rows::with_steps;
@@ -55,7 +55,7 @@ async fn record(connection: &mut SqliteConnection, id: &str) -> Result<VmRecord,
         .map_err(database)?;
     let operation = with_steps(connection, &rows).await?.pop().map(|operation| (operation.id, operation.kind));
     let reservations = sqlx::query(
-        "SELECT node, operation, vcpus, memory_mib, disk_mib FROM reservation
+        "SELECT * FROM reservation
          WHERE operation IN (SELECT id FROM operation WHERE vm = ? AND ended_ms IS NULL)",
     )
     .bind(id)
@@ -72,13 +72,14 @@ async fn record(connection: &mut SqliteConnection, id: &str) -> Result<VmRecord,
 
 /// Records a new VM.
 pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result<(), StoreError> {
-    let [vcpus, memory, disk] = stored_resources(vm.commitment())?;
-    sqlx::query(
+    let statement = sqlx::query(concat!(
         "INSERT INTO vm (id, name, tenant, owner, node, kind, region, image, vcpus, memory_mib, disk_gib,
-                         maxima_vcpus, maxima_memory_mib, state, mac, address, keys, created_ms, generation,
-                         committed_vcpus, committed_memory_mib, committed_disk_mib)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    )
+                         network_mbit, maxima_vcpus, maxima_memory_mib, state, mac, address, keys, created_ms, generation, ",
+        each_resource!("committed_", ""),
+        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
+        for_each_resource!(", ?"),
+        ")",
+    ))
     .bind(vm.id.to_string())
     .bind(&vm.name)
     .bind(vm.tenant.to_string())
@@ -90,6 +91,7 @@ pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result
     .bind(i64::from(vm.size.vcpus.0))
     .bind(stored(vm.size.memory.0)?)
     .bind(stored(vm.size.disk.0)?)
+    .bind(stored(vm.size.network.0)?)
     .bind(i64::from(vm.maxima.vcpus.0))
     .bind(stored(vm.maxima.memory.0)?)
     .bind(vm.state.as_str())
@@ -97,39 +99,35 @@ pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result
     .bind(i64::from(vm.address.to_bits()))
     .bind(&vm.keys)
     .bind(vm.created_at.0)
-    .bind(stored(vm.generation)?)
-    .bind(vcpus)
-    .bind(memory)
-    .bind(disk)
-    .execute(connection)
-    .await
-    .map_err(constraint("the VM's id, MAC or address is taken, or its size is out of bounds"))?;
+    .bind(stored(vm.generation)?);
+    bind_resources(statement, vm.commitment())?
+        .execute(connection)
+        .await
+        .map_err(constraint("the VM's id, MAC or address is taken, or its size is out of bounds"))?;
     Ok(())
 }
 
 /// Writes what may change of a VM, and what it takes of its node; raises its generation.
 async fn update(connection: &mut SqliteConnection, vm: &Vm, committed: Resources) -> Result<(), StoreError> {
-    let [vcpus, memory, disk] = stored_resources(committed)?;
-    sqlx::query(
-        "UPDATE vm SET node = ?, vcpus = ?, memory_mib = ?, disk_gib = ?, maxima_vcpus = ?, maxima_memory_mib = ?,
-                       state = ?, generation = generation + 1,
-                       committed_vcpus = ?, committed_memory_mib = ?, committed_disk_mib = ?
-         WHERE id = ?",
-    )
+    let statement = sqlx::query(concat!(
+        "UPDATE vm SET node = ?, vcpus = ?, memory_mib = ?, disk_gib = ?, network_mbit = ?,
+                       maxima_vcpus = ?, maxima_memory_mib = ?, state = ?, generation = generation + 1, ",
+        each_resource!("committed_", " = ?"),
+        " WHERE id = ?",
+    ))
     .bind(vm.node.to_string())
     .bind(i64::from(vm.size.vcpus.0))
     .bind(stored(vm.size.memory.0)?)
     .bind(stored(vm.size.disk.0)?)
+    .bind(stored(vm.size.network.0)?)
     .bind(i64::from(vm.maxima.vcpus.0))
     .bind(stored(vm.maxima.memory.0)?)
-    .bind(vm.state.as_str())
-    .bind(vcpus)
-    .bind(memory)
-    .bind(disk)
-    .bind(vm.id.to_string())
-    .execute(connection)
-    .await
-    .map_err(constraint("the node is not there, or the size is out of bounds"))?;
+    .bind(vm.state.as_str());
+    bind_resources(statement, committed)?
+        .bind(vm.id.to_string())
+        .execute(connection)
+        .await
+        .map_err(constraint("the node is not there, or the size is out of bounds"))?;
     Ok(())
 }
 

@@ -70,7 +70,7 @@ fn vm() -> VmId {
 }
 
 fn size(disk: u64) -> Size {
-    Size { vcpus: Vcpus(1), memory: Mib(256), disk: Gib(disk) }
+    Size::new(Vcpus(1), Mib(256), Gib(disk))
 }
 
 fn image() -> Image {

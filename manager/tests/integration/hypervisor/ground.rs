@@ -1,8 +1,8 @@
 //! Where a story takes place: two nodes of one kind, simulated or real, and what a utility module would do there.
 
-use grid::node::{Administration, Node, NodeSettings, Overcommit};
+use grid::node::{Administration, Node, NodeSettings};
 use grid::vm::Maxima;
-use grid::{Gib, HypervisorKind, Mib, NodeId, Resources, Size, Vcpus, VmId};
+use grid::{Gib, HypervisorKind, Mib, NodeId, Size, Vcpus, VmId};
 use manager::hypervisor::directory::Directory;
 use manager::hypervisor::simulated::{Hardware, SimulatedGrid};
 use manager::hypervisor::{Definition, Hypervisor};
@@ -105,14 +105,14 @@ fn node(name: &str, kind: HypervisorKind, uri: &str) -> Node {
         kind,
         region: "north".into(),
         uri: uri.into(),
-        settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+        settings: NodeSettings::default(),
         administration: Administration::Open,
         failure_domain: None,
     }
 }
 
 pub(crate) fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size { vcpus: Vcpus(vcpus), memory: Mib(memory), disk: Gib(disk) }
+    Size::new(Vcpus(vcpus), Mib(memory), Gib(disk))
 }
 
 impl Ground {
@@ -276,6 +276,40 @@ impl Ground {
         let limit = line.lines().find_map(|line| line.strip_prefix("hard_limit")).unwrap_or_default();
         let kib: u64 = limit.trim_matches([' ', ':']).parse().unwrap_or(u64::MAX);
         assert!((mib..mib + 1024).contains(&(kib / 1024)), "{mib} MiB are limited by {line}");
+    }
+
+    /// The VM's interface is limited to this many kilobytes a second each way, running or by its configuration.
+    pub(crate) fn is_limited_to_kilobytes(&self, node: usize, vm: &Definition, kilobytes: u64, live: bool) {
+        let Some(lab) = &self.lab else { return };
+        let Definition { vm, mac, .. } = vm;
+        // The driver of containers answers no such question.
+        let script = match (self.nodes[node].kind.is_container(), live) {
+            (true, true) => format!("virsh -c lxc:///system dumpxml vm-{vm}"),
+            (true, false) => format!("virsh -c lxc:///system dumpxml --inactive vm-{vm}"),
+            (false, true) => format!("virsh -c qemu:///system domiftune vm-{vm} {mac} --live"),
+            (false, false) => format!("virsh -c qemu:///system domiftune vm-{vm} {mac} --config"),
+        };
+        let told = lab.inside(&self.nodes[node].name, &script);
+        for way in ["inbound.average", "outbound.average", "<inbound average=", "<outbound average="] {
+            if way.starts_with('<') != self.nodes[node].kind.is_container() {
+                continue;
+            }
+            let average = told.lines().find_map(|line| line.trim().strip_prefix(way)).unwrap_or("0");
+            assert_eq!(average.trim_matches([' ', ':', '\'', '/', '>']).parse(), Ok(kilobytes), "{way}: {told}");
+        }
+    }
+
+    /// Whether the node's kernel has what libvirt limits interfaces with: a queue, a filter and a policer.
+    pub(crate) fn can_limit_interfaces(&self, node: usize) -> bool {
+        let Some(lab) = &self.lab else { return true };
+        let script = "ip link add hgtry type veth peer name hgtried && tc qdisc add dev hgtry root handle 1: htb default 1 \
+            && tc class add dev hgtry parent 1: classid 1:1 htb rate 8mbit \
+            && tc qdisc add dev hgtry parent 1:1 handle 2: sfq perturb 10 \
+            && tc filter add dev hgtry parent 1:0 protocol all prio 1 handle 1 fw flowid 1 \
+            && tc qdisc add dev hgtry ingress \
+            && tc filter add dev hgtry parent ffff: protocol all u32 match u32 0 0 \
+                police rate 8mbit burst 64kb mtu 64kb drop flowid :1 && echo can; ip link del hgtry";
+        lab.inside(&self.nodes[node].name, &format!("({script}) 2>/dev/null; true")).contains("can")
     }
 
     /// How long the VM may stand still at the end of its live move, in milliseconds; what nobody asks of a simulated one.

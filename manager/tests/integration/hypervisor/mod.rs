@@ -48,6 +48,18 @@ async fn a_container_lives_its_life() {
     story::life(&Ground::containers().await).await;
 }
 
+#[tokio::test]
+async fn what_was_promised_of_a_simulated_network_is_in_the_configuration() {
+    story::bandwidth(&Ground::simulated(HypervisorKind::Qemu)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_promised_of_the_network_limits_the_interface() {
+    for ground in [Ground::machines().await, Ground::containers().await] {
+        story::bandwidth(&ground).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_tells_by_itself_that_a_domain_changed() {
     for ground in [Ground::machines().await, Ground::containers().await] {

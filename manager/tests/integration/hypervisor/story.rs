@@ -3,7 +3,7 @@
 use super::ground::{Ground, size};
 use grid::sample::DomainState;
 use grid::vm::Maxima;
-use grid::{Gib, Mib, Vcpus, VmId};
+use grid::{Gib, Mbit, Mib, Size, Vcpus, VmId};
 use manager::hypervisor::{Destination, HypervisorError, Observation};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -63,6 +63,35 @@ pub(crate) async fn life(ground: &Ground) {
     it.force_off(vm).await.unwrap();
     it.undefine(vm).await.unwrap();
     assert_eq!(it.observe(vm).await, Ok(None));
+    ground.clean(vm).await;
+}
+
+/// The interface is limited both ways to what was promised, and to another amount where that is written anew. Where the
+/// node's kernel can't limit interfaces, a VM that was promised bandwidth is not started without.
+pub(crate) async fn bandwidth(ground: &Ground) {
+    let it = &ground.hypervisors[0];
+    let of = |mbit| Size { network: Mbit(mbit), ..size(1, 128, 1) };
+    let wanted = ground.definition(of(16), size(1, 128, 1));
+    let vm = wanted.vm;
+    ground.prepare(0, vm, Gib(1));
+    it.define(&wanted).await.unwrap();
+    assert_eq!(seen(ground, 0, vm).await.persistent, Some(of(16)));
+    ground.is_limited_to_kilobytes(0, &wanted, 2000, false);
+    it.redefine(vm, of(0), wanted.maxima).await.unwrap();
+    assert_eq!(seen(ground, 0, vm).await.persistent, Some(of(0)));
+    ground.is_limited_to_kilobytes(0, &wanted, 0, false);
+    it.redefine(vm, of(8), wanted.maxima).await.unwrap();
+    ground.is_limited_to_kilobytes(0, &wanted, 1000, false);
+    let started = it.start(vm).await;
+    if ground.can_limit_interfaces(0) {
+        started.unwrap();
+        assert_eq!(seen(ground, 0, vm).await.live, Some(of(8)));
+        ground.is_limited_to_kilobytes(0, &wanted, 1000, true);
+        it.force_off(vm).await.unwrap();
+    } else {
+        assert!(matches!(started, Err(HypervisorError::Refused(_))), "{started:?}");
+        assert_eq!(seen(ground, 0, vm).await.live, None);
+    }
     ground.clean(vm).await;
 }
 

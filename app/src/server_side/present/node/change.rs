@@ -5,28 +5,20 @@ use crate::components::node_settings::FIELDS;
 use crate::form::{self, FormReply, Problem};
 use crate::server_side::door::{Door, refuse};
 use crate::view::node::SettingsView;
-use grid::Resources;
 use grid::node::{Administration, NodeSettings, Overcommit};
+use grid::{PerResource, Resources};
 use manager::ManagerError;
 
 /// Sets a node's settings, or says what is wrong with what was typed.
 pub async fn settings_set(door: &Door, name: &str, typed: SettingsView) -> Result<FormReply, AppError> {
     door.admin_only()?;
     let page = address(name)?;
-    let values = [
-        ("settings[reserve_vcpus]", typed.reserve_vcpus.clone()),
-        ("settings[reserve_memory_mib]", typed.reserve_memory_mib.clone()),
-        ("settings[reserve_disk_mib]", typed.reserve_disk_mib.clone()),
-        ("settings[overcommit_vcpus]", typed.overcommit_vcpus.clone()),
-        ("settings[overcommit_memory]", typed.overcommit_memory.clone()),
-        ("settings[overcommit_disk]", typed.overcommit_disk.clone()),
-        ("settings[failure_domain]", typed.failure_domain.clone()),
-    ];
+    let values: Vec<(&str, String)> = FIELDS.iter().map(|field| (*field, typed.get(bare(field)).to_owned())).collect();
     let settings = match read(&typed) {
         Ok(settings) => settings,
         Err(problems) => return door.reply_problems(problems, "node", &page, &values).await,
     };
-    let done = set(door, name, settings, typed.failure_domain.trim()).await;
+    let done = set(door, name, settings, typed.get("failure_domain").trim()).await;
     let done = done.map_err(|error| match error {
         ManagerError::Invalid { field, message } => ManagerError::Invalid { field: in_form(field), message },
         other => other,
@@ -67,29 +59,22 @@ pub(super) fn address(name: &str) -> Result<String, AppError> {
 
 fn read(typed: &SettingsView) -> Result<NodeSettings, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut amount = |field: &str, text: &str| {
-        amount(text).unwrap_or_else(|message| {
-            problems.push(Problem::of(field, message));
+    let mut amount = |field: &str| {
+        amount(typed.get(field)).unwrap_or_else(|message| {
+            problems.push(Problem::of(in_form(field), message));
             0
         })
     };
-    let reserve = Resources {
-        vcpus: amount("settings[reserve_vcpus]", &typed.reserve_vcpus),
-        memory_mib: amount("settings[reserve_memory_mib]", &typed.reserve_memory_mib),
-        disk_mib: amount("settings[reserve_disk_mib]", &typed.reserve_disk_mib),
-    };
-    let mut ratio = |field: &str, text: &str| {
-        form::ratio(text).unwrap_or_else(|message| {
-            problems.push(Problem::of(field, message));
+    let reserve = Resources::each(|resource| amount(resource.reserve_field()));
+    let network_mbit = amount("network_mbit");
+    let overcommit = Overcommit(PerResource::each(|resource| {
+        let field = resource.overcommit_field();
+        form::ratio(typed.get(field)).unwrap_or_else(|message| {
+            problems.push(Problem::of(in_form(field), message));
             0
         })
-    };
-    let overcommit = Overcommit {
-        vcpus_permille: ratio("settings[overcommit_vcpus]", &typed.overcommit_vcpus),
-        memory_permille: ratio("settings[overcommit_memory]", &typed.overcommit_memory),
-        disk_permille: ratio("settings[overcommit_disk]", &typed.overcommit_disk),
-    };
-    let settings = NodeSettings { reserve, overcommit };
+    }));
+    let settings = NodeSettings { reserve, overcommit, network_mbit };
     if problems.is_empty() {
         problems = settings.wrong().into_iter().map(|(field, message)| Problem::of(in_form(field), message)).collect();
     }
@@ -98,8 +83,12 @@ fn read(typed: &SettingsView) -> Result<NodeSettings, Vec<Problem>> {
 
 /// A setting's field as the form names it; empty, for the whole form, where it has none.
 fn in_form(field: &str) -> &'static str {
-    let named = |name: &str| name.strip_prefix("settings[").and_then(|name| name.strip_suffix(']')) == Some(field);
-    FIELDS.iter().copied().find(|name| named(name)).unwrap_or_default()
+    FIELDS.iter().copied().find(|name| bare(name) == field).unwrap_or_default()
+}
+
+/// The other way round.
+fn bare(name: &str) -> &str {
+    name.strip_prefix("settings[").and_then(|name| name.strip_suffix(']')).unwrap_or_default()
 }
 
 fn amount(text: &str) -> Result<u64, &'static str> {
@@ -114,6 +103,7 @@ fn amount(text: &str) -> Result<u64, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use grid::Resource;
 
     #[test]
     fn amounts_are_whole_numbers_in_ascii_digits() {
@@ -125,16 +115,17 @@ mod tests {
 
     #[test]
     fn what_is_beyond_all_measure_is_said_beside_its_field() {
-        let one = || "1".to_owned();
-        let typed = SettingsView {
-            reserve_vcpus: "0".to_owned(),
-            reserve_memory_mib: "9223372036854775808".to_owned(),
-            reserve_disk_mib: "0".to_owned(),
-            overcommit_vcpus: one(),
-            overcommit_memory: one(),
-            overcommit_disk: "100.001".to_owned(),
-            ..SettingsView::default()
+        let text = |resource: Resource| match resource {
+            Resource::Memory => ("9223372036854775808", "1"),
+            Resource::Disk => ("0", "100.001"),
+            Resource::Vcpus | Resource::Network => ("0", "1"),
         };
+        let both = |resource: Resource| {
+            let (reserve, ratio) = text(resource);
+            [(resource.reserve_field(), reserve.to_owned()), (resource.overcommit_field(), ratio.to_owned())]
+        };
+        let network = ("network_mbit", "1000".to_owned());
+        let typed: SettingsView = Resource::ALL.into_iter().flat_map(both).chain([network]).collect();
         let memory = Problem::of("settings[reserve_memory_mib]", "At most 2,147,483,646.");
         assert_eq!(read(&typed), Err(vec![memory, Problem::of("settings[overcommit_disk]", "From 0.001 to 100.")]));
         assert_eq!((in_form("failure_domain"), in_form("unheard")), ("settings[failure_domain]", ""));

@@ -179,7 +179,7 @@ fn utility_rows(sample: &UtilitySample) -> Vec<Row> {
 mod tests {
     use super::*;
     use grid::map::{Freshness, NodeInputs};
-    use grid::node::{Administration, Node, NodeSettings, Overcommit};
+    use grid::node::{Administration, Node, NodeSettings};
     use grid::sanitise::Problem;
     use grid::{HypervisorKind, NodeId, Resources};
     use uuid::Uuid;
@@ -191,7 +191,7 @@ mod tests {
             kind: HypervisorKind::Qemu,
             region: "north".into(),
             uri: "simulated:///a".into(),
-            settings: NodeSettings { reserve: Resources::ZERO, overcommit: Overcommit::default() },
+            settings: NodeSettings::default(),
             administration: Administration::Open,
             failure_domain: None,
         };

@@ -20,7 +20,7 @@ pub(super) fn vms(node: &MapNode, recorded: &[Vm]) -> Vec<NodeVmView> {
                 name: "utility VM".to_owned(),
                 state: if node.utility.is_some() { "heard" } else { "not heard" }.to_owned(),
                 // All that it takes: a disk of its own it has none.
-                recorded: Some(three(commitment.resources)),
+                recorded: Some(amounts::all(commitment.resources)),
                 hypervisor: utility_domain(node).map(reported),
                 utility: None,
                 differs: false,
@@ -76,21 +76,8 @@ fn deployed(node: &MapNode, id: VmId) -> Option<String> {
 }
 
 fn reported(domain: &DomainSample) -> String {
-    let amounts = Resources {
-        vcpus: domain.vcpus_current.into(),
-        memory_mib: domain.memory_current_mib,
-        disk_mib: domain.disk_capacity_mib,
-    };
-    three(amounts)
-}
-
-fn three(amounts: Resources) -> String {
-    format!(
-        "{} · {} memory · {} disk",
-        amounts::vcpus(amounts.vcpus),
-        amounts::mib(amounts.memory_mib),
-        amounts::mib(amounts.disk_mib)
-    )
+    let amounts = Resources::new(domain.vcpus_current.into(), domain.memory_current_mib, domain.disk_capacity_mib);
+    amounts::all(amounts)
 }
 
 fn differs(node: &MapNode, id: VmId) -> bool {
