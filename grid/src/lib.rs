@@ -22,13 +22,15 @@ pub mod rates;
 pub mod relocation;
 pub mod sample;
 pub mod sanitise;
+pub mod schedule;
 pub mod time;
 pub mod vm;
 pub mod what_if;
+pub mod window;
 pub mod wording;
 pub mod work;
 
 pub use amounts::{Gib, Mib, Resource, Resources, Size, Vcpus};
-pub use identity::{NodeId, OperationId, RelocationId, TenantId, UserId, VmId};
+pub use identity::{NodeId, OperationId, RelocationId, ScheduleId, TenantId, UserId, VmId};
 pub use kind::HypervisorKind;
 pub use time::UnixMillis;

@@ -8,11 +8,14 @@ mod keys;
 mod rebuild;
 mod resize;
 mod revert;
+mod schedule;
 
 pub(crate) use change::RELOCATION_KEY;
 pub use deploy::DeployRequest;
 pub use resize::{Agreement, Explained};
 pub use revert::Revert;
+pub use schedule::ScheduleRequest;
+pub(crate) use schedule::Tried;
 
 use crate::accounts::{Principal, Role};
 use crate::history::HistoryRange;

@@ -223,7 +223,7 @@ impl Relocator {
         let Some(user) = self.shared.store.user_get(relocation.actor).await? else {
             return Ok(Look::Stuck("who began it is not there any more".to_owned()));
         };
-        let principal = Principal { user: user.id, tenant: user.tenant, email: user.email, role: user.role };
+        let principal = Principal::from(user);
         let key = format!("{RELOCATION_KEY}{} move {number}", relocation.id);
         let kind = OperationKind::Resize { plan, force_off: false };
         let relocation = Some(relocation.id);

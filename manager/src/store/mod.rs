@@ -13,11 +13,12 @@ use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::relocation::{Relocation, RelocationState};
 use grid::sample::Source;
+use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
+use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait,
-    RoomCheck, SessionRow, UserRow, VmRecord,
+    RoomCheck, ScheduleEnd, SessionRow, UserRow, VmRecord,
 };
 
 /// Accounts, sessions and audit.
@@ -222,6 +223,23 @@ pub trait RelocationStore: Send + Sync {
     ) -> Result<(), StoreError>;
 }
 
+/// Resizes that were agreed to for later.
+#[async_trait]
+pub trait ScheduleStore: Send + Sync {
+    /// One transaction with this row of the audit. The same id again does nothing. [`StoreError::Conflict`] where another
+    /// waits for the VM, [`StoreError::NotFound`] where the VM isn't there.
+    async fn schedule_add(&self, new: &ScheduledResize, audit: &AuditRow) -> Result<(), StoreError>;
+    async fn schedule_get(&self, id: ScheduleId) -> Result<Option<ScheduledResize>, StoreError>;
+    /// A VM's, newest first.
+    async fn schedule_list(&self, vm: VmId, limit: u32) -> Result<Vec<ScheduledResize>, StoreError>;
+    /// Those that wait, the first that opens first.
+    async fn schedule_waiting(&self) -> Result<Vec<ScheduledResize>, StoreError>;
+    /// Why it could not be started just now; does nothing where it is over.
+    async fn schedule_note(&self, id: ScheduleId, reason: &str) -> Result<(), StoreError>;
+    /// One transaction with this row of the audit. [`StoreError::Conflict`] where it is over.
+    async fn schedule_end(&self, id: ScheduleId, end: &ScheduleEnd, audit: &AuditRow) -> Result<(), StoreError>;
+}
+
 /// What [`OperationStore::operation_begin`] answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
@@ -278,7 +296,15 @@ pub trait LeaseStore: Send + Sync {
 
 /// Everything that a database does for Hostgrid.
 pub trait Store:
-    AccountStore + NodeStore + VmStore + OperationStore + RelocationStore + HistoryStore + LeaseStore + std::fmt::Debug
+    AccountStore
+    + NodeStore
+    + VmStore
+    + OperationStore
+    + RelocationStore
+    + ScheduleStore
+    + HistoryStore
+    + LeaseStore
+    + std::fmt::Debug
 {
 }
 
@@ -288,6 +314,7 @@ impl<T> Store for T where
         + VmStore
         + OperationStore
         + RelocationStore
+        + ScheduleStore
         + HistoryStore
         + LeaseStore
         + std::fmt::Debug

@@ -8,15 +8,17 @@ use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::relocation::{Relocation, RelocationState};
 use grid::sample::Source;
+use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
+use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter,
-    OperationWait, RoomCheck, SessionRow, UserRow, VmRecord,
+    OperationWait, RoomCheck, ScheduleEnd, SessionRow, UserRow, VmRecord,
 };
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
-    AccountStore, Begun, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore, StoreError, VmStore,
+    AccountStore, Begun, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore, ScheduleStore,
+    StoreError, VmStore,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -146,6 +148,15 @@ forward!(RelocationStore {
     read relocation_operations(id: RelocationId) -> Vec<Operation>;
     commit relocation_cancel(id: RelocationId, by: UserId, audit: &AuditRow) -> ();
     commit relocation_end(id: RelocationId, state: RelocationState, reason: Option<&str>, audit: &AuditRow) -> ();
+});
+
+forward!(ScheduleStore {
+    commit schedule_add(new: &ScheduledResize, audit: &AuditRow) -> ();
+    read schedule_get(id: ScheduleId) -> Option<ScheduledResize>;
+    read schedule_list(vm: VmId, limit: u32) -> Vec<ScheduledResize>;
+    read schedule_waiting() -> Vec<ScheduledResize>;
+    commit schedule_note(id: ScheduleId, reason: &str) -> ();
+    commit schedule_end(id: ScheduleId, end: &ScheduleEnd, audit: &AuditRow) -> ();
 });
 
 forward!(OperationStore {

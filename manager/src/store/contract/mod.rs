@@ -10,6 +10,7 @@ mod nodes;
 mod operations;
 mod races;
 mod relocations;
+mod schedules;
 mod vms;
 pub(super) mod world;
 

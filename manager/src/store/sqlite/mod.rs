@@ -19,6 +19,7 @@ mod operation_rows;
 mod operations;
 mod relocations;
 mod room_made;
+mod schedules;
 mod vms;
 mod waiting;
 
