@@ -20,4 +20,5 @@ pub mod vm_delete;
 pub mod vm_new;
 pub mod vm_rebuild;
 pub mod vm_resize;
+pub mod vm_resize_later;
 pub mod vms;

@@ -2,6 +2,7 @@
 
 use super::address;
 use super::session::flash_take;
+use super::vm_resize_later::VmScheduleCancel;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::badge::VmStateBadge;
@@ -9,6 +10,7 @@ use crate::components::chart::Chart;
 use crate::components::field::{FormProblems, TickField, problems};
 use crate::components::loaded::{kept, loaded};
 use crate::components::operation_table::OperationTable;
+use crate::components::schedule::{PastSchedules, Scheduled};
 use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
 use crate::view::amounts;
@@ -54,18 +56,19 @@ pub fn VmPage() -> impl IntoView {
         LiveEvent::Vm(vm) => id.with_untracked(|id| id == vm),
         _ => true,
     });
-    let vm = Resource::new(move || (id.get(), version.get()), |(id, _)| vm_get(id));
+    let cancel = ServerAction::<VmScheduleCancel>::new();
+    let vm = Resource::new(move || (id.get(), version.get(), cancel.version().get()), |(id, ..)| vm_get(id));
     let flash = Resource::new(|| (), |()| flash_take("vm".to_owned()));
     let start = ServerAction::<VmStart>::new();
     let stop = ServerAction::<VmStop>::new();
     let force = RwSignal::new(false);
-    let reply = move || start.value().get().or_else(|| stop.value().get());
+    let reply = move || start.value().get().or_else(|| stop.value().get()).or_else(|| cancel.value().get());
     view! {
         {loaded(flash, move |flash| {
             let problems = problems(reply, flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {kept(vm, move |view| view! { <VmView view start stop force/> })}
+        {kept(vm, move |view| view! { <VmView view start stop cancel force/> })}
     }
     .into_any()
 }
@@ -75,9 +78,12 @@ fn VmView(
     view: VmPageView,
     start: ServerAction<VmStart>,
     stop: ServerAction<VmStop>,
+    cancel: ServerAction<VmScheduleCancel>,
     force: RwSignal<bool>,
 ) -> impl IntoView {
     let VmPageView { vm, charts, operations, revert, as_of, idempotency_key, .. } = view.clone();
+    let (past, waiting): (Vec<_>, Vec<_>) = view.schedules.iter().cloned().partition(|it| it.state.is_over());
+    let waiting = waiting.into_iter().map(|schedule| view! { <Scheduled schedule cancel/> }).collect_view();
     let charts = charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
     view! {
         <Title text=vm.name.clone()/>
@@ -89,6 +95,7 @@ fn VmView(
             </div>
         </div>
         {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+        {waiting}
         {vm.can_be_rebuilt().then(|| view! { <OutOfService id=vm.id.clone()/> })}
         <div class="columns">
             <VmFacts view/>
@@ -101,6 +108,7 @@ fn VmView(
         <section>
             <h2>"History"</h2>
             <div class="card card-table"><OperationTable operations/></div>
+            <PastSchedules schedules=past/>
         </section>
     }
     .into_any()

@@ -3,6 +3,7 @@
 use super::catalogue::QuotaView;
 use super::chart::ChartView;
 use super::operation::OperationLine;
+use super::schedule::ScheduleView;
 use crate::view::amounts;
 use grid::vm::VmState;
 use grid::{Resources, Size};
@@ -52,6 +53,8 @@ pub struct VmPageView {
     pub charts: Vec<ChartView>,
     pub operations: Vec<OperationLine>,
     pub revert: Option<RevertView>,
+    /// Resizes that were agreed to for later, newest first; one may wait.
+    pub schedules: Vec<ScheduleView>,
     pub idempotency_key: String,
     pub as_of: String,
 }

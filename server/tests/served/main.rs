@@ -11,6 +11,7 @@ mod pages;
 mod people;
 mod restart;
 mod rights;
+mod schedule;
 mod server;
 mod stop;
 mod story;

@@ -1,6 +1,6 @@
 //! VMs in words, and their usage as charts.
 
-use super::{catalogue, operation, time};
+use super::{catalogue, operation, schedule, time};
 use crate::AppError;
 use crate::charts::{self, Line, Unit};
 use crate::server_side::door::Door;
@@ -60,6 +60,7 @@ pub async fn page(door: &Door, id: VmId) -> Result<VmPageView, AppError> {
         charts: history(door, id).await?,
         operations: operations.iter().map(|each| operation::line(each, &name)).collect(),
         revert: back.map(revert),
+        schedules: schedule::list(door, id).await?,
         idempotency_key: catalogue::key(),
         as_of: time::moment(manager.map().as_of),
         vm: card(door, view),
