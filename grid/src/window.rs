@@ -20,6 +20,8 @@ pub enum WindowError {
     InThePast,
     #[error("It has to close after it opens.")]
     ClosesTooSoon,
+    #[error("It is over already.")]
+    Over,
     #[error("It may be open for 7 days at most.")]
     TooLong,
     #[error("It has to open within the next 90 days.")]
@@ -29,8 +31,8 @@ pub enum WindowError {
 impl Window {
     const LONGEST: i64 = 7 * DAY;
     const FURTHEST: i64 = 90 * DAY;
-    /// Who chooses the minute that it is has chosen now.
-    const ROUNDED: i64 = MINUTE;
+    /// Who chooses the minute that it is has chosen now, and takes a while to fill in the form.
+    const ROUNDED: i64 = 5 * MINUTE;
 
     /// From now on, and for a day.
     pub const fn from_now_on(now: UnixMillis) -> Self {
@@ -44,8 +46,10 @@ impl Window {
             Err(WindowError::InThePast)
         } else if opens > now.saturating_add(Self::FURTHEST) {
             Err(WindowError::TooFar)
-        } else if closes <= opens || closes <= now {
+        } else if closes <= opens {
             Err(WindowError::ClosesTooSoon)
+        } else if closes <= now {
+            Err(WindowError::Over)
         } else if closes.saturating_sub(opens) > Self::LONGEST {
             Err(WindowError::TooLong)
         } else {
@@ -67,7 +71,7 @@ impl WindowError {
     pub const fn field(self) -> &'static str {
         match self {
             Self::InThePast | Self::TooFar => "opens",
-            Self::ClosesTooSoon | Self::TooLong => "closes",
+            Self::ClosesTooSoon | Self::Over | Self::TooLong => "closes",
         }
     }
 }
@@ -84,7 +88,7 @@ mod tests {
 
     #[test]
     fn a_window_can_be_chosen_that_opens_now_or_within_ninety_days_and_is_open_for_a_week_at_most() {
-        for (opens, closes) in [(0, 1), (-59_000, 1), (DAY, 8 * DAY), (90 * DAY, 97 * DAY)] {
+        for (opens, closes) in [(0, 1), (-5 * MINUTE, 1), (DAY, 8 * DAY), (90 * DAY, 97 * DAY)] {
             assert_eq!(window(opens, closes).check(NOW), Ok(()), "{opens} {closes}");
         }
         assert_eq!(Window::from_now_on(NOW).check(NOW), Ok(()));
@@ -92,15 +96,15 @@ mod tests {
 
     #[test]
     fn every_bad_window_has_its_own_message_beside_its_field() {
-        use WindowError::{ClosesTooSoon, InThePast, TooFar, TooLong};
+        use WindowError::{ClosesTooSoon, InThePast, Over, TooFar, TooLong};
         for (opens, closes, wrong, field) in [
-            (-MINUTE - 1, DAY, InThePast, "opens"),
+            (-5 * MINUTE - 1, DAY, InThePast, "opens"),
             (i64::MIN, i64::MAX, InThePast, "opens"),
             (90 * DAY + 1, 91 * DAY, TooFar, "opens"),
             (i64::MAX, i64::MAX, TooFar, "opens"),
             (DAY, DAY, ClosesTooSoon, "closes"),
             (DAY, MINUTE, ClosesTooSoon, "closes"),
-            (-MINUTE, -1, ClosesTooSoon, "closes"),
+            (-MINUTE, -1, Over, "closes"),
             (0, 7 * DAY + 1, TooLong, "closes"),
             (0, i64::MAX, TooLong, "closes"),
         ] {

@@ -5,6 +5,7 @@
 mod change;
 mod deploy;
 mod keys;
+mod move_consent;
 mod rebuild;
 mod resize;
 mod revert;
@@ -12,6 +13,7 @@ mod schedule;
 
 pub(crate) use change::RELOCATION_KEY;
 pub use deploy::DeployRequest;
+pub use move_consent::MoveWhen;
 pub use resize::{Agreement, Explained};
 pub use revert::Revert;
 pub use schedule::ScheduleRequest;

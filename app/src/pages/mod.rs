@@ -17,6 +17,7 @@ pub mod operation;
 pub mod session;
 pub mod vm;
 pub mod vm_delete;
+pub mod vm_move;
 pub mod vm_new;
 pub mod vm_rebuild;
 pub mod vm_resize;

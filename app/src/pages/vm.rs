@@ -2,6 +2,7 @@
 
 use super::address;
 use super::session::flash_take;
+use super::vm_move::MoveSentences;
 use super::vm_resize_later::VmScheduleCancel;
 use crate::AppError;
 use crate::components::as_of::AsOf;
@@ -16,7 +17,7 @@ use crate::live::{Live, LiveEvent};
 use crate::view::amounts;
 use crate::view::operation::{OperationLine, state_word};
 use crate::view::plan::Typed;
-use crate::view::vm::{RevertView, VmCard, VmPageView};
+use crate::view::vm::{MoveAskedView, RevertView, VmCard, VmPageView};
 use grid::Resources;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -95,6 +96,7 @@ fn VmView(
             </div>
         </div>
         {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+        {view.move_asked.clone().map(|asked| view! { <MoveAsked id=vm.id.clone() asked/> })}
         {waiting}
         {vm.can_be_rebuilt().then(|| view! { <OutOfService id=vm.id.clone()/> })}
         <div class="columns">
@@ -123,6 +125,19 @@ pub fn RunningOperation(line: OperationLine) -> impl IntoView {
             <a href=format!("/operations/{}", line.id)>{line.title}</a>
             <span>{state_word(line.state).to_lowercase()}</span>
         </p>
+    }
+    .into_any()
+}
+
+/// Its server is to be emptied, and it can't be moved while it runs.
+#[component]
+fn MoveAsked(id: String, asked: MoveAskedView) -> impl IntoView {
+    let button = if asked.given.is_some() { "Change what you agreed to" } else { "Agree to a restart" };
+    view! {
+        <div class="notice notice-warning" data-move-asked="">
+            <MoveSentences asked/>
+            <a class="button" href=format!("/vms/{id}/move")>{button}</a>
+        </div>
     }
     .into_any()
 }

@@ -11,7 +11,8 @@ use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
-use grid::relocation::{Relocation, RelocationState};
+use grid::plan::Estimate;
+use grid::relocation::{MoveConsent, MoveGiven, Relocation, RelocationState};
 use grid::sample::Source;
 use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
@@ -223,6 +224,31 @@ pub trait RelocationStore: Send + Sync {
     ) -> Result<(), StoreError>;
 }
 
+/// Owners who are asked whether a drain may shut their VMs down for a move.
+#[async_trait]
+pub trait ConsentStore: Send + Sync {
+    /// Does nothing where it was asked already. [`StoreError::Conflict`] where the relocation isn't there.
+    async fn consent_ask(
+        &self,
+        relocation: RelocationId,
+        vm: VmId,
+        expected: Estimate,
+        now: UnixMillis,
+    ) -> Result<(), StoreError>;
+    /// In the place of what was agreed to before; none takes that back. One transaction with this row of the audit.
+    /// [`StoreError::Conflict`] where it was not asked, or the relocation is over or was cancelled.
+    async fn consent_set(
+        &self,
+        of: (RelocationId, VmId),
+        given: Option<&MoveGiven>,
+        audit: &AuditRow,
+    ) -> Result<(), StoreError>;
+    /// All who were asked, the first first.
+    async fn consent_list(&self, relocation: RelocationId) -> Result<Vec<MoveConsent>, StoreError>;
+    /// What is asked of this VM's owner by a relocation that goes on.
+    async fn consent_asked(&self, vm: VmId) -> Result<Option<MoveConsent>, StoreError>;
+}
+
 /// Resizes that were agreed to for later.
 #[async_trait]
 pub trait ScheduleStore: Send + Sync {
@@ -301,6 +327,7 @@ pub trait Store:
     + VmStore
     + OperationStore
     + RelocationStore
+    + ConsentStore
     + ScheduleStore
     + HistoryStore
     + LeaseStore
@@ -314,6 +341,7 @@ impl<T> Store for T where
         + VmStore
         + OperationStore
         + RelocationStore
+        + ConsentStore
         + ScheduleStore
         + HistoryStore
         + LeaseStore

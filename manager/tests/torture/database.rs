@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
-use grid::relocation::{Relocation, RelocationState};
+use grid::plan::Estimate;
+use grid::relocation::{MoveConsent, MoveGiven, Relocation, RelocationState};
 use grid::sample::Source;
 use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
@@ -17,8 +18,8 @@ use manager::store::rows::{
 };
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
-    AccountStore, Begun, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore, ScheduleStore,
-    StoreError, VmStore,
+    AccountStore, Begun, ConsentStore, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore,
+    ScheduleStore, StoreError, VmStore,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -148,6 +149,13 @@ forward!(RelocationStore {
     read relocation_operations(id: RelocationId) -> Vec<Operation>;
     commit relocation_cancel(id: RelocationId, by: UserId, audit: &AuditRow) -> ();
     commit relocation_end(id: RelocationId, state: RelocationState, reason: Option<&str>, audit: &AuditRow) -> ();
+});
+
+forward!(ConsentStore {
+    commit consent_ask(relocation: RelocationId, vm: VmId, expected: Estimate, now: UnixMillis) -> ();
+    commit consent_set(of: (RelocationId, VmId), given: Option<&MoveGiven>, audit: &AuditRow) -> ();
+    read consent_list(relocation: RelocationId) -> Vec<MoveConsent>;
+    read consent_asked(vm: VmId) -> Option<MoveConsent>;
 });
 
 forward!(ScheduleStore {

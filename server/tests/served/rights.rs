@@ -53,6 +53,9 @@ fn of_a_vm<'a>(vm: &'a str, plan: &'a str) -> Vec<(&'static str, Fields<'a>)> {
         ("vm_schedule", later("nonsense")),
         ("vm_schedule", vec![("id", vm), ("plan", "nonsense"), ("key", NOWHERE)]),
         ("vm_schedule_cancel", vec![("id", vm), ("schedule", NOWHERE)]),
+        ("vm_move_consent", vec![("id", vm), ("drain", NOWHERE), ("when", "now")]),
+        ("vm_move_consent", vec![("id", vm), ("drain", NOWHERE), ("when", "within")]),
+        ("vm_move_consent", vec![("id", vm), ("drain", NOWHERE), ("when", "nonsense")]),
     ]
 }
 

@@ -3,7 +3,7 @@
 use super::time;
 use crate::AppError;
 use crate::form::{FormReply, Problem};
-use crate::server_side::door::Door;
+use crate::server_side::door::{Door, refuse};
 use crate::view::amounts;
 use crate::view::plan::Typed;
 use crate::view::schedule::{CLOSES, Moment, OPENS, ScheduleView, TypedWindow};
@@ -12,7 +12,7 @@ use grid::schedule::{ResizeAgreed, ScheduledResize};
 use grid::window::Window;
 use grid::{UnixMillis, VmId};
 use manager::ManagerError;
-use manager::vms::ScheduleRequest;
+use manager::vms::{MoveWhen, ScheduleRequest};
 
 /// How many a VM's page tells of.
 const KEPT: u32 = 10;
@@ -89,6 +89,35 @@ pub async fn cancel(door: &Door, id: VmId, schedule: &str) -> Result<FormReply, 
     let page = format!("/vms/{id}");
     let done = door.manager.vm_schedule_cancel(&door.principal, id, schedule).await;
     door.reply(done.map(|()| page.clone()), "vm", &page, &[]).await
+}
+
+/// Consent to a move with a restart, now, within the window, or taken back.
+pub async fn move_consent(
+    door: &Door,
+    id: VmId,
+    drain: &str,
+    (when, typed): (&str, &TypedWindow),
+    force_off: bool,
+) -> Result<FormReply, AppError> {
+    let drain = door.id(drain)?;
+    let (vm_page, page) = (format!("/vms/{id}"), format!("/vms/{id}/move"));
+    let when = match when {
+        "now" => MoveWhen::Now { force_off },
+        "never" => MoveWhen::Never,
+        "within" => match window(typed) {
+            Ok(window) => MoveWhen::Within { window, force_off },
+            Err(problems) => {
+                door.pass(door.manager.vm_get(&door.principal, id).await)?;
+                return door.reply_problems(problems, "move", &page, &typed.typed()).await;
+            }
+        },
+        _ => {
+            door.pass(door.manager.vm_get(&door.principal, id).await)?;
+            return Err(refuse(AppError::BadRequest));
+        }
+    };
+    let done = door.manager.vm_move_consent(&door.principal, id, drain, when).await.map_err(in_form);
+    door.reply(done.map(|()| vm_page), "move", &page, &typed.typed()).await
 }
 
 /// What was typed as a window, or what is wrong with each field.

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod begin;
+mod consents;
 mod history;
 mod kills;
 mod lease;

@@ -8,6 +8,7 @@
 mod accounts;
 mod begin;
 mod columns;
+mod consents;
 mod end;
 mod history;
 mod holding;
