@@ -17,12 +17,12 @@ pub fn WindowFields(typed: TypedWindow, problems: Signal<Vec<Problem>>) -> impl 
     }
 }
 
-/// What stands below a time: `Some(None)` where scripts run and no time is chosen yet.
-fn hint(ahead: Option<Option<i32>>) -> String {
-    match ahead {
-        None => "In UTC.".to_owned(),
-        Some(None) => "In your time zone.".to_owned(),
-        Some(Some(ahead)) => format!("In your time zone, {} then.", zone::name(ahead)),
+/// What stands below a time; `ahead` is known where scripts run and a time is chosen.
+fn hint(with_scripts: bool, ahead: Option<i32>) -> String {
+    match (with_scripts, ahead) {
+        (false, _) => "In UTC.".to_owned(),
+        (true, None) => "In your time zone.".to_owned(),
+        (true, Some(ahead)) => format!("In your time zone, {} then.", zone::name(ahead)),
     }
 }
 
@@ -35,18 +35,19 @@ fn TimeField(
     problems: Signal<Vec<Problem>>,
 ) -> impl IntoView {
     let input = NodeRef::<leptos::html::Input>::new();
-    let ahead = RwSignal::new(None::<Option<i32>>);
+    let (with_scripts, ahead) = (RwSignal::new(false), RwSignal::new(None::<i32>));
     let look = move || {
         if let Some(input) = input.get_untracked() {
-            ahead.set(Some(zone::ahead_at(&input.value())));
+            ahead.set(zone::ahead_at(&input.value()));
         }
     };
     // A browser may have put back what was typed before the page was loaded again.
     Effect::new(move |_| {
         input.track();
+        with_scripts.set(true);
         look();
     });
-    let minutes = move || ahead.get().flatten().map(|ahead| ahead.to_string()).unwrap_or_default();
+    let minutes = move || ahead.get().map(|ahead| ahead.to_string()).unwrap_or_default();
     let is_wrong = move || !form::messages(&problems.get(), name).is_empty();
     view! {
         <div class="field" class:field-wrong=is_wrong>
@@ -63,7 +64,7 @@ fn TimeField(
                 aria-describedby=format!("{name}-hint {name}-problems")
             />
             <input type="hidden" name=zone_name value="" prop:value=minutes/>
-            <p class="field-hint" id=format!("{name}-hint")>{move || hint(ahead.get())}</p>
+            <p class="field-hint" id=format!("{name}-hint")>{move || hint(with_scripts.get(), ahead.get())}</p>
             <FieldProblems problems field=name/>
         </div>
     }
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn with_scripts_the_zone_of_the_chosen_time_is_named() {
-        assert_eq!(hint(Some(Some(120))), "In your time zone, UTC+02:00 then.");
-        assert_eq!([hint(Some(None)), hint(None)], ["In your time zone.", "In UTC."]);
+        assert_eq!(hint(true, Some(120)), "In your time zone, UTC+02:00 then.");
+        assert_eq!([hint(true, None), hint(false, None)], ["In your time zone.", "In UTC."]);
     }
 }

@@ -73,7 +73,7 @@ fn a_resize_is_scheduled_without_scripts_and_cancelled_and_one_whose_window_is_o
         std::thread::sleep(Duration::from_millis(200));
     }
     while !ada.page(&format!("/vms/{shop}/resize")).body.contains("Now: <strong>2 vCPUs") {
-        assert!(begin.elapsed() < Duration::from_secs(60), "{}", ada.page(&vm_page).body);
+        assert!(begin.elapsed() < Duration::from_mins(1), "{}", ada.page(&vm_page).body);
         std::thread::sleep(Duration::from_millis(200));
     }
 }
