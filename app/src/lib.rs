@@ -43,8 +43,14 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("vms/new") view=pages::vm_new::VmNewPage ssr=SsrMode::Async/>
                     <Route path=path!("vms/:id") view=pages::vm::VmPage ssr=SsrMode::Async/>
                     <Route path=path!("vms/:id/delete") view=pages::vm_delete::VmDeletePage ssr=SsrMode::Async/>
+                    <Route path=path!("vms/:id/move") view=pages::vm_move::VmMovePage ssr=SsrMode::Async/>
                     <Route path=path!("vms/:id/rebuild") view=pages::vm_rebuild::VmRebuildPage ssr=SsrMode::Async/>
                     <Route path=path!("vms/:id/resize") view=pages::vm_resize::VmResizePage ssr=SsrMode::Async/>
+                    <Route
+                        path=path!("vms/:id/resize/later")
+                        view=pages::vm_resize_later::VmResizeLaterPage
+                        ssr=SsrMode::Async
+                    />
                     <Route path=path!("operations/:id") view=pages::operation::OperationPage ssr=SsrMode::Async/>
                     <Route path=path!("admin") view=pages::admin::AdminPage ssr=SsrMode::Async/>
                     <Route path=path!("admin/drift") view=pages::admin_drift::AdminDriftPage ssr=SsrMode::Async/>

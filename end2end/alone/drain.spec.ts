@@ -43,3 +43,46 @@ test('a drain says which VMs it leaves, and why', async ({ admin, lab }) => {
   await admin.open(`/admin/nodes/${source}/drain`);
   await expect(admin.page.locator(`li[data-stays="${name}"]`)).toContainText(/shut down|consent/);
 });
+
+test("a container's owner agrees to a restart, and the drain moves it cold in that time and no sooner", async ({
+  admin,
+  as,
+  lab,
+}) => {
+  needsRealNodes(lab);
+  const { id, name, owner: email } = lab.vm('catalogue');
+  const source = lab.home(id);
+  const before = heartbeat(lab, id);
+  const owner = await as(email);
+  await admin.open(`/admin/nodes/${source}/drain`);
+  try {
+    await admin.button('Drain').click();
+    const line = admin.page.locator(`tr[data-consent="${name}"]`);
+    await expect(line).toContainText('Not yet', { timeout: 60_000 });
+
+    await owner.open(`/vms/${id}`);
+    const asked = owner.page.locator('[data-move-asked]');
+    await expect(asked).toContainText('is to be emptied');
+    await expect(asked).toContainText(/Expected downtime: about \d/);
+    expect(lab.home(id), 'nothing happens without consent').toBe(source);
+    await asked.getByRole('link', { name: 'Agree to a restart' }).click();
+    await expect(owner.page).toHaveURL(/\/move$/);
+    await owner.alive();
+    await owner.button('Move it now').click();
+    await expect(owner.page.locator('[data-move-agreed]')).toContainText('Agreed to');
+    await expect(line).toContainText(email);
+    await expect.poll(() => lab.whereabouts(id).includes(source), { timeout: 120_000 }).toBe(false);
+    await expect(asked).toHaveCount(0);
+    await expect.poll(() => heard(lab, id)?.boot_id, { timeout: 60_000 }).toBeTruthy();
+    const after = heartbeat(lab, id);
+    expect(after).toMatchObject({ data: before.data, mac: before.mac, address: before.address });
+    expect(after.boot_id + after.seq, 'it was started anew').not.toBe(before.boot_id + before.seq);
+    expect(lab.poolFiles(source).filter((file) => file.includes(id))).toEqual([]);
+  } finally {
+    await admin.open(`/admin/nodes/${source}/drain`);
+    if (await admin.button('Cancel').isVisible()) await admin.button('Cancel').click();
+    await admin.open(`/admin/nodes/${source}`);
+    await admin.button('Stop draining').click();
+    await expect(admin.button('Cordon')).toBeVisible();
+  }
+});

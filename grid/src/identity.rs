@@ -45,6 +45,10 @@ identity!(
     RelocationId
 );
 identity!(
+    /// A resize that was agreed to for later.
+    ScheduleId
+);
+identity!(
     /// A person who signs in.
     UserId
 );

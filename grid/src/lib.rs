@@ -24,14 +24,16 @@ pub mod resource;
 pub mod resources;
 pub mod sample;
 pub mod sanitise;
+pub mod schedule;
 pub mod time;
 pub mod vm;
 pub mod what_if;
+pub mod window;
 pub mod wording;
 pub mod work;
 
 pub use amounts::{Gib, Mbit, Mib, Size, Vcpus};
-pub use identity::{NodeId, OperationId, RelocationId, TenantId, UserId, VmId};
+pub use identity::{NodeId, OperationId, RelocationId, ScheduleId, TenantId, UserId, VmId};
 pub use kind::HypervisorKind;
 pub use resource::{Resource, Unit};
 pub use resources::{PerResource, Resources};

@@ -11,6 +11,8 @@
 //! it has its room.
 
 use crate::moves::Move;
+use crate::plan::Estimate;
+use crate::window::Window;
 use crate::{NodeId, OperationId, RelocationId, UnixMillis, UserId, VmId};
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +87,34 @@ pub struct Relocation {
     pub cancelled_by: Option<UserId>,
     pub created_at: UnixMillis,
     pub ended_at: Option<UnixMillis>,
+}
+
+/// A VM that could be moved away only by shutting it down: its owner was asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveConsent {
+    pub relocation: RelocationId,
+    pub vm: VmId,
+    pub asked_at: UnixMillis,
+    /// What the move is expected to take.
+    pub estimate: Estimate,
+    pub given: Option<MoveGiven>,
+}
+
+/// What was agreed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveGiven {
+    pub by: UserId,
+    pub at: UnixMillis,
+    pub window: Window,
+    /// Whether a guest that ignores the request to shut down may be forced off.
+    pub force_off: bool,
+}
+
+impl MoveConsent {
+    /// What allows it now.
+    pub fn agreed(&self, now: UnixMillis) -> Option<MoveGiven> {
+        self.given.filter(|given| given.window.is_open(now))
+    }
 }
 
 impl Relocation {

@@ -22,6 +22,9 @@ pub mod promises;
 mod reconciler;
 pub mod refusal_log;
 pub mod relocations;
+mod scheduler;
+#[cfg(test)]
+mod scheduler_tests;
 mod shared;
 pub mod simulation;
 pub mod store;
@@ -39,6 +42,7 @@ use grid::map::ResourceMap;
 use operations::{Chooser, Driver};
 use reconciler::{Mending, Reconciler};
 use relocations::Relocator;
+use scheduler::Scheduler;
 use shared::Shared;
 use std::sync::Arc;
 use store::StoreError;
@@ -55,6 +59,7 @@ pub struct Manager {
     driver: Driver,
     reconciler: Reconciler,
     relocator: Relocator,
+    scheduler: Scheduler,
     chooser: Arc<Chooser>,
     accounts: Arc<Accounts>,
     answers: Arc<capacity::KeptAnswers>,
@@ -93,7 +98,17 @@ impl Manager {
         let chooser = Arc::new(Chooser::default());
         let relocator =
             Relocator::new(Arc::clone(&shared), Arc::clone(&collector), driver.clone(), Arc::clone(&chooser));
-        Ok(Self { shared, collector, driver, reconciler, relocator, chooser, accounts, answers: Arc::default() })
+        Ok(Self {
+            shared,
+            collector,
+            driver,
+            reconciler,
+            relocator,
+            scheduler: Scheduler::default(),
+            chooser,
+            accounts,
+            answers: Arc::default(),
+        })
     }
 
     /// Starts collecting, and goes on with the operations that an earlier run left.
@@ -102,11 +117,13 @@ impl Manager {
         self.driver.start();
         self.reconciler.start();
         self.relocator.start();
+        self.scheduler.start(self.clone());
     }
 
     /// Stops the manager's own tasks. Operations stay where they are and go on at the next start.
     pub async fn stop(&self) {
         self.shared.hub.hang_up();
+        self.scheduler.stop().await;
         self.relocator.stop().await;
         self.reconciler.stop().await;
         self.driver.stop().await;

@@ -109,6 +109,8 @@ pub struct Pace {
     /// Between two looks at what is not as it is recorded, and at operations that nobody carries out.
     pub reconcile_every: Duration,
     pub moves: MoveLimits,
+    /// Between two looks at what is to be started at its time.
+    pub schedule_every: Duration,
     /// For how long after a resize the way back is offered.
     pub revert_window: Duration,
 }
@@ -135,6 +137,7 @@ impl Default for Pace {
             unknown: Duration::from_mins(2),
             reconcile_every: Duration::from_secs(30),
             moves: MoveLimits::default(),
+            schedule_every: Duration::from_secs(5),
             revert_window: Duration::from_hours(24),
         }
     }

@@ -5,14 +5,19 @@
 mod change;
 mod deploy;
 mod keys;
+mod move_consent;
 mod rebuild;
 mod resize;
 mod revert;
+mod schedule;
 
 pub(crate) use change::RELOCATION_KEY;
 pub use deploy::DeployRequest;
+pub use move_consent::MoveWhen;
 pub use resize::{Agreement, Explained};
 pub use revert::Revert;
+pub use schedule::ScheduleRequest;
+pub(crate) use schedule::Tried;
 
 use crate::accounts::{Principal, Role};
 use crate::history::HistoryRange;

@@ -4,6 +4,7 @@ use crate::view::node::Tone;
 use crate::view::operation;
 use grid::operation::OperationState;
 use grid::relocation::RelocationState;
+use grid::schedule::ScheduleState;
 use grid::vm::VmState;
 use leptos::prelude::*;
 
@@ -34,6 +35,18 @@ pub fn OperationBadge(state: OperationState) -> impl IntoView {
         OperationState::Pending | OperationState::Running => Tone::Neutral,
     };
     view! { <Badge tone text=operation::state_word(state)/> }
+}
+
+#[component]
+pub fn ScheduleBadge(state: ScheduleState) -> impl IntoView {
+    let (tone, text) = match state {
+        ScheduleState::Waiting => (Tone::Neutral, "Waiting"),
+        ScheduleState::Started => (Tone::Good, "Started"),
+        ScheduleState::Ended => (Tone::Bad, "Not done"),
+        ScheduleState::Missed => (Tone::Bad, "Missed"),
+        ScheduleState::Cancelled => (Tone::Warning, "Cancelled"),
+    };
+    view! { <Badge tone text/> }
 }
 
 #[component]

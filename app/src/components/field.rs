@@ -34,7 +34,7 @@ pub fn FormProblems(problems: Signal<Vec<Problem>>, fields: &'static [&'static s
 
 /// What is wrong with one field.
 #[component]
-fn FieldProblems(problems: Signal<Vec<Problem>>, field: &'static str) -> impl IntoView {
+pub fn FieldProblems(problems: Signal<Vec<Problem>>, field: &'static str) -> impl IntoView {
     view! {
         <div class="field-problems" id=format!("{field}-problems")>
             {move || {

@@ -2,22 +2,18 @@
 
 use crate::components::as_of::AsOf;
 use crate::components::choice::Choice;
-use crate::components::field::TickField;
 use crate::components::relocation::PlannedMoves;
-use crate::pages::vm_resize::VmResize;
 use crate::view::amounts;
 use crate::view::plan::{PlanView, PreviewView, RefusalView, Typed};
 use grid::{Resources, Size};
-use leptos::form::ActionForm;
 use leptos::prelude::*;
 
+/// `form` is what is done with a plan.
 #[component]
-pub fn Preview(
-    preview: Option<PreviewView>,
-    id: String,
-    agree: ServerAction<VmResize>,
-    force_off: RwSignal<bool>,
-) -> impl IntoView {
+pub fn Preview<F>(preview: Option<PreviewView>, id: String, form: F) -> impl IntoView
+where
+    F: FnOnce(&PlanView) -> AnyView + 'static,
+{
     match preview {
         None | Some(PreviewView::Unreadable { .. }) => ().into_any(),
         Some(PreviewView::Nothing) => {
@@ -27,18 +23,17 @@ pub fn Preview(
         Some(PreviewView::NotNow { reason }) => {
             view! { <p class="notice notice-warning" data-plan="refused">{reason}</p> }.into_any()
         }
-        Some(PreviewView::Planned(plan)) => view! { <PlanPanel plan=*plan id agree force_off/> }.into_any(),
+        Some(PreviewView::Planned(plan)) => {
+            let form = form(&plan);
+            view! { <PlanPanel plan=*plan form/> }.into_any()
+        }
         Some(PreviewView::Refused(refusal)) => view! { <RefusalPanel refusal=*refusal id/> }.into_any(),
     }
 }
 
 #[component]
-fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_off: RwSignal<bool>) -> impl IntoView {
-    let is_pending = agree.pending();
+fn PlanPanel(plan: PlanView, form: AnyView) -> impl IntoView {
     let sentences = plan.sentences.into_iter().map(|sentence| view! { <li>{sentence}</li> }).collect_view();
-    let force_off = plan.restarts.then(|| {
-        view! { <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/> }
-    });
     let choice = plan.choice.map(|choice| view! { <Choice choice/> });
     let first = (!plan.first.is_empty()).then(|| {
         view! {
@@ -62,13 +57,7 @@ fn PlanPanel(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_of
                 {way}
             </dl>
             {first}
-            <ActionForm action=agree>
-                <input type="hidden" name="id" value=id/>
-                <input type="hidden" name="plan" value=plan.json/>
-                <input type="hidden" name="key" value=plan.idempotency_key/>
-                {force_off}
-                <button type="submit" class="button button-main" disabled=move || is_pending.get()>"Resize"</button>
-            </ActionForm>
+            {form}
             {choice}
             <AsOf at=plan.as_of/>
         </section>

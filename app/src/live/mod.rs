@@ -6,6 +6,7 @@
 
 #[cfg(feature = "hydrate")]
 mod browser;
+pub mod zone;
 
 use leptos::prelude::*;
 use std::sync::Arc;

@@ -6,10 +6,11 @@ use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::field::{FormProblems, problems};
 use crate::components::loaded::{kept, loaded};
+use crate::components::moment::Time;
 use crate::components::relocation::{CANCEL_HINT, PlannedMoves, Run};
 use crate::form::FormReply;
 use crate::live::Live;
-use crate::view::relocation::DrainPageView;
+use crate::view::relocation::{ConsentView, DrainPageView};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -86,7 +87,53 @@ fn DrainView(
             </div>
         </div>
         {newest}
+        <Consents consents=view.consents.clone()/>
         {(!runs).then(|| view! { <Plan view begin/> })}
+    }
+    .into_any()
+}
+
+/// The owners who were asked, and what they have agreed to.
+#[component]
+fn Consents(consents: Vec<ConsentView>) -> impl IntoView {
+    let is_empty = consents.is_empty();
+    let rows = consents
+        .into_iter()
+        .map(|it| {
+            let answer = match it.given {
+                None => view! { "Not yet" }.into_any(),
+                Some(given) => {
+                    let force_off = given.force_off.then_some(", forced off if need be");
+                    view! {
+                        {given.by} " on " <Time at=given.at/> ": between " <Time at=given.opens/> " and "
+                        <Time at=given.closes/> {force_off}
+                    }
+                    .into_any()
+                }
+            };
+            let name = it.vm.clone();
+            view! {
+                <tr data-consent=name>
+                    <td data-label="VM">{it.vm}</td>
+                    <td data-label="Asked"><Time at=it.asked_at/></td>
+                    <td data-label="Agreed">{answer}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <section class="card" hidden=is_empty>
+            <h2>"Owners who were asked"</h2>
+            <p>"These VMs can't be moved while they run. Each is shut down and moved in the time that its owner agrees to."</p>
+            <div class="table-scroll">
+                <table class="stacking">
+                    <thead>
+                        <tr><th scope="col">"VM"</th><th scope="col">"Asked"</th><th scope="col">"Agreed"</th></tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </section>
     }
     .into_any()
 }
@@ -102,7 +149,8 @@ fn Plan(view: DrainPageView, begin: ServerAction<NodeDrain>) -> impl IntoView {
             <h2>"The plan"</h2>
             <p>
                 "The node takes no new VM from now on. Its VMs are moved one after the other, running ones live; before "
-                "each move the plan is made anew. A VM that would have to be shut down for it stays."
+                "each move the plan is made anew. Where a VM would have to be shut down for it, its owner is asked, and the drain "
+                "waits for the time that the owner agrees to."
             </p>
             <PlannedMoves moves=view.plan/>
             {(!stays.is_empty()).then(|| view! { <h3>"These stay"</h3> })}

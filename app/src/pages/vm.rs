@@ -2,6 +2,8 @@
 
 use super::address;
 use super::session::flash_take;
+use super::vm_move::MoveSentences;
+use super::vm_resize_later::VmScheduleCancel;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::badge::VmStateBadge;
@@ -9,12 +11,13 @@ use crate::components::chart::Chart;
 use crate::components::field::{FormProblems, TickField, problems};
 use crate::components::loaded::{kept, loaded};
 use crate::components::operation_table::OperationTable;
+use crate::components::schedule::{PastSchedules, Scheduled};
 use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
 use crate::view::amounts;
 use crate::view::operation::{OperationLine, state_word};
 use crate::view::plan::Typed;
-use crate::view::vm::{RevertView, VmCard, VmPageView};
+use crate::view::vm::{MoveAskedView, RevertView, VmCard, VmPageView};
 use grid::Resources;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -54,18 +57,19 @@ pub fn VmPage() -> impl IntoView {
         LiveEvent::Vm(vm) => id.with_untracked(|id| id == vm),
         _ => true,
     });
-    let vm = Resource::new(move || (id.get(), version.get()), |(id, _)| vm_get(id));
+    let cancel = ServerAction::<VmScheduleCancel>::new();
+    let vm = Resource::new(move || (id.get(), version.get(), cancel.version().get()), |(id, ..)| vm_get(id));
     let flash = Resource::new(|| (), |()| flash_take("vm".to_owned()));
     let start = ServerAction::<VmStart>::new();
     let stop = ServerAction::<VmStop>::new();
     let force = RwSignal::new(false);
-    let reply = move || start.value().get().or_else(|| stop.value().get());
+    let reply = move || start.value().get().or_else(|| stop.value().get()).or_else(|| cancel.value().get());
     view! {
         {loaded(flash, move |flash| {
             let problems = problems(reply, flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
-        {kept(vm, move |view| view! { <VmView view start stop force/> })}
+        {kept(vm, move |view| view! { <VmView view start stop cancel force/> })}
     }
     .into_any()
 }
@@ -75,9 +79,12 @@ fn VmView(
     view: VmPageView,
     start: ServerAction<VmStart>,
     stop: ServerAction<VmStop>,
+    cancel: ServerAction<VmScheduleCancel>,
     force: RwSignal<bool>,
 ) -> impl IntoView {
     let VmPageView { vm, charts, operations, revert, as_of, idempotency_key, .. } = view.clone();
+    let (past, waiting): (Vec<_>, Vec<_>) = view.schedules.iter().cloned().partition(|it| it.state.is_over());
+    let waiting = waiting.into_iter().map(|schedule| view! { <Scheduled schedule cancel/> }).collect_view();
     let charts = charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
     view! {
         <Title text=vm.name.clone()/>
@@ -89,6 +96,8 @@ fn VmView(
             </div>
         </div>
         {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+        {view.move_asked.clone().map(|asked| view! { <MoveAsked id=vm.id.clone() asked/> })}
+        {waiting}
         {vm.can_be_rebuilt().then(|| view! { <OutOfService id=vm.id.clone()/> })}
         <div class="columns">
             <VmFacts view/>
@@ -101,6 +110,7 @@ fn VmView(
         <section>
             <h2>"History"</h2>
             <div class="card card-table"><OperationTable operations/></div>
+            <PastSchedules schedules=past/>
         </section>
     }
     .into_any()
@@ -115,6 +125,19 @@ pub fn RunningOperation(line: OperationLine) -> impl IntoView {
             <a href=format!("/operations/{}", line.id)>{line.title}</a>
             <span>{state_word(line.state).to_lowercase()}</span>
         </p>
+    }
+    .into_any()
+}
+
+/// Its server is to be emptied, and it can't be moved while it runs.
+#[component]
+fn MoveAsked(id: String, asked: MoveAskedView) -> impl IntoView {
+    let button = if asked.given.is_some() { "Change what you agreed to" } else { "Agree to a restart" };
+    view! {
+        <div class="notice notice-warning" data-move-asked="">
+            <MoveSentences asked/>
+            <a class="button" href=format!("/vms/{id}/move")>{button}</a>
+        </div>
     }
     .into_any()
 }

@@ -5,14 +5,17 @@
 use super::address;
 use super::session::flash_take;
 use super::vm::RunningOperation;
+use super::vm_resize_later::VmScheduleCancel;
 use crate::AppError;
-use crate::components::field::{FormProblems, problems};
+use crate::components::field::{FormProblems, TickField, problems};
 use crate::components::loaded::loaded;
 use crate::components::resize_form::ResizeForm;
 use crate::components::resize_preview::Preview;
+use crate::components::schedule::Scheduled;
 use crate::form::FormReply;
 use crate::live::Live;
-use crate::view::plan::{PreviewView, ResizeFormView, Typed};
+use crate::view::plan::{PlanView, PreviewView, ResizeFormView, Typed};
+use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -47,7 +50,7 @@ pub async fn vm_resize(
 }
 
 /// What the query asks for; nothing where it asks nothing.
-fn typed_of(get: impl Fn(&str) -> Option<String>) -> Option<Typed> {
+pub(super) fn typed_of(get: impl Fn(&str) -> Option<String>) -> Option<Typed> {
     let (vcpus, memory_mib, disk_gib) = (get("vcpus"), get("memory_mib"), get("disk_gib"));
     if vcpus.is_none() && memory_mib.is_none() && disk_gib.is_none() {
         return None;
@@ -81,7 +84,8 @@ pub fn VmResizePage() -> impl IntoView {
     let nodes = address::query(|query| query.get("nodes").and_then(|page| page.parse::<u64>().ok()));
     let version = expect_context::<Live>().version(|_| true);
 
-    let form = Resource::new(move || id.get(), vm_resize_form);
+    let cancel = ServerAction::<VmScheduleCancel>::new();
+    let form = Resource::new(move || (id.get(), cancel.version().get()), |(id, _)| vm_resize_form(id));
     let preview = Resource::new(
         move || (id.get(), typed.get(), nodes.get(), changed.get(), version.get()),
         |(id, typed, nodes, _, _)| async move { Ok((vm_resize_preview(id.clone(), typed, nodes).await?, id)) },
@@ -107,22 +111,46 @@ pub fn VmResizePage() -> impl IntoView {
                     </div>
                 </div>
                 {view.vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
+                {view.schedule.clone().map(|schedule| view! { <Scheduled schedule cancel/> })}
                 <Transition>
                     <ResizeForm view=view.clone() typed=typed.into() problems=found/>
                 </Transition>
             }
         })}
         {loaded(flash, move |flash| {
-            let problems = problems(move || agree.value().get(), flash.problems);
+            let problems = problems(move || agree.value().get().or_else(|| cancel.value().get()), flash.problems);
             view! { <FormProblems problems fields=&[]/> }
         })}
         {loaded(preview, move |(preview, id)| {
             let notice = changed_notice(preview.as_ref());
+            let vm = id.clone();
+            let form = move |plan: &PlanView| view! { <AgreeForm plan=plan.clone() id=vm agree force_off/> }.into_any();
             view! {
                 <p class="notice notice-warning" hidden=move || changed.get().is_none()>{notice}</p>
-                <Preview preview id agree force_off/>
+                <Preview preview id form/>
             }
         })}
+    }
+    .into_any()
+}
+
+/// Now; or later, by way of another page.
+#[component]
+fn AgreeForm(plan: PlanView, id: String, agree: ServerAction<VmResize>, force_off: RwSignal<bool>) -> impl IntoView {
+    let is_pending = agree.pending();
+    let later = format!("/vms/{id}/resize/later{}", Typed::query(plan.to));
+    let force_off = plan.restarts.then(|| {
+        view! { <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/> }
+    });
+    view! {
+        <ActionForm action=agree>
+            <input type="hidden" name="id" value=id/>
+            <input type="hidden" name="plan" value=plan.json/>
+            <input type="hidden" name="key" value=plan.idempotency_key/>
+            {force_off}
+            <button type="submit" class="button button-main" disabled=move || is_pending.get()>"Resize"</button>
+        </ActionForm>
+        <p><a href=later>"Not now: choose a time for it"</a></p>
     }
     .into_any()
 }

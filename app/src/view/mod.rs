@@ -11,6 +11,7 @@ pub mod node;
 pub mod operation;
 pub mod plan;
 pub mod relocation;
+pub mod schedule;
 pub mod session;
 pub mod vm;
 pub mod what_if;

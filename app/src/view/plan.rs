@@ -1,6 +1,7 @@
 //! The resize form and what it answers: a plan, or why there is none.
 
 use super::relocation::MoveLine;
+use super::schedule::ScheduleView;
 use super::vm::VmCard;
 use crate::form::Problem;
 use grid::Size;
@@ -13,6 +14,8 @@ pub struct ResizeFormView {
     pub vm: VmCard,
     pub maximum_vcpus: u32,
     pub maximum_memory_mib: u64,
+    /// What is scheduled for it.
+    pub schedule: Option<ScheduleView>,
     pub as_of: String,
 }
 

@@ -1,6 +1,7 @@
 //! Work that is made of moves as its pages show it: a node is emptied, nodes are evened out.
 
 use super::operation::OperationLine;
+use super::schedule::Moment;
 use grid::relocation::RelocationState;
 use serde::{Deserialize, Serialize};
 
@@ -32,9 +33,29 @@ pub struct DrainPageView {
     /// VMs that stay, and why.
     pub stay: Vec<(String, String)>,
     pub newest: Option<RelocationRun>,
+    /// Owners whose VMs it could only move by shutting them down.
+    pub consents: Vec<ConsentView>,
     /// The form's own: the same id is the same drain.
     pub form_id: String,
     pub as_of: String,
+}
+
+/// An owner who was asked for a move with a restart.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConsentView {
+    pub vm: String,
+    pub asked_at: Moment,
+    pub given: Option<GivenView>,
+}
+
+/// Who agreed, when, and to which window.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenView {
+    pub by: String,
+    pub at: Moment,
+    pub opens: Moment,
+    pub closes: Moment,
+    pub force_off: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

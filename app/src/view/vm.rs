@@ -3,6 +3,7 @@
 use super::catalogue::QuotaView;
 use super::chart::ChartView;
 use super::operation::OperationLine;
+use super::schedule::{Moment, ScheduleView};
 use crate::view::amounts;
 use grid::vm::VmState;
 use grid::{Resources, Size};
@@ -52,8 +53,31 @@ pub struct VmPageView {
     pub charts: Vec<ChartView>,
     pub operations: Vec<OperationLine>,
     pub revert: Option<RevertView>,
+    /// Resizes that were agreed to for later, newest first; one may wait.
+    pub schedules: Vec<ScheduleView>,
+    /// A move with a restart that its owner is asked for.
+    pub move_asked: Option<MoveAskedView>,
     pub idempotency_key: String,
     pub as_of: String,
+}
+
+/// Its server is to be emptied, and it can't be moved while it runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveAskedView {
+    /// What asks for it.
+    pub drain: String,
+    /// What is expected.
+    pub downtime: String,
+    pub given: Option<MoveGivenView>,
+}
+
+/// What was agreed to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoveGivenView {
+    pub opens: Moment,
+    pub closes: Moment,
+    pub is_over: bool,
+    pub force_off: bool,
 }
 
 /// The way back to the size before the last change.

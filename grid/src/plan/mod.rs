@@ -1,6 +1,7 @@
 //! Plans: how a change of size will be carried out, least disturbing first, and what it will cost; or why not.
 
 mod choice;
+mod consent;
 mod deploy;
 mod estimate;
 mod make_room;
@@ -10,6 +11,7 @@ mod relocate;
 mod room;
 
 pub use choice::{Choice, choice};
+pub use consent::Consent;
 pub use deploy::place_new;
 pub use estimate::Pace;
 pub use make_room::plan_with_room;

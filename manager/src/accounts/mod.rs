@@ -74,7 +74,7 @@ impl Accounts {
             Some(user) if right => {
                 self.attempts().forgive(&email);
                 self.audit_sign_in(Some(&user), "accepted").await?;
-                Ok(principal(user))
+                Ok(Principal::from(user))
             }
             user => {
                 self.audit_sign_in(user.as_ref(), "refused: wrong email or password").await?;
@@ -86,7 +86,7 @@ impl Accounts {
     /// The person with this id; `None` where there is nobody, or the store can't tell (which is logged).
     pub async fn principal(&self, user: UserId) -> Option<Principal> {
         match self.store.user_get(user).await {
-            Ok(user) => user.map(principal),
+            Ok(user) => user.map(Principal::from),
             Err(error) => {
                 tracing::error!(%error, "a signed-in person could not be read");
                 None
@@ -163,10 +163,6 @@ impl Accounts {
 /// The id of the tenant of this name.
 pub fn tenant_id(name: &str) -> TenantId {
     TenantId(Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes()))
-}
-
-fn principal(user: UserRow) -> Principal {
-    Principal { user: user.id, tenant: user.tenant, email: user.email, role: user.role }
 }
 
 #[cfg(test)]

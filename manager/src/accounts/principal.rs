@@ -1,6 +1,7 @@
 //! The person on whose behalf a use case runs, and what that person may.
 
 use crate::error::ManagerError;
+use crate::store::rows::UserRow;
 use grid::{TenantId, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,12 @@ pub struct Principal {
 pub enum Role {
     Customer,
     Admin,
+}
+
+impl From<UserRow> for Principal {
+    fn from(user: UserRow) -> Self {
+        Self { user: user.id, tenant: user.tenant, email: user.email, role: user.role }
+    }
 }
 
 impl Principal {

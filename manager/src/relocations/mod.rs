@@ -3,6 +3,9 @@
 //!
 //! Here is what admins ask for: the plan, its start, how it goes, and its end.
 
+mod consent;
+#[cfg(test)]
+mod consent_tests;
 mod make_room;
 mod next;
 mod rebalance;
@@ -14,6 +17,7 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
+pub use consent::ConsentLine;
 pub(crate) use make_room::plan_with_room;
 pub use rebalance::RebalanceView;
 pub(crate) use runner::Relocator;
@@ -27,6 +31,7 @@ use grid::moves::Manner;
 use grid::relocation::{Relocation, RelocationKind, RelocationState};
 use grid::{NodeId, RelocationId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// A move as the plan lists it.
@@ -46,6 +51,8 @@ pub struct DrainView {
     pub stay: Vec<(String, String)>,
     /// The newest, running or over, with its moves.
     pub newest: Option<(Relocation, Vec<OperationView>)>,
+    /// Owners whose VMs it could only move by shutting them down.
+    pub consents: Vec<ConsentLine>,
 }
 
 impl Manager {
@@ -54,8 +61,12 @@ impl Manager {
         let node = self.node_get(principal, name).await?.node.id;
         let newest = self.relocation_newest(principal, Some(node)).await?;
         let vms = self.shared.store.vm_list(None).await?;
-        let drawn = next::draw(self.map(), vms, node, Vec::new()).await?;
-        Ok(DrainView { moves: drawn.moves(), stay: drawn.stay(), newest })
+        let consents = match &newest {
+            Some((drain, _)) => self.consent_lines(drain.id, &vms).await?,
+            None => Vec::new(),
+        };
+        let drawn = next::draw(self.map(), vms, node, Vec::new(), BTreeSet::new()).await?;
+        Ok(DrainView { moves: drawn.moves(), stay: drawn.stay(), newest, consents })
     }
 
     /// Sets the node draining, and moves its VMs away one after the other. `id` is the form's own: the same id is the

@@ -12,7 +12,8 @@ use tokio::task::spawn_blocking;
 
 /// How far the search for room goes for each VM.
 pub(super) const BUDGET: Budget = Budget { moves: 3, work: 200_000 };
-const NEEDS_CONSENT: &str = "it would have to be shut down for its move, which waits for its owner's consent";
+pub(super) const NEEDS_CONSENT: &str =
+    "it would have to be shut down for its move, which waits for its owner's consent";
 const HAS_FAILED: &str = "its move failed";
 
 /// A plan, with what it was drawn over.
@@ -21,7 +22,8 @@ pub(super) struct Drawn {
     pub(super) vms: BTreeMap<VmId, Vm>,
     pub(super) plan: DrainPlan,
     left_out: BTreeSet<VmId>,
-    cold: BTreeSet<VmId>,
+    /// The moves that interrupt their VMs, to which nobody has agreed.
+    cold: BTreeMap<VmId, Move>,
 }
 
 impl Drawn {
@@ -32,13 +34,18 @@ impl Drawn {
     pub(super) fn stay(&self) -> Vec<(String, String)> {
         let why = |(vm, stuck): &(VmId, grid::moves::Stuck)| {
             let why = match () {
-                () if self.cold.contains(vm) => NEEDS_CONSENT.to_owned(),
+                () if self.cold.contains_key(vm) => NEEDS_CONSENT.to_owned(),
                 () if self.left_out.contains(vm) => HAS_FAILED.to_owned(),
                 () => stuck.to_string(),
             };
             (vm_name(&self.vms, *vm), why)
         };
         self.plan.stuck.iter().map(why).collect()
+    }
+
+    /// What stays because nobody has agreed to its being interrupted, and how it would be moved.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (&Vm, &Move)> {
+        self.plan.stuck.iter().filter_map(|(vm, _)| Some((self.vms.get(vm)?, self.cold.get(vm)?)))
     }
 }
 
@@ -58,27 +65,28 @@ fn vm_name(vms: &BTreeMap<VmId, Vm>, vm: VmId) -> String {
     vms.get(&vm).map_or_else(|| vm.to_string(), |vm| vm.name.clone())
 }
 
-/// Plans to empty a node with live and stopped moves alone, and without moving `left_out`. A VM that could only be moved
-/// cold stays, and so the plan is drawn again without it, until all of it can be carried out.
+/// Plans to empty a node without moving `left_out`, and with cold moves of none but those that have `agreed`. Another VM
+/// that could only be moved cold stays, and so the plan is drawn again without it, until all of it can be carried out.
 pub(super) async fn draw(
     map: Arc<ResourceMap>,
     vms: Vec<Vm>,
     node: NodeId,
     left_out: Vec<VmId>,
+    agreed: BTreeSet<VmId>,
 ) -> Result<Drawn, ManagerError> {
     let drawing = spawn_blocking(move || {
         let left_out: BTreeSet<VmId> = left_out.into_iter().collect();
-        let mut cold: BTreeSet<VmId> = BTreeSet::new();
+        let mut cold: BTreeMap<VmId, Move> = BTreeMap::new();
         loop {
-            let stays = |vm: VmId| left_out.contains(&vm) || cold.contains(&vm);
+            let stays = |vm: VmId| left_out.contains(&vm) || cold.contains_key(&vm);
             let plan = drain(&Layout::of(&map, &vms, &stays), node, BUDGET).unwrap_or_default();
-            let interrupted: Vec<VmId> =
-                plan.moves.iter().filter(|each| each.manner == Manner::Cold).map(|each| each.vm).collect();
+            let interrupts = |each: &&Move| each.manner == Manner::Cold && !agreed.contains(&each.vm);
+            let interrupted: Vec<Move> = plan.moves.iter().filter(interrupts).copied().collect();
             if interrupted.is_empty() {
                 let vms = vms.into_iter().map(|vm| (vm.id, vm)).collect();
                 return Drawn { map, vms, plan, left_out, cold };
             }
-            cold.extend(interrupted);
+            cold.extend(interrupted.into_iter().map(|each| (each.vm, each)));
         }
     });
     drawing.await.map_err(|error| {

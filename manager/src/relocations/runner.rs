@@ -3,7 +3,7 @@
 //! All that is to be known is in the rows: the relocation, and its operations. So a restart, or another server, goes on
 //! by looking. A move's idempotency key has its number, so that it is begun once whoever looks.
 
-use super::next::{draw, reason};
+use super::next::{NEEDS_CONSENT, draw, reason};
 use crate::accounts::Principal;
 use crate::collector::Collector;
 use crate::operations::{Chooser, Driver, Wanted, begin};
@@ -53,6 +53,8 @@ pub(super) enum Look {
     Over,
     /// These operations are under way, or were begun.
     Moving(Vec<OperationId>),
+    /// For what owners agree to, and for its time.
+    Waits,
     /// Nothing can be moved now: it ends so where that stays so.
     Stuck(String),
 }
@@ -120,6 +122,7 @@ impl Relocator {
                     stuck_since = None;
                     (awaited, at_most) = (operations, LOOK_AGAIN);
                 }
+                Ok(Look::Waits) => stuck_since = None,
                 Ok(Look::Stuck(why)) => {
                     let since = *stuck_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= patience
@@ -192,11 +195,15 @@ impl Relocator {
         let waits_for: Vec<OperationId> =
             vms.iter().filter(|vm| vm.node == node).filter_map(|vm| busy.get(&vm.id).copied()).collect();
         let left_out = failed(moves).chain(busy.into_keys()).collect();
-        let drawn = draw(self.collector.map(), vms, node, left_out).await?;
+        let (asked, now) = (store.consent_list(relocation.id).await?, clock::now());
+        let agreed = asked.iter().filter(|it| it.agreed(now).is_some()).map(|it| it.vm).collect();
+        let drawn = draw(self.collector.map(), vms, node, left_out, agreed).await?;
+        self.ask_owners(relocation.id, &drawn, &asked).await?;
         match drawn.plan.moves.first().and_then(|first| Some((first, drawn.vms.get(&first.vm)?))) {
             Some((first, vm)) => self.begin(relocation, vm, first, moves.len()).await,
             // What works on them now ends first.
             None if !waits_for.is_empty() => Ok(Look::Moving(waits_for)),
+            None if drawn.waiting().next().is_some() => Ok(Look::Waits),
             None => Ok(Look::Stuck(reason(&drawn))),
         }
     }
@@ -223,12 +230,17 @@ impl Relocator {
         let Some(user) = self.shared.store.user_get(relocation.actor).await? else {
             return Ok(Look::Stuck("who began it is not there any more".to_owned()));
         };
-        let principal = Principal { user: user.id, tenant: user.tenant, email: user.email, role: user.role };
+        let principal = Principal::from(user);
         let key = format!("{RELOCATION_KEY}{} move {number}", relocation.id);
-        let kind = OperationKind::Resize { plan, force_off: false };
+        let turn = self.chooser.turn().await;
+        // Nobody's VM is interrupted without consent, whoever planned it.
+        let agreed = if plan.interrupts() { self.agreed_now(relocation.id, vm.id).await? } else { None };
+        if plan.interrupts() && agreed.is_none() {
+            return Ok(Look::Stuck(NEEDS_CONSENT.to_owned()));
+        }
+        let kind = OperationKind::Resize { plan, force_off: agreed.is_some_and(|given| given.force_off) };
         let relocation = Some(relocation.id);
         let wanted = Wanted { principal: &principal, kind, key: &key, vm, is_new: false, relocation };
-        let turn = self.chooser.turn().await;
         let begun = begin(&self.shared, &self.collector, wanted).await;
         drop(turn);
         match begun {

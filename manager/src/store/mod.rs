@@ -11,13 +11,15 @@ use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
-use grid::relocation::{Relocation, RelocationState};
+use grid::plan::Estimate;
+use grid::relocation::{MoveConsent, MoveGiven, Relocation, RelocationState};
 use grid::sample::Source;
+use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
+use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait,
-    RoomCheck, SessionRow, UserRow, VmRecord,
+    RoomCheck, ScheduleEnd, SessionRow, UserRow, VmRecord,
 };
 
 /// Accounts, sessions and audit.
@@ -222,6 +224,48 @@ pub trait RelocationStore: Send + Sync {
     ) -> Result<(), StoreError>;
 }
 
+/// Owners who are asked whether a drain may shut their VMs down for a move.
+#[async_trait]
+pub trait ConsentStore: Send + Sync {
+    /// Does nothing where it was asked already. [`StoreError::Conflict`] where the relocation isn't there.
+    async fn consent_ask(
+        &self,
+        relocation: RelocationId,
+        vm: VmId,
+        expected: Estimate,
+        now: UnixMillis,
+    ) -> Result<(), StoreError>;
+    /// In the place of what was agreed to before; none takes that back. One transaction with this row of the audit.
+    /// [`StoreError::Conflict`] where it was not asked, or the relocation is over or was cancelled.
+    async fn consent_set(
+        &self,
+        of: (RelocationId, VmId),
+        given: Option<&MoveGiven>,
+        audit: &AuditRow,
+    ) -> Result<(), StoreError>;
+    /// All who were asked, the first first.
+    async fn consent_list(&self, relocation: RelocationId) -> Result<Vec<MoveConsent>, StoreError>;
+    /// What is asked of this VM's owner by a relocation that goes on.
+    async fn consent_asked(&self, vm: VmId) -> Result<Option<MoveConsent>, StoreError>;
+}
+
+/// Resizes that were agreed to for later.
+#[async_trait]
+pub trait ScheduleStore: Send + Sync {
+    /// One transaction with this row of the audit. The same id again does nothing. [`StoreError::Conflict`] where another
+    /// waits for the VM, [`StoreError::NotFound`] where the VM isn't there.
+    async fn schedule_add(&self, new: &ScheduledResize, audit: &AuditRow) -> Result<(), StoreError>;
+    async fn schedule_get(&self, id: ScheduleId) -> Result<Option<ScheduledResize>, StoreError>;
+    /// A VM's, newest first.
+    async fn schedule_list(&self, vm: VmId, limit: u32) -> Result<Vec<ScheduledResize>, StoreError>;
+    /// Those that wait, the first that opens first.
+    async fn schedule_waiting(&self) -> Result<Vec<ScheduledResize>, StoreError>;
+    /// Why it could not be started just now; does nothing where it is over.
+    async fn schedule_note(&self, id: ScheduleId, reason: &str) -> Result<(), StoreError>;
+    /// One transaction with this row of the audit. [`StoreError::Conflict`] where it is over.
+    async fn schedule_end(&self, id: ScheduleId, end: &ScheduleEnd, audit: &AuditRow) -> Result<(), StoreError>;
+}
+
 /// What [`OperationStore::operation_begin`] answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Begun {
@@ -278,7 +322,16 @@ pub trait LeaseStore: Send + Sync {
 
 /// Everything that a database does for Hostgrid.
 pub trait Store:
-    AccountStore + NodeStore + VmStore + OperationStore + RelocationStore + HistoryStore + LeaseStore + std::fmt::Debug
+    AccountStore
+    + NodeStore
+    + VmStore
+    + OperationStore
+    + RelocationStore
+    + ConsentStore
+    + ScheduleStore
+    + HistoryStore
+    + LeaseStore
+    + std::fmt::Debug
 {
 }
 
@@ -288,6 +341,8 @@ impl<T> Store for T where
         + VmStore
         + OperationStore
         + RelocationStore
+        + ConsentStore
+        + ScheduleStore
         + HistoryStore
         + LeaseStore
         + std::fmt::Debug

@@ -2,6 +2,7 @@
 
 use crate::accounts::Role;
 use grid::operation::{OperationKind, OperationState};
+use grid::schedule::ScheduleState;
 use grid::vm::Vm;
 use grid::{NodeId, OperationId, RelocationId, Resources, TenantId, UnixMillis, UserId, VmId};
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,17 @@ pub struct OperationEnd {
     pub called_ms: u64,
     /// The operator who gave it up; none where it ended by itself.
     pub given_up_by: Option<UserId>,
+    pub now: UnixMillis,
+}
+
+/// What became of a scheduled resize.
+#[derive(Clone, Debug)]
+pub struct ScheduleEnd {
+    pub state: ScheduleState,
+    /// For the customer.
+    pub reason: Option<String>,
+    /// Where it started.
+    pub operation: Option<OperationId>,
     pub now: UnixMillis,
 }
 

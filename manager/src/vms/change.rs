@@ -12,17 +12,19 @@ use grid::{OperationId, VmId};
 const LONGEST_KEY: usize = 100;
 /// What the keys of our own moves begin with, which nobody else's may.
 pub(crate) const RELOCATION_KEY: &str = "relocation ";
+/// What the keys of scheduled resizes begin with, which nobody else's may either.
+pub(super) const SCHEDULE_KEY: &str = "scheduled ";
 /// What a person is told whose form lost its key: only pages write it.
 const STALE_FORM: &str =
     "This form was incomplete, so nothing was started. Load the page again, then send it once more.";
 
 /// What a person is told whose form's key already stands for something else.
-const USED_FORM: &str = "This form was used for another operation already, so nothing was started. Load the page again, then send it once \
+pub(super) const USED_FORM: &str = "This form was used for another operation already, so nothing was started. Load the page again, then send it once \
      more.";
 
 /// Whether a caller's key is one.
 pub(super) fn key_is_sound(key: &str) -> Result<(), ManagerError> {
-    let is_ours = key.starts_with(RELOCATION_KEY);
+    let is_ours = key.starts_with(RELOCATION_KEY) || key.starts_with(SCHEDULE_KEY);
     if is_ours || key.is_empty() || key.len() > LONGEST_KEY || key.chars().any(char::is_control) {
         return Err(invalid("idempotency_key", STALE_FORM));
     }

@@ -12,6 +12,7 @@ use grid::vm::Vm;
 use grid::{OperationId, RelocationId, Size, VmId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use tokio::sync::MutexGuard;
 use tokio::task::spawn_blocking;
 
 /// How many of the next best nodes an admin is shown.
@@ -100,24 +101,40 @@ impl Manager {
             return Ok(known);
         }
         let target = vm.to_string();
-        // One chooses at a time, and the choice is in the store before the next one looks. What waits for room takes none
-        // yet, and is looked for too long to have others wait.
-        let turn = match agreement.plan.kind {
-            PlanKind::MakeRoom => None,
-            _ => Some(self.chooser.turn().await),
-        };
+        let turn = self.resize_turn(agreement.plan.kind).await;
         if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
             return Ok(known);
         }
-        let (vm, plan) = match self.still_agreed(principal, vm, &agreement.plan).await {
+        let agreed = match self.still_agreed(principal, vm, &agreement.plan).await {
             Ok(agreed) => agreed,
             Err(error) => return self.refused(principal, "vm_resize", &target, error).await,
         };
-        let kind = OperationKind::Resize { plan, force_off: agreement.force_off };
-        let wanted = Wanted { principal, kind, key: &agreement.idempotency_key, vm, is_new: false, relocation: None };
+        let begun = self.resize_begin(principal, agreed, agreement.force_off, &agreement.idempotency_key).await;
+        drop(turn);
+        begun
+    }
+
+    /// One chooses at a time, and the choice is in the store before the next one looks. What may wait for room takes none
+    /// yet, and is looked for too long to have others wait.
+    pub(super) async fn resize_turn(&self, most: PlanKind) -> Option<MutexGuard<'_, ()>> {
+        match most {
+            PlanKind::MakeRoom => None,
+            _ => Some(self.chooser.turn().await),
+        }
+    }
+
+    /// Begins what was planned and has it carried out.
+    pub(super) async fn resize_begin(
+        &self,
+        principal: &Principal,
+        (vm, plan): (Vm, Plan),
+        force_off: bool,
+        key: &str,
+    ) -> Result<OperationId, ManagerError> {
+        let kind = OperationKind::Resize { plan, force_off };
+        let wanted = Wanted { principal, kind, key, vm, is_new: false, relocation: None };
         let waits_for_room = wanted.kind.waits_for_room();
         let operation = begin(&self.shared, &self.collector, wanted).await?;
-        drop(turn);
         if waits_for_room {
             self.relocator.spawn(RelocationId(operation.0));
         } else {
@@ -138,18 +155,9 @@ impl Manager {
     /// Plans anew; the plan that is carried out is the new one.
     async fn still_agreed(&self, principal: &Principal, vm: VmId, agreed: &Plan) -> Result<(Vm, Plan), ManagerError> {
         let vm = self.vm_allowed(principal, vm).await?;
-        if agreed.vm != vm.id {
-            return Err(invalid("plan", "This plan is another VM's, so nothing was started."));
-        }
-        if !was_shown(principal, agreed) {
-            return Err(invalid("plan", "This is not the plan that was shown, so nothing was started."));
-        }
+        shown_of(principal, vm.id, agreed)?;
         self.not_busy(vm.id).await?;
-        let answer = match agreed.kind {
-            PlanKind::MakeRoom => self.plan_in(self.map(), &vm, agreed.to).await?,
-            _ => self.plan_without_moves(&self.map(), &vm, agreed.to).await?,
-        };
-        match answer {
+        match self.plan_up_to(agreed.kind, &vm, agreed.to).await? {
             PlanAnswer::Planned { plan } if still_holds(principal, &plan, agreed) => Ok((vm, plan)),
             answer @ PlanAnswer::Refused { .. } => match for_principal(principal, answer) {
                 PlanAnswer::Refused { refusal } => Err(ManagerError::Refused { refusal }),
@@ -161,6 +169,14 @@ impl Manager {
 
     async fn plan_for(&self, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
         self.plan_in(self.map(), vm, to).await
+    }
+
+    /// Moves of others are looked for only where such a plan may be carried out.
+    pub(super) async fn plan_up_to(&self, most: PlanKind, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
+        match most {
+            PlanKind::MakeRoom => self.plan_in(self.map(), vm, to).await,
+            _ => self.plan_without_moves(&self.map(), vm, to).await,
+        }
     }
 
     async fn plan_without_moves(&self, map: &ResourceMap, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
@@ -178,6 +194,17 @@ impl Manager {
         let with_room = relocations::plan_with_room(&self.shared, map, vm, to, &[]).await?;
         Ok(with_room.map_or(answer, |plan| PlanAnswer::Planned { plan }))
     }
+}
+
+/// An error where this is no plan of this VM that this person has seen.
+pub(super) fn shown_of(principal: &Principal, vm: VmId, plan: &Plan) -> Result<(), ManagerError> {
+    if plan.vm != vm {
+        return Err(invalid("plan", "This plan is another VM's, so nothing was started."));
+    }
+    if !was_shown(principal, plan) {
+        return Err(invalid("plan", "This is not the plan that was shown, so nothing was started."));
+    }
+    Ok(())
 }
 
 /// Whether such a plan was ever shown to this person: a customer sees no nodes, and a plan that moves has a second one, and one

@@ -6,17 +6,20 @@ use async_trait::async_trait;
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
-use grid::relocation::{Relocation, RelocationState};
+use grid::plan::Estimate;
+use grid::relocation::{MoveConsent, MoveGiven, Relocation, RelocationState};
 use grid::sample::Source;
+use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
-use grid::{NodeId, OperationId, RelocationId, Resources, Size, TenantId, UnixMillis, UserId, VmId};
+use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter,
-    OperationWait, RoomCheck, SessionRow, UserRow, VmRecord,
+    OperationWait, RoomCheck, ScheduleEnd, SessionRow, UserRow, VmRecord,
 };
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
-    AccountStore, Begun, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore, StoreError, VmStore,
+    AccountStore, Begun, ConsentStore, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore,
+    ScheduleStore, StoreError, VmStore,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -146,6 +149,22 @@ forward!(RelocationStore {
     read relocation_operations(id: RelocationId) -> Vec<Operation>;
     commit relocation_cancel(id: RelocationId, by: UserId, audit: &AuditRow) -> ();
     commit relocation_end(id: RelocationId, state: RelocationState, reason: Option<&str>, audit: &AuditRow) -> ();
+});
+
+forward!(ConsentStore {
+    commit consent_ask(relocation: RelocationId, vm: VmId, expected: Estimate, now: UnixMillis) -> ();
+    commit consent_set(of: (RelocationId, VmId), given: Option<&MoveGiven>, audit: &AuditRow) -> ();
+    read consent_list(relocation: RelocationId) -> Vec<MoveConsent>;
+    read consent_asked(vm: VmId) -> Option<MoveConsent>;
+});
+
+forward!(ScheduleStore {
+    commit schedule_add(new: &ScheduledResize, audit: &AuditRow) -> ();
+    read schedule_get(id: ScheduleId) -> Option<ScheduledResize>;
+    read schedule_list(vm: VmId, limit: u32) -> Vec<ScheduledResize>;
+    read schedule_waiting() -> Vec<ScheduledResize>;
+    commit schedule_note(id: ScheduleId, reason: &str) -> ();
+    commit schedule_end(id: ScheduleId, end: &ScheduleEnd, audit: &AuditRow) -> ();
 });
 
 forward!(OperationStore {

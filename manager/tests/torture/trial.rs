@@ -20,7 +20,7 @@ use manager::store::sqlite::SqliteStore;
 use manager::store::{OperationStore, RelocationStore, VmStore};
 use manager::utility::simulated::{SimulatedTransfers, SimulatedUtility};
 use manager::utility::{ImageLibrary, MemoryKeys, UtilityHub, UtilityModule};
-use manager::vms::{Agreement, DeployRequest};
+use manager::vms::{Agreement, DeployRequest, MoveWhen};
 use manager::{Manager, ManagerError, ManagerOptions, NetworkOptions, Pace, UtilityOptions, clock, simulation};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -196,7 +196,7 @@ impl Trial<'_> {
                 }
             }
         }
-        self.rest().await
+        self.rest(manager).await
     }
 
     async fn begin(&self, manager: &Manager, ask: Ask, key: &str) -> Result<(), ManagerError> {
@@ -236,9 +236,10 @@ impl Trial<'_> {
     }
 
     /// Until every operation has ended or waits, and all work that is made of them has ended or waits for one that does.
-    async fn rest(&self) -> Result<(), String> {
+    async fn rest(&self, manager: &Manager) -> Result<(), String> {
         let until = Instant::now() + REST;
         loop {
+            self.agree(manager).await;
             let waits = !self.unfinished(|it| it.state == OperationState::Waiting).is_empty();
             let waits_for_it = |it: &Operation| waits && it.kind.waits_for_room();
             let going_on = self.unfinished(|it| it.state != OperationState::Waiting && !waits_for_it(it));
@@ -251,6 +252,16 @@ impl Trial<'_> {
                 return Err(format!("I3, I7: still going on after {hours} h: {going_on:?} {moving:?}"));
             }
             sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    /// An owner who is asked for a cold move agrees to it; where the answer is lost, once more.
+    async fn agree(&self, manager: &Manager) {
+        let (owner, vm) = (&self.stage.template.customer, self.stage.template.container);
+        if let Ok(Some(asked)) = manager.vm_move_asked(owner, vm).await
+            && asked.given.is_none()
+        {
+            drop(manager.vm_move_consent(owner, vm, asked.relocation, MoveWhen::Now { force_off: true }).await);
         }
     }
 
@@ -275,7 +286,7 @@ impl Trial<'_> {
     async fn settle(&mut self, manager: &Manager) -> Vec<String> {
         let admin = &self.stage.template.admin;
         for tries in 0..4 {
-            if let Err(broken) = self.rest().await {
+            if let Err(broken) = self.rest(manager).await {
                 return vec![broken];
             }
             for (id, _) in self.unfinished(|it| it.state == OperationState::Waiting) {
@@ -290,7 +301,7 @@ impl Trial<'_> {
                 }
             }
         }
-        if let Err(broken) = self.rest().await {
+        if let Err(broken) = self.rest(manager).await {
             return vec![broken];
         }
         let until = Instant::now() + SETTLE;

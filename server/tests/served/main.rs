@@ -15,6 +15,7 @@ mod reports;
 mod resize;
 mod restart;
 mod rights;
+mod schedule;
 mod server;
 mod stop;
 mod story;

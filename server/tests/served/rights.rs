@@ -28,6 +28,15 @@ fn of_a_vm<'a>(vm: &'a str, plan: &'a str) -> Vec<(&'static str, Fields<'a>)> {
     let typed = |vcpus: &'a str| -> Fields<'a> {
         vec![("id", vm), ("typed[vcpus]", vcpus), ("typed[memory_mib]", "256"), ("typed[disk_gib]", "1")]
     };
+    let later = |opens: &'a str| -> Fields<'a> {
+        vec![
+            ("id", vm),
+            ("plan", plan),
+            ("key", NOWHERE),
+            ("window[opens]", opens),
+            ("window[closes]", "2020-01-02T10:00"),
+        ]
+    };
     vec![
         ("vm_get", vec![("id", vm)]),
         ("vm_start", vec![("id", vm), ("key", "rights-start")]),
@@ -40,6 +49,13 @@ fn of_a_vm<'a>(vm: &'a str, plan: &'a str) -> Vec<(&'static str, Fields<'a>)> {
         ("vm_resize_preview", typed("nonsense")),
         ("vm_resize", vec![("id", vm), ("plan", plan), ("key", "rights-resize")]),
         ("vm_resize", vec![("id", vm), ("plan", "nonsense"), ("key", "rights-resize-2")]),
+        ("vm_schedule", later("2020-01-01T10:00")),
+        ("vm_schedule", later("nonsense")),
+        ("vm_schedule", vec![("id", vm), ("plan", "nonsense"), ("key", NOWHERE)]),
+        ("vm_schedule_cancel", vec![("id", vm), ("schedule", NOWHERE)]),
+        ("vm_move_consent", vec![("id", vm), ("drain", NOWHERE), ("when", "now")]),
+        ("vm_move_consent", vec![("id", vm), ("drain", NOWHERE), ("when", "within")]),
+        ("vm_move_consent", vec![("id", vm), ("drain", NOWHERE), ("when", "nonsense")]),
     ]
 }
 

@@ -9,6 +9,7 @@ pub mod node;
 pub mod operation;
 pub mod plan;
 pub mod relocation;
+pub mod schedule;
 pub mod time;
 pub mod vm;
 pub mod what_if;

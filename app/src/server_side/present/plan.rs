@@ -1,6 +1,6 @@
 //! Plans and refusals in words. Customers never read a node's name.
 
-use super::{catalogue, choice, time, vm};
+use super::{catalogue, choice, schedule, time, vm};
 use crate::AppError;
 use crate::form::{FormReply, Problem};
 use crate::server_side::door::{Agreement, Door, Explained, in_full, note};
@@ -20,6 +20,7 @@ pub async fn form(door: &Door, id: VmId) -> Result<ResizeFormView, AppError> {
     Ok(ResizeFormView {
         maximum_vcpus: view.vm.maxima.vcpus.0,
         maximum_memory_mib: view.vm.maxima.memory.0,
+        schedule: schedule::list(door, id).await?.into_iter().find(|it| !it.state.is_over()),
         as_of: time::moment(door.manager.map().as_of),
         vm: vm::card(door, view),
     })

@@ -1,12 +1,14 @@
 //! VMs in words, and their usage as charts.
 
-use super::{catalogue, operation, time};
+use super::{catalogue, operation, schedule, time};
 use crate::AppError;
 use crate::charts::{self, Line, Unit};
 use crate::server_side::door::Door;
+use crate::view::amounts;
 use crate::view::chart::ChartView;
-use crate::view::vm::{RevertView, VmCard, VmListView, VmPageView};
+use crate::view::vm::{MoveAskedView, MoveGivenView, RevertView, VmCard, VmListView, VmPageView};
 use grid::VmId;
+use grid::relocation::MoveConsent;
 use manager::history::HistoryRange;
 use manager::vms::{Revert, VmView};
 
@@ -60,10 +62,23 @@ pub async fn page(door: &Door, id: VmId) -> Result<VmPageView, AppError> {
         charts: history(door, id).await?,
         operations: operations.iter().map(|each| operation::line(each, &name)).collect(),
         revert: back.map(revert),
+        schedules: schedule::list(door, id).await?,
+        move_asked: door.pass(manager.vm_move_asked(principal, id).await)?.map(move_asked),
         idempotency_key: catalogue::key(),
         as_of: time::moment(manager.map().as_of),
         vm: card(door, view),
     })
+}
+
+fn move_asked(asked: MoveConsent) -> MoveAskedView {
+    let given = asked.given.map(|given| MoveGivenView {
+        opens: schedule::moment(given.window.opens),
+        closes: schedule::moment(given.window.closes),
+        is_over: given.window.is_over(time::now()),
+        force_off: given.force_off,
+    });
+    let downtime = amounts::expected(asked.estimate.downtime_ms);
+    MoveAskedView { drain: asked.relocation.to_string(), downtime, given }
 }
 
 fn revert(back: Revert) -> RevertView {

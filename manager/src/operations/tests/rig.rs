@@ -39,6 +39,8 @@ pub(crate) struct Rig {
     pub(crate) customer: Principal,
     pub(crate) stranger: Principal,
     pub(crate) admin: Principal,
+    /// What the manager is opened with the next time.
+    pub(crate) lease: Lease,
     images: tempfile::TempDir,
 }
 
@@ -62,6 +64,7 @@ fn pace() -> Pace {
         retry_first: Duration::from_millis(5),
         tries: 3,
         unknown: Duration::from_millis(200),
+        schedule_every: Duration::from_millis(25),
         ..Pace::default()
     }
 }
@@ -98,8 +101,10 @@ impl Rig {
         let stranger = person(store.as_ref(), "bob@two.example", Role::Customer).await;
         let admin = person(store.as_ref(), "eve@host.example", Role::Admin).await;
         let images = images();
-        let manager = open(&store, &hub, &hypervisors, &images).await;
-        let rig = Self { grid, hub, store, nodes, hypervisors, modules, manager, customer, stranger, admin, images };
+        let lease = Lease::sole();
+        let manager = open(&store, &hub, &hypervisors, &images, lease.clone()).await;
+        let rig =
+            Self { grid, hub, store, nodes, hypervisors, modules, manager, customer, stranger, admin, lease, images };
         rig.manager.start();
         rig.until_ready().await;
         rig
@@ -108,7 +113,7 @@ impl Rig {
     /// Stops the manager where it stands and opens another over the same store and grid.
     pub(crate) async fn reopen(&mut self) {
         self.manager.stop().await;
-        self.manager = open(&self.store, &self.hub, &self.hypervisors, &self.images).await;
+        self.manager = open(&self.store, &self.hub, &self.hypervisors, &self.images, self.lease.clone()).await;
         self.manager.start();
     }
 
@@ -120,7 +125,7 @@ impl Rig {
         self.nodes[node].id
     }
 
-    async fn until_ready(&self) {
+    pub(crate) async fn until_ready(&self) {
         self.until("all nodes are ready", || {
             let map = self.manager.map();
             map.nodes().len() == 4 && map.iter().all(|node| node.condition == Condition::Ready)
@@ -270,6 +275,7 @@ async fn open(
     hub: &Arc<UtilityHub>,
     hypervisors: &BTreeMap<&'static str, Arc<dyn Hypervisor>>,
     images: &tempfile::TempDir,
+    lease: Lease,
 ) -> Manager {
     let nowhere = || std::path::PathBuf::from("/nonexistent");
     Manager::open(ManagerOptions {
@@ -291,7 +297,7 @@ async fn open(
             name_servers: Vec::new(),
         },
         simulated: true,
-        lease: Lease::sole(),
+        lease,
         pace: pace(),
     })
     .await

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod begin;
+mod consents;
 mod history;
 mod kills;
 mod lease;
@@ -10,6 +11,7 @@ mod nodes;
 mod operations;
 mod races;
 mod relocations;
+mod schedules;
 mod vms;
 pub(super) mod world;
 

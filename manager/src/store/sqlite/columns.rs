@@ -5,6 +5,7 @@ use crate::store::StoreError;
 use grid::node::{Administration, Overcommit};
 use grid::operation::{OperationState, StepState};
 use grid::relocation::RelocationState;
+use grid::schedule::ScheduleState;
 use grid::vm::VmState;
 use grid::{Gib, Mbit, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
 use sqlx::query::Query;
@@ -157,6 +158,10 @@ impl Columns<'_> {
 
     pub(super) fn relocation_state(&self, column: &str) -> Result<RelocationState, StoreError> {
         self.word(column, &RelocationState::ALL, RelocationState::as_str)
+    }
+
+    pub(super) fn schedule_state(&self, column: &str) -> Result<ScheduleState, StoreError> {
+        self.word(column, &ScheduleState::ALL, ScheduleState::as_str)
     }
 
     pub(super) fn step_state(&self, column: &str) -> Result<StepState, StoreError> {

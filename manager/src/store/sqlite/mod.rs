@@ -8,6 +8,7 @@
 mod accounts;
 mod begin;
 mod columns;
+mod consents;
 mod end;
 mod history;
 mod holding;
@@ -19,6 +20,7 @@ mod operation_rows;
 mod operations;
 mod relocations;
 mod room_made;
+mod schedules;
 mod vms;
 mod waiting;
 

@@ -4,8 +4,9 @@ use super::change::address;
 use crate::AppError;
 use crate::form::FormReply;
 use crate::server_side::door::{Door, refuse};
-use crate::server_side::present::{catalogue, relocation, time};
-use crate::view::relocation::DrainPageView;
+use crate::server_side::present::{catalogue, relocation, schedule, time};
+use crate::view::relocation::{ConsentView, DrainPageView, GivenView};
+use manager::relocations::ConsentLine;
 
 /// The plan as it is now, and the newest drain.
 pub async fn page(door: &Door, name: &str) -> Result<DrainPageView, AppError> {
@@ -15,9 +16,21 @@ pub async fn page(door: &Door, name: &str) -> Result<DrainPageView, AppError> {
         plan: found.moves.into_iter().map(relocation::line).collect(),
         stay: found.stay,
         newest: found.newest.map(relocation::run),
+        consents: found.consents.into_iter().map(consent).collect(),
         form_id: catalogue::key(),
         as_of: time::moment(time::now()),
     })
+}
+
+fn consent(line: ConsentLine) -> ConsentView {
+    let given = line.given.map(|(given, by)| GivenView {
+        by,
+        at: schedule::moment(given.at),
+        opens: schedule::moment(given.window.opens),
+        closes: schedule::moment(given.window.closes),
+        force_off: given.force_off,
+    });
+    ConsentView { vm: line.vm, asked_at: schedule::moment(line.asked_at), given }
 }
 
 /// Begins to empty it.
