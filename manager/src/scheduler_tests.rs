@@ -331,7 +331,7 @@ async fn a_server_that_does_not_hold_the_lease_starts_nothing() {
     let mine = rig.store.lease_take("another server", None).await.unwrap();
     assert_eq!(rig.store.lease_take("another server", mine.as_ref()).await.unwrap(), None);
     rig.lease.lost().await;
-    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
     rig.manager.schedule_look(id, clock::now()).await.unwrap();
     let waits = rig.store.schedule_get(id).await.unwrap().unwrap();
     assert_eq!((waits.state, waits.reason, resizes(&rig, vm).await), (ScheduleState::Waiting, None, 0));

@@ -132,7 +132,7 @@ async fn a_vm_that_would_be_interrupted_waits_for_its_owner_and_the_plan_says_so
     assert_eq!((shown.moves.len(), shown.stay.len()), (0, 1));
     assert!(shown.stay[0].1.contains("consent"), "{shown:?}");
     let id = rig.manager.node_drain(&rig.admin, "lxc-a", Uuid::new_v4()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(4_000)).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(rig.store.relocation_get(id).await.unwrap().unwrap().state, RelocationState::Running);
     rig.manager.node_drain_cancel(&rig.admin, "lxc-a").await.unwrap();
     assert_eq!(over(&rig, id).await.state, RelocationState::Cancelled);
