@@ -1,15 +1,36 @@
 //! What a working operation holds for its VM: room on nodes, and the tenant's quota.
 
 use super::columns::{Columns, stored_resources};
+use super::many::insert_all;
 use super::{constraint, database};
 use crate::store::StoreError;
 use grid::{NodeId, Resources, VmId};
 use sqlx::sqlite::SqliteConnection;
 
+const NOWHERE: &str = "the node is not there, or the amount is out of bounds";
+
 /// The working operation of a VM, and what of the tenant's quota it holds.
 pub(super) struct Holding {
     pub(super) operation: String,
     pub(super) quota: Resources,
+}
+
+/// Reserves these amounts for operations that hold nothing yet.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    held: &[(String, NodeId, Resources)],
+) -> Result<(), StoreError> {
+    let row = |(operation, node, amount): &(String, NodeId, Resources)| {
+        Ok((operation.clone(), node.to_string(), stored_resources(*amount)?))
+    };
+    let rows = held.iter().map(row).collect::<Result<Vec<_>, StoreError>>()?;
+    let into = "INSERT INTO reservation (operation, node, vcpus, memory_mib, disk_mib) ";
+    insert_all(connection, into, &rows, |tuple, (operation, node, [vcpus, memory, disk])| {
+        tuple.push_bind(operation.clone()).push_bind(node.clone());
+        tuple.push_bind(*vcpus).push_bind(*memory).push_bind(*disk);
+    })
+    .await
+    .map_err(constraint(NOWHERE))
 }
 
 /// The operation that works on the VM now.
@@ -69,7 +90,7 @@ impl Holding {
         .bind(disk)
         .execute(connection)
         .await
-        .map_err(constraint("the node is not there, or the amount is out of bounds"))?;
+        .map_err(constraint(NOWHERE))?;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! What only SQLite's store promises: its files, its versions, and that its statements use their indexes.
 
-use super::SqliteStore;
+use super::sums_tests::{BEFORE_LATE_STEPS, BEFORE_SUMS};
+use super::{SqliteStore, accounts, begin, facts};
 use crate::store::contract::world::{PLENTY, World};
 use crate::store::{AccountStore, Begun, StoreError};
 use futures::future::join_all;
@@ -104,17 +105,17 @@ async fn the_writer_is_durable_and_checks_references() {
 }
 
 #[tokio::test]
-async fn sums_and_lists_are_answered_from_indexes() {
+async fn decisions_and_lists_are_answered_from_indexes() {
     let store = SqliteStore::open_temporary().await.unwrap();
     for (query, index) in [
-        (
-            "SELECT SUM(committed_vcpus), SUM(committed_disk_mib) FROM vm WHERE node = 'x'",
-            "COVERING INDEX vm_commitment",
-        ),
-        ("SELECT SUM(vcpus) FROM reservation WHERE node = 'x'", "USING PRIMARY KEY"),
-        ("SELECT SUM(vcpus) FROM vm WHERE tenant = 'x' AND state <> 'failed'", "COVERING INDEX vm_quota"),
+        (facts::BY_KEY, "INDEX sqlite_autoindex_operation_2 (actor=? AND idempotency_key=?)"),
+        (facts::WORKING_ON, "INDEX operation_working (vm=?)"),
+        (facts::VMS, "INDEX sqlite_autoindex_vm_1 (id=?)"),
+        (facts::NAMES, "INDEX sqlite_autoindex_vm_4 (tenant=? AND name=?)"),
+        (facts::TAKEN, "SEARCH node USING PRIMARY KEY (id=?)"),
+        (begin::GRANT, "SEARCH node USING PRIMARY KEY (id=?)"),
+        (accounts::STANDINGS, "SEARCH tenant USING PRIMARY KEY (id=?)"),
         ("SELECT id FROM operation WHERE vm = 'x' AND ended_ms IS NULL", "INDEX operation_working"),
-        ("SELECT SUM(quota_vcpus) FROM operation WHERE tenant = 'x' AND ended_ms IS NULL", "INDEX operation_holding"),
         ("SELECT * FROM operation WHERE TRUE ORDER BY created_ms DESC, id DESC LIMIT 9", "INDEX operation_by_time"),
         (
             "SELECT * FROM operation WHERE TRUE AND tenant = 'x' ORDER BY created_ms DESC, id DESC LIMIT 9",
@@ -149,6 +150,9 @@ async fn operations_of_the_version_before_are_kept() {
     ] {
         change(&file, added).await;
     }
+    for before in BEFORE_SUMS.into_iter().chain(BEFORE_LATE_STEPS) {
+        change(&file, before).await;
+    }
     written_by_hand(&file).await;
     let store = SqliteStore::open(directory.path()).await.unwrap();
     let kept = crate::store::OperationStore::operation_unfinished(&store).await.unwrap();
@@ -162,7 +166,7 @@ async fn a_drain_of_the_version_before_goes_on() {
     let file = directory.path().join("hostgrid.db");
     drop(SqliteStore::open(directory.path()).await.unwrap());
     written_by_hand(&file).await;
-    for before in [
+    for before in BEFORE_SUMS.into_iter().chain(BEFORE_LATE_STEPS).chain([
         "DELETE FROM _sqlx_migrations WHERE version >= 14",
         "DROP TABLE seeded",
         "DROP TABLE lease",
@@ -178,7 +182,7 @@ async fn a_drain_of_the_version_before_goes_on() {
          SELECT id, 'a', 'qemu', 'north', 'simulated:///a', 0, 0, 0, 1000, 1000, 1000, 'draining' FROM user_account",
         "INSERT INTO relocation (id, node, actor, state, created_ms) SELECT id, id, id, 'running', 7 FROM user_account",
         "UPDATE operation SET relocation = actor",
-    ] {
+    ]) {
         change(&file, before).await;
     }
     let store = SqliteStore::open(directory.path()).await.unwrap();
@@ -224,7 +228,7 @@ async fn what_an_operation_that_is_over_still_reserves_is_freed() {
          SELECT id, 'here', 'qemu', 'north', 'test:', 0, 0, 0, 1000, 1000, 1000, 'open' FROM operation",
     )
     .await;
-    change(&file, "INSERT INTO reservation SELECT node.id, operation.id, 1, 1, 1 FROM node, operation").await;
+    change(&file, "INSERT INTO reservation SELECT operation.id, node.id, 1, 1, 1 FROM node, operation").await;
     let store: &dyn crate::store::NodeStore = &store;
     assert_eq!(store.reservation_free_ended().await.unwrap(), 0, "it goes on, and holds what it holds");
     change(&file, "UPDATE operation SET state = 'failed', ended_ms = 1").await;
@@ -236,7 +240,12 @@ async fn what_an_operation_that_is_over_still_reserves_is_freed() {
 const ID: &str = "01890000-0000-7000-8000-000000000001";
 
 async fn written_by_hand(file: &std::path::Path) {
-    change(file, "INSERT INTO tenant VALUES ('01890000-0000-7000-8000-000000000001', 'Acme', 0, 0, 0, 0)").await;
+    change(
+        file,
+        "INSERT INTO tenant (id, name, quota_vcpus, quota_memory_mib, quota_disk_mib, quota_vms)
+         VALUES ('01890000-0000-7000-8000-000000000001', 'Acme', 0, 0, 0, 0)",
+    )
+    .await;
     change(
         file,
         "INSERT INTO user_account VALUES ('01890000-0000-7000-8000-000000000001',
@@ -254,7 +263,7 @@ async fn written_by_hand(file: &std::path::Path) {
 }
 
 /// Changes a database by hand, as nobody should.
-async fn change(file: &std::path::Path, statement: &'static str) {
+pub(super) async fn change(file: &std::path::Path, statement: &'static str) {
     use sqlx::{ConnectOptions, Connection};
     let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(file).connect().await.unwrap();
     sqlx::query(statement).execute(&mut connection).await.unwrap();
