@@ -73,7 +73,7 @@ fn bench() -> Result<(), Failure> {
     for nodes in sizes {
         let ground = place.path().join(format!("{nodes}-nodes"));
         let began = Instant::now();
-        ground::prepare(&ground, nodes)?;
+        ground::prepare(&ground, nodes, true)?;
         let made = began.elapsed().as_secs_f64();
         let figures = program::measure(&disk::copy(&ground, &place.path().join("measured"))?, None)?;
         let found = killed::kill(&disk::copy(&ground, &place.path().join("killed"))?)?;
@@ -83,7 +83,7 @@ fn bench() -> Result<(), Failure> {
     }
     println!("After kill -9: how many of the placements that were answered before it are in the database, whole.");
     let resized = place.path().join("resized");
-    ground::prepare(&resized, resizes::NODES)?;
+    ground::prepare(&resized, resizes::NODES, false)?;
     let figures = program::measure(&resized, Some(program::RESIZES))?;
     println!("\nwhole resizes, from the agreement to the end, through simulated hypervisors");
     print_head("nodes", "resized");
