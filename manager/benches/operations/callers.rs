@@ -38,7 +38,7 @@ async fn ask(store: &Path, images: &Path) -> Result<Figures, Failure> {
     // The samples are as old as the store that was prepared.
     let pace = Pace { freshness: Freshness { stale_after_ms: u64::MAX }, ..Pace::default() };
     let began = Instant::now();
-    let manager = open(SqliteStore::open(store).await?, images, hub, Default::default(), pace).await?;
+    let manager = open(SqliteStore::open(store).await?, images, hub, Default::default(), &pace).await?;
     // It carries nothing out: it is stopped before it was started, and accepts all the same.
     manager.stop().await;
     let opened_seconds = began.elapsed().as_secs_f64();
@@ -92,7 +92,7 @@ pub(crate) async fn open(
     images: &Path,
     hub: Arc<UtilityHub>,
     (hypervisors, addresses): Nodes,
-    pace: Pace,
+    pace: &Pace,
 ) -> Result<Manager, Failure> {
     let nowhere = || PathBuf::from("/nonexistent");
     let manager = Manager::open(ManagerOptions {
@@ -115,7 +115,7 @@ pub(crate) async fn open(
         },
         simulated: true,
         lease: Lease::sole(),
-        pace,
+        pace: *pace,
     })
     .await?;
     Ok(manager)

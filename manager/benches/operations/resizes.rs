@@ -27,10 +27,13 @@ pub(crate) const NODES: usize = 16;
 
 const REPORT_EVERY: Duration = Duration::from_secs(2);
 /// So long the grid may take to be ready, and an operation to end.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const SMALL: Size = Size { vcpus: Vcpus(1), memory: Mib(2048), disk: Gib(10) };
 const LARGE: Size = Size { vcpus: Vcpus(2), ..SMALL };
+
+/// Callers, at most: each is a VM that has to be deployed first.
+const MOST_CALLERS: u64 = 64;
 
 /// Those who wait for an operation's end.
 type Waiting = Arc<Mutex<HashMap<OperationId, oneshot::Sender<()>>>>;
@@ -48,7 +51,7 @@ pub(crate) async fn ask(folder: &Path, images: &Path) -> Result<Figures, Failure
         hypervisors.push(hypervisor);
     }
     let addresses = nodes.iter().map(|node| (node.name.clone(), "192.0.2.2/24".to_owned())).collect();
-    let manager = callers::open(store, images, hub, (hypervisors, addresses), Pace::default()).await?;
+    let manager = callers::open(store, images, hub, (hypervisors, addresses), &Pace::default()).await?;
     manager.start();
     until_ready(&manager).await?;
     let waiting = Waiting::default();
@@ -114,7 +117,7 @@ async fn ended(manager: &Manager, number: u64, id: OperationId, waiting: &Waitin
 
 async fn deploy(manager: &Manager, waiting: &Waiting) -> Result<Vec<(u64, VmId)>, Failure> {
     let mut all = JoinSet::new();
-    for number in 0..given("HOSTGRID_CALLERS", 256) {
+    for number in 0..given("HOSTGRID_CALLERS", 256).min(MOST_CALLERS) {
         let (manager, waiting) = (manager.clone(), Arc::clone(waiting));
         all.spawn(async move {
             let request = callers::request(format!("vm-{number}"), "disk-tiny", "small", ground::REGIONS[0]);

@@ -41,16 +41,14 @@ impl Desk for Acceptance {
 
     async fn answer(writer: &mut Self::Connection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
         let mut tx = begin(writer).await?;
-        match accept(&mut tx, requests).await {
-            Ok(answers) => {
-                tx.commit().await.map_err(database)?;
-                Ok(answers)
-            }
-            Err(_) => {
-                tx.rollback().await.map_err(database)?;
-                one_by_one(writer, requests).await
-            }
+        let answers = accept(&mut tx, requests).await;
+        if let Err(error) = &answers {
+            tracing::debug!(%error, requests = requests.len(), "not all together: each by itself");
+            tx.rollback().await.map_err(database)?;
+            return one_by_one(writer, requests).await;
         }
+        tx.commit().await.map_err(database)?;
+        answers
     }
 }
 

@@ -8,7 +8,6 @@ use grid::TenantId;
 use grid::offer::Offer;
 use sqlx::pool::PoolConnection;
 use sqlx::{Sqlite, SqlitePool};
-use std::collections::HashSet;
 
 /// What is for sale.
 pub(super) struct Offers(pub(super) SqlitePool);
@@ -40,7 +39,7 @@ impl Desk for Standings {
     }
 
     async fn answer(reader: &mut Self::Connection, tenants: &[TenantId]) -> Result<Vec<Self::Answer>, StoreError> {
-        let found = accounts::standings(reader, &HashSet::from_iter(tenants.iter().copied())).await?;
+        let found = accounts::standings(reader, &tenants.iter().copied().collect()).await?;
         Ok(tenants.iter().map(|tenant| found.get(tenant).copied()).collect())
     }
 }

@@ -119,7 +119,7 @@ pub(super) async fn grant<'a>(
         }
     }
     if !granted.is_empty() {
-        sqlx::query(GRANT).bind(json(&Vec::from_iter(granted))?).execute(tx).await.map_err(database)?;
+        sqlx::query(GRANT).bind(json(&granted.into_iter().collect::<Vec<_>>())?).execute(tx).await.map_err(database)?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::store::{Begun, StoreError};
 use grid::vm::Vm;
 use grid::{NodeId, OperationId, Resource, Resources, TenantId, UserId, VmId};
 use sqlx::sqlite::SqliteConnection;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::Ipv4Addr;
 use std::vec;
 
@@ -62,9 +62,9 @@ pub(super) struct Facts {
 /// What the nodes' VMs commit and operations reserve there.
 pub(super) async fn taken(
     connection: &mut SqliteConnection,
-    nodes: &[NodeId],
+    nodes: &BTreeSet<NodeId>,
 ) -> Result<HashMap<NodeId, Resources>, StoreError> {
-    let rows = rows_of(connection, TAKEN, &nodes).await?;
+    let rows = rows_of(connection, TAKEN, nodes).await?;
     rows.iter().map(|row| Ok((Columns(row).parsed("id")?, Columns(row).resources("taken_")?))).collect()
 }
 
@@ -106,10 +106,10 @@ impl Facts {
                 facts.names.insert((Columns(&row).parsed("tenant")?, Columns(&row).text("name")?));
             }
         }
-        let asked: HashSet<_> = requests.iter().flat_map(|(_, room)| room).map(|check| check.node).collect();
-        facts.taken = taken(tx, &Vec::from_iter(asked)).await?;
-        facts.addresses =
-            next_addresses(tx, &Vec::from_iter(deploys().map(|deploy| deploy.addresses))).await?.into_iter();
+        let asked: BTreeSet<_> = requests.iter().flat_map(|(_, room)| room).map(|check| check.node).collect();
+        facts.taken = taken(tx, &asked).await?;
+        let asked: Vec<_> = deploys().map(|deploy| deploy.addresses).collect();
+        facts.addresses = next_addresses(tx, &asked).await?.into_iter();
         Ok(facts)
     }
 
@@ -184,13 +184,13 @@ impl Facts {
             standing.used = standing.used.plus(if is_new { vm.size.into() } else { new.quota_delta });
             standing.vms += u32::from(is_new);
         }
-        let mut takes = begin::reservations(new);
+        let mut held = begin::reservations(new);
         if new.deploy.is_some() {
             self.names.insert((vm.tenant, vm.name.clone()));
             self.vms.insert(vm.id, vm.clone());
-            takes.push((vm.node, vm.commitment()));
+            held.push((vm.node, vm.commitment()));
         }
-        for (node, amount) in takes {
+        for (node, amount) in held {
             let taken = self.taken.entry(node).or_insert(Resources::ZERO);
             *taken = taken.plus(amount);
         }

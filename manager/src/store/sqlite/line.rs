@@ -39,8 +39,11 @@ struct Inner<D: Desk> {
     waiting: Mutex<Waiting<D>>,
 }
 
+/// A question, and where its answer goes.
+type Asked<D> = (<D as Desk>::Question, oneshot::Sender<Result<<D as Desk>::Answer, StoreError>>);
+
 struct Waiting<D: Desk> {
-    all: Vec<(D::Question, oneshot::Sender<Result<D::Answer, StoreError>>)>,
+    all: Vec<Asked<D>>,
     /// Whether somebody serves the line.
     served: bool,
 }
@@ -84,11 +87,11 @@ impl<D: Desk> Inner<D> {
     }
 
     /// The next that go together; none where nobody waits, and then nobody serves.
-    fn next(&self) -> Option<(Vec<D::Question>, Vec<oneshot::Sender<Result<D::Answer, StoreError>>>)> {
+    fn next(&self) -> Option<Vec<Asked<D>>> {
         let mut waiting = self.lock();
         let count = waiting.all.len().min(MOST);
         waiting.served = count > 0;
-        (count > 0).then(|| waiting.all.drain(..count).filter(|(_, answer)| !answer.is_closed()).unzip())
+        (count > 0).then(|| waiting.all.drain(..count).filter(|(_, answer)| !answer.is_closed()).collect())
     }
 }
 
@@ -108,7 +111,8 @@ async fn serve<D: Desk>(line: Arc<Inner<D>>) {
     loop {
         // Who comes while the connection is not free goes along.
         let mut connection = line.desk.connect().await;
-        let Some((questions, waiting)) = line.next() else { break };
+        let Some(next) = line.next() else { break };
+        let (questions, waiting): (Vec<_>, Vec<_>) = next.into_iter().unzip();
         let answers = match &mut connection {
             Ok(connection) => D::answer(connection, &questions).await,
             Err(error) => Err(StoreError::Database(error.to_string())),

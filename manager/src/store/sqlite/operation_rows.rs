@@ -92,9 +92,10 @@ pub(super) async fn with_steps(
         let (id, step): (OperationId, _) = (Columns(row).parsed("operation")?, step(row)?);
         let of_operation = places.get(&id).and_then(|place| operations.get_mut(*place));
         let known = of_operation.and_then(|operation| operation.steps.get_mut(usize::try_from(step.position).ok()?));
-        match known {
-            Some(known) => *known = step,
-            None => tracing::error!(operation = %id, step = step.name, "a step that is not the operation's"),
+        if let Some(known) = known {
+            *known = step;
+        } else {
+            tracing::error!(operation = %id, step = step.name, "a step that is not the operation's");
         }
     }
     Ok(operations)

@@ -9,6 +9,7 @@ use crate::store::rows::RoomCheck;
 use crate::store::{Begun, StoreError};
 use grid::operation::OperationKind;
 use grid::{OperationId, Resources};
+use std::collections::BTreeSet;
 
 impl SqliteStore {
     /// See [`crate::store::OperationStore::operation_room_made`].
@@ -29,7 +30,7 @@ impl SqliteStore {
         if vm.generation != plan.generation {
             return Ok(Begun::Changed);
         }
-        let available = room.available(&taken(&mut tx, &[room.node]).await?);
+        let available = room.available(&taken(&mut tx, &BTreeSet::from([room.node])).await?);
         if !available.covers(&room.asked) {
             return Ok(Begun::NoRoom { node: room.node, asked: room.asked, available });
         }
