@@ -114,7 +114,7 @@ bench-resize: build
 bench-placement:
 	@cargo bench --quiet --package grid --bench placement
 
-# HOSTGRID_NODES (10000), HOSTGRID_SECONDS (10), HOSTGRID_CALLERS (256).
+# HOSTGRID_NODES (10000,100000), HOSTGRID_SECONDS (10), HOSTGRID_CALLERS (256).
 bench-operations:
 	@cargo bench --quiet --package manager --bench operations
 

@@ -2,7 +2,7 @@
 
 use crate::accounts::Principal;
 use crate::store::Store;
-use crate::store::rows::AuditRow;
+use crate::store::rows::{AuditRow, TenantStanding};
 use crate::{Manager, ManagerError, clock};
 use grid::offer::{Offer, Quota};
 use grid::work::ImageFamily;
@@ -82,9 +82,8 @@ impl Manager {
     }
 
     pub async fn quota(&self, principal: &Principal) -> Result<QuotaView, ManagerError> {
-        let quota = self.shared.store.tenant_quota(principal.tenant).await?;
-        let (used, used_vms) = self.shared.store.tenant_usage(principal.tenant).await?;
-        Ok(QuotaView { quota, used, used_vms })
+        let TenantStanding { quota, used, vms } = self.shared.store.tenant_standing(principal.tenant).await?;
+        Ok(QuotaView { quota, used, used_vms: vms })
     }
 }
 

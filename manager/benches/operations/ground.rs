@@ -33,13 +33,13 @@ const fn size(vcpus: u32, gib: u64, disk: u64) -> Size {
     Size::new(Vcpus(vcpus), Mib(gib * 1024), Gib(disk))
 }
 
-/// Fills a store in this folder. It is made in memory, where that can be: what is measured comes later.
-pub(crate) fn prepare(folder: &Path, nodes: usize) -> Result<(), Failure> {
+/// Fills a store in this folder; with a last sample of each node where they were `heard`. It is made in memory, where that can be: what is measured comes later.
+pub(crate) fn prepare(folder: &Path, nodes: usize, heard: bool) -> Result<(), Failure> {
     let memory = Path::new("/dev/shm");
     let made = if memory.is_dir() { tempfile::tempdir_in(memory)? } else { tempfile::tempdir()? };
     let store = made.path().join("store");
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(fill(&store, nodes))?;
+    runtime.block_on(fill(&store, nodes, heard))?;
     drop(runtime);
     // Its connections close by themselves, each in its thread; the last one folds the journal in.
     let began = std::time::Instant::now();
@@ -53,12 +53,15 @@ pub(crate) fn prepare(folder: &Path, nodes: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn fill(folder: &Path, nodes: usize) -> Result<(), Failure> {
+async fn fill(folder: &Path, nodes: usize, heard: bool) -> Result<(), Failure> {
     let store = SqliteStore::open(folder).await?;
     let mut chance = Chance(7);
     for number in 0..nodes {
         let hardware = Hardware::draw(&mut chance);
         let node = store.node_put(&node(number, hardware, &mut chance)).await?;
+        if !heard {
+            continue;
+        }
         let now = clock::now();
         let (first, second) = (hypervisor_says(&node, hardware, now), utility_says(hardware, now));
         store.sample_put(node.id, Source::Hypervisor, now, &serde_json::to_string(&first)?).await?;

@@ -28,7 +28,7 @@ impl Found {
 
 /// Runs the program over this store, kills it, and looks. An error where anything is missing, or not whole.
 pub(crate) fn kill(store: &Path) -> Result<Found, Failure> {
-    let (mut child, mut lines) = program::start(store, true)?;
+    let (mut child, mut lines) = program::start(store, Some(program::TELL))?;
     let mut answered: BTreeSet<OperationId> = BTreeSet::new();
     let mut began = None;
     while let Some(Ok(line)) = lines.next() {

@@ -262,9 +262,8 @@ fn unavailable(reason: &str) -> ManagerError {
 
 /// What a tenant may still add.
 pub(crate) async fn quota_left(shared: &Shared, tenant: grid::TenantId) -> Result<Resources, StoreError> {
-    let quota = shared.store.tenant_quota(tenant).await?;
-    let (used, _) = shared.store.tenant_usage(tenant).await?;
-    Ok(quota.limit.minus(used))
+    let standing = shared.store.tenant_standing(tenant).await?;
+    Ok(standing.quota.limit.minus(standing.used))
 }
 
 /// One row for an attempt that never came to the store's own decision.

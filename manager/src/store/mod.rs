@@ -19,7 +19,7 @@ use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait,
-    RoomCheck, ScheduleEnd, SessionRow, UserRow, VmRecord,
+    RoomCheck, ScheduleEnd, SessionRow, TenantStanding, UserRow, VmRecord,
 };
 
 /// Accounts, sessions and audit.
@@ -27,10 +27,8 @@ use rows::{
 pub trait AccountStore: Send + Sync {
     /// Makes the tenant where it isn't there; sets its quota.
     async fn tenant_put(&self, tenant: TenantId, name: &str, quota: Quota) -> Result<(), StoreError>;
-    async fn tenant_quota(&self, tenant: TenantId) -> Result<Quota, StoreError>;
-    /// What the tenant's VMs take of its quota (sizes, without overhead) and how many they are; what running
-    /// operations will add is in it.
-    async fn tenant_usage(&self, tenant: TenantId) -> Result<(Resources, u32), StoreError>;
+    /// [`StoreError::NotFound`] where it isn't there.
+    async fn tenant_standing(&self, tenant: TenantId) -> Result<TenantStanding, StoreError>;
     /// [`StoreError::Conflict`] where the email is taken.
     async fn user_create(&self, user: &NewUser) -> Result<(), StoreError>;
     async fn user_by_email(&self, email: &str) -> Result<Option<UserRow>, StoreError>;

@@ -1,6 +1,7 @@
 //! What goes into and comes out of the store beside the types of `grid`.
 
 use crate::accounts::Role;
+use grid::offer::Quota;
 use grid::operation::{OperationKind, OperationState};
 use grid::schedule::ScheduleState;
 use grid::vm::Vm;
@@ -51,6 +52,15 @@ pub struct AuditRow {
     pub target: String,
     /// `accepted`, `refused: …`, `succeeded`, `undone: …`.
     pub outcome: String,
+}
+
+/// A tenant's quota, and what it takes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TenantStanding {
+    pub quota: Quota,
+    /// The sizes of its VMs, without overhead, and what running operations will add.
+    pub used: Resources,
+    pub vms: u32,
 }
 
 /// All that is recorded of a VM which counts on nodes, as of one moment.

@@ -92,10 +92,11 @@ impl Manager {
         Ok(Some((operation.kind.vm(), known)))
     }
 
-    /// A VM's id, such that its MAC is nobody else's.
+    /// A VM's id, such that its MAC is nobody else's. Ids grow with time, so that new rows of the store come to stand
+    /// together.
     fn new_id(&self) -> VmId {
         loop {
-            let id = VmId(Uuid::new_v4());
+            let id = VmId(Uuid::now_v7());
             if !self.collector.is_mac_taken(&mac(id)) {
                 return id;
             }
@@ -104,7 +105,8 @@ impl Manager {
 
     /// What can be said of the request before one's turn.
     async fn wish(&self, principal: &Principal, request: &DeployRequest) -> Result<Wish, ManagerError> {
-        let offers = self.shared.store.offer_list().await?;
+        let (offers, left) =
+            tokio::try_join!(self.shared.store.offer_list(), quota_left(&self.shared, principal.tenant))?;
         let offer = offers.into_iter().find(|offer| offer.name == request.offer);
         let size = offer.ok_or_else(|| invalid("offer", "There is no such offer."))?.size;
         let kinds = self.collector.kinds_in(&request.region);
@@ -116,7 +118,7 @@ impl Manager {
             return Err(invalid("image", "There is no such image."));
         }
         let kinds = kinds.into_iter().filter(|kind| known(ImageFamily::of(*kind))).collect();
-        Ok(Wish { size, kinds, left: quota_left(&self.shared, principal.tenant).await? })
+        Ok(Wish { size, kinds, left })
     }
 
     /// The node, of one of the kinds that the region has and the image is made for.

@@ -14,7 +14,7 @@ use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
     AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter,
-    OperationWait, RoomCheck, ScheduleEnd, SessionRow, UserRow, VmRecord,
+    OperationWait, RoomCheck, ScheduleEnd, SessionRow, TenantStanding, UserRow, VmRecord,
 };
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
@@ -91,8 +91,7 @@ macro_rules! forward {
 
 forward!(AccountStore {
     read tenant_put(tenant: TenantId, name: &str, quota: Quota) -> ();
-    read tenant_quota(tenant: TenantId) -> Quota;
-    read tenant_usage(tenant: TenantId) -> (Resources, u32);
+    read tenant_standing(tenant: TenantId) -> TenantStanding;
     read user_create(user: &NewUser) -> ();
     read user_by_email(email: &str) -> Option<UserRow>;
     read user_get(user: UserId) -> Option<UserRow>;

@@ -245,11 +245,15 @@ impl Rig {
             self.check_vm(vm).await;
         }
         for tenant in [&self.customer, &self.stranger] {
-            let (used, count) = self.store.tenant_usage(tenant.tenant).await.unwrap();
+            let standing = self.store.tenant_standing(tenant.tenant).await.unwrap();
             let mine = vms.iter().filter(|vm| vm.tenant == tenant.tenant);
             let there = mine.clone().filter(|vm| vm.state != VmState::Failed);
             let sum = there.map(|vm| Resources::from(vm.size)).fold(Resources::ZERO, Resources::plus);
-            assert_eq!((used, count), (sum, u32::try_from(mine.count()).unwrap()), "the quota is charged wrongly");
+            assert_eq!(
+                (standing.used, standing.vms),
+                (sum, u32::try_from(mine.count()).unwrap()),
+                "the quota is charged wrongly"
+            );
         }
     }
 

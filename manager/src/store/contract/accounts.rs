@@ -17,8 +17,8 @@ async fn a_tenant_keeps_its_id_and_takes_a_new_quota() {
     let world = World::new().await;
     let limit = Resources::new(1, 2, 3).with(Resource::Network, Quota::NO_LIMIT);
     world.store.tenant_put(world.tenant, "Acme", Quota { limit, vms: 4 }).await.unwrap();
-    assert_eq!(world.store.tenant_quota(world.tenant).await.unwrap(), Quota { limit, vms: 4 });
-    let nobody = world.store.tenant_quota(TenantId(Uuid::new_v4())).await;
+    assert_eq!(world.store.tenant_standing(world.tenant).await.unwrap().quota, Quota { limit, vms: 4 });
+    let nobody = world.store.tenant_standing(TenantId(Uuid::new_v4())).await;
     assert!(matches!(nobody, Err(StoreError::NotFound)), "{nobody:?}");
 }
 
@@ -33,13 +33,13 @@ async fn a_quota_too_large_for_the_database_is_refused() {
 #[tokio::test]
 async fn usage_is_the_sizes_of_the_tenants_vms_without_those_that_failed() {
     let world = World::new().await;
-    assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (Resources::ZERO, 0));
+    assert_eq!(world.used().await, (Resources::ZERO, 0));
     let vm = world.running("one").await;
     world.running("two").await;
     let size = Resources::from(SMALL);
-    assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (size.plus(size), 2));
+    assert_eq!(world.used().await, (size.plus(size), 2));
     world.store.vm_state_set(vm.id, VmState::Failed, None).await.unwrap();
-    assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (size, 2), "it is there until it is deleted");
+    assert_eq!(world.used().await, (size, 2), "it is there until it is deleted");
 }
 
 #[tokio::test]

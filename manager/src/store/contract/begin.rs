@@ -135,13 +135,13 @@ async fn the_quota_counts_vms_and_what_running_operations_add() {
     world.quota_set(grown, 2).await;
     let resize = world.resize(&vm, LARGE, None, "grow");
     assert_eq!(world.begin(&resize, PLENTY).await, Begun::Started(resize.id));
-    assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (grown, 1));
+    assert_eq!(world.used().await, (grown, 1));
     let begun = world.begin(&new, PLENTY).await;
     assert_eq!(begun, Begun::OverQuota { limit: grown, used: grown }, "the resize holds what it will add");
     world.store.vm_settle(vm.id, world.here, LARGE, MAXIMA, None).await.unwrap();
-    assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (grown, 1), "settled, and not counted twice");
+    assert_eq!(world.used().await, (grown, 1), "settled, and not counted twice");
     world.end(resize.id, OperationState::Succeeded).await;
-    assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), (grown, 1));
+    assert_eq!(world.used().await, (grown, 1));
 }
 
 #[tokio::test]

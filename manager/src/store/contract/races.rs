@@ -8,6 +8,7 @@ use grid::operation::OperationState;
 use grid::vm::{VmState, commitment};
 use grid::{HypervisorKind, Resource, Resources};
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 const MANY: usize = 50;
 
@@ -87,6 +88,48 @@ async fn of_many_that_come_together_the_one_that_fails_leaves_the_others() {
     }
     let accepted = world.store.audit_list(100).await.unwrap();
     assert_eq!(accepted.iter().filter(|row| row.outcome == "accepted").count(), 8);
+}
+
+#[tokio::test]
+async fn of_those_that_come_together_each_gets_an_address_of_its_own_range() {
+    let world = World::new().await;
+    let ranges = [(1, 9), (101, 109)].map(|(first, last)| [first, last].map(|end| Ipv4Addr::new(10, 1, 0, end)));
+    let all: Vec<_> = (0..6)
+        .map(|number| {
+            let mut new = world.deploy(&world.vm(&format!("vm{number}")), &number.to_string());
+            let [first, last] = ranges[number % 2];
+            new.deploy.as_mut().unwrap().addresses = (first, last);
+            new
+        })
+        .collect();
+    let begun = join_all(all.iter().map(|new| world.begin(new, PLENTY))).await;
+    assert_eq!(started(&begun), 6);
+    let mut addresses = BTreeSet::new();
+    for (number, new) in all.iter().enumerate() {
+        let address = world.get(new.kind.vm()).await.address;
+        let [first, last] = ranges[number % 2];
+        assert!((first..=last).contains(&address), "{address}");
+        addresses.insert(address);
+    }
+    assert_eq!(addresses.len(), 6);
+}
+
+#[tokio::test]
+async fn an_operation_that_fails_its_check_in_the_middle_takes_nothing_from_those_behind_it() {
+    let world = World::new().await;
+    let one = commitment(HypervisorKind::Qemu, SMALL);
+    let small = one.with(Resource::Memory, one.memory_mib() - 1);
+    let [first, second, third] = ["a", "b", "c"].map(|name| world.deploy(&world.vm(name), name));
+    let begun = tokio::join!(
+        world.begin(&first, one.plus(one)),
+        world.begin(&second, small),
+        world.begin(&third, one.plus(one))
+    );
+    assert!(matches!(begun.1, Begun::NoRoom { .. }), "{begun:?}");
+    assert_eq!((begun.0, begun.2), (Begun::Started(first.id), Begun::Started(third.id)));
+    let addresses = [&first, &third].map(|new| new.kind.vm());
+    let addresses = [world.get(addresses[0]).await.address, world.get(addresses[1]).await.address];
+    assert_eq!(addresses.map(|address| address.to_string()), ["10.0.0.10", "10.0.0.11"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -72,10 +72,10 @@ async fn one_waits_for_a_vm_and_is_kept_word_for_word_and_the_same_again_is_the_
 async fn it_holds_nothing_and_keeps_no_operation_from_its_vm() {
     let world = World::new().await;
     let web = world.running("web").await;
-    let (taken, used) = (world.taken(world.here).await, world.store.tenant_usage(world.tenant).await.unwrap());
+    let (taken, used) = (world.taken(world.here).await, world.used().await);
     world.store.schedule_add(&scheduled(&world, &web, 0), &audit("accepted")).await.unwrap();
     assert_eq!(world.taken(world.here).await, taken);
-    assert_eq!(world.store.tenant_usage(world.tenant).await.unwrap(), used);
+    assert_eq!(world.used().await, used);
     let grown = world.resize(&web, LARGE, None, "now");
     assert_eq!(world.begin(&grown, PLENTY).await, super::super::Begun::Started(grown.id));
 }

@@ -82,6 +82,12 @@ impl World {
         self.store.tenant_put(self.tenant, "Acme", Quota { limit, vms }).await.unwrap();
     }
 
+    /// What the tenant takes of its quota: sizes, and number of VMs.
+    pub(in crate::store) async fn used(&self) -> (Resources, u32) {
+        let standing = self.store.tenant_standing(self.tenant).await.unwrap();
+        (standing.used, standing.vms)
+    }
+
     pub(in crate::store) fn vm(&self, name: &str) -> Vm {
         let id = VmId(Uuid::new_v4());
         Vm {

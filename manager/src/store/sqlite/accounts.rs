@@ -1,64 +1,59 @@
 //! Tenants, users, sessions and audit in SQLite.
 
 use super::columns::{Columns, bind_resources, each_resource, for_each_resource, role_word};
+use super::many::{insert_all, rows_of};
 use super::{SqliteStore, begin, constraint, database};
-use crate::store::rows::{AuditRow, NewUser, SessionRow, UserRow};
+use crate::store::rows::{AuditRow, NewUser, SessionRow, TenantStanding, UserRow};
 use crate::store::{AccountStore, StoreError};
 use async_trait::async_trait;
 use grid::offer::Quota;
-use grid::{Resources, TenantId, UnixMillis, UserId};
+use grid::{TenantId, UnixMillis, UserId};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use std::collections::{HashMap, HashSet};
 
-/// What the tenant's VMs take of its quota, with what its running operations add. A VM whose deployment failed takes
-/// only its place among the number of VMs.
-const TENANT_USAGE: &str = concat!(
-    "SELECT ",
-    each_resource!("COALESCE(SUM(", "), 0) AS ", ""),
-    ", (SELECT COUNT(*) FROM vm WHERE tenant = ?1) AS vms
-    FROM (
-        SELECT SUM(vcpus) AS vcpus, SUM(memory_mib) AS memory_mib, SUM(disk_gib) * 1024 AS disk_mib,
-               SUM(network_mbit) AS network_mbit
-        FROM vm WHERE tenant = ?1 AND state <> 'failed'
-        UNION ALL
-        SELECT ",
-    each_resource!("SUM(quota_", ")"),
-    " FROM operation WHERE tenant = ?1 AND ended_ms IS NULL
-    )"
-);
+/// Of each of the tenants.
+pub(super) const STANDINGS: &str = "
+    SELECT tenant.* FROM json_each(?) AS asked CROSS JOIN tenant ON tenant.id = asked.value";
 
 const USER_BY_EMAIL: &str = "SELECT id, tenant, email, password_hash, role FROM user_account WHERE email = ?";
 
 const USER_BY_ID: &str = "SELECT id, tenant, email, password_hash, role FROM user_account WHERE id = ?";
 
-pub(super) async fn quota(connection: &mut SqliteConnection, tenant: &str) -> Result<Quota, StoreError> {
-    let row = sqlx::query(concat!("SELECT ", each_resource!("quota_", ""), ", quota_vms FROM tenant WHERE id = ?"))
-        .bind(tenant)
-        .fetch_optional(connection)
-        .await
-        .map_err(database)?
-        .ok_or(StoreError::NotFound)?;
-    let columns = Columns(&row);
-    Ok(Quota { limit: columns.resources("quota_")?, vms: columns.count("quota_vms")? })
-}
-
-pub(super) async fn usage(connection: &mut SqliteConnection, tenant: &str) -> Result<(Resources, u32), StoreError> {
-    let row = sqlx::query(TENANT_USAGE).bind(tenant).fetch_one(connection).await.map_err(database)?;
-    let columns = Columns(&row);
-    Ok((columns.resources("")?, columns.count("vms")?))
+/// What of these tenants is known.
+pub(super) async fn standings(
+    connection: &mut SqliteConnection,
+    tenants: &HashSet<TenantId>,
+) -> Result<HashMap<TenantId, TenantStanding>, StoreError> {
+    if tenants.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = rows_of(connection, STANDINGS, tenants).await?;
+    let standing = |row: &SqliteRow| {
+        let columns = Columns(row);
+        let quota = Quota { limit: columns.resources("quota_")?, vms: columns.count("quota_vms")? };
+        let standing = TenantStanding { quota, used: columns.resources("used_")?, vms: columns.count("used_vms")? };
+        Ok((columns.parsed("id")?, standing))
+    };
+    rows.iter().map(standing).collect()
 }
 
 pub(super) async fn audit(connection: &mut SqliteConnection, row: &AuditRow) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit (at_ms, actor, tenant, action, target, outcome) VALUES (?, ?, ?, ?, ?, ?)")
-        .bind(row.at.0)
-        .bind(row.actor.map(|actor| actor.to_string()))
-        .bind(row.tenant.map(|tenant| tenant.to_string()))
-        .bind(&row.action)
-        .bind(&row.target)
-        .bind(&row.outcome)
-        .execute(connection)
-        .await
-        .map_err(database)?;
-    Ok(())
+    audit_all(connection, std::slice::from_ref(row)).await
+}
+
+pub(super) async fn audit_all(connection: &mut SqliteConnection, rows: &[AuditRow]) -> Result<(), StoreError> {
+    let into = "INSERT INTO audit (at_ms, actor, tenant, action, target, outcome) ";
+    insert_all(connection, into, rows, |tuple, row| {
+        tuple
+            .push_bind(row.at.0)
+            .push_bind(row.actor.map(|actor| actor.to_string()))
+            .push_bind(row.tenant.map(|tenant| tenant.to_string()))
+            .push_bind(row.action.clone())
+            .push_bind(row.target.clone())
+            .push_bind(row.outcome.clone());
+    })
+    .await
+    .map_err(database)
 }
 
 fn user(row: &SqliteRow) -> Result<UserRow, StoreError> {
@@ -88,22 +83,17 @@ impl AccountStore for SqliteStore {
         Ok(())
     }
 
-    async fn tenant_quota(&self, tenant: TenantId) -> Result<Quota, StoreError> {
-        quota(&mut *self.readers.acquire().await.map_err(database)?, &tenant.to_string()).await
-    }
-
-    async fn tenant_usage(&self, tenant: TenantId) -> Result<(Resources, u32), StoreError> {
-        usage(&mut *self.readers.acquire().await.map_err(database)?, &tenant.to_string()).await
+    async fn tenant_standing(&self, tenant: TenantId) -> Result<TenantStanding, StoreError> {
+        self.standings.ask(tenant).await?.ok_or(StoreError::NotFound)
     }
 
     async fn user_create(&self, user: &NewUser) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
-        let tenant = user.tenant.to_string();
-        quota(&mut tx, &tenant).await?;
+        standings(&mut tx, &HashSet::from([user.tenant])).await?.remove(&user.tenant).ok_or(StoreError::NotFound)?;
         sqlx::query("INSERT INTO user_account (id, tenant, email, password_hash, role) VALUES (?, ?, ?, ?, ?)")
             .bind(user.id.to_string())
-            .bind(tenant)
+            .bind(user.tenant.to_string())
             .bind(&user.email)
             .bind(&user.password_hash)
             .bind(role_word(user.role))

@@ -1,17 +1,24 @@
-//! Accepting an operation: what decides whether there is room, and holds it, inside one transaction (see `line.rs`).
+//! Accepting operations: what is written for those that are accepted, and what the audit is told (see `accept.rs`).
 
-use super::accounts::{quota, usage};
-use super::columns::{Columns, bind_resources, each_resource, for_each_resource};
-use super::holding::Holding;
-use super::{constraint, database, relocations, vms};
+use super::columns::{each_resource, stored_resources};
+use super::facts::Decided;
+use super::many::{insert_all, json, push_resources};
+use super::{constraint, database, holding, relocations, vms};
 use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck};
 use crate::store::{Begun, StoreError};
-use grid::operation::{OperationKind, OperationState, StepState};
+use grid::operation::{OperationKind, OperationState};
 use grid::relocation::{Relocation, RelocationKind, RelocationState};
 use grid::vm::{Vm, commitment};
-use grid::{NodeId, RelocationId, Resource, Resources};
+use grid::{NodeId, PerResource, RelocationId, Resource, Resources};
 use sqlx::sqlite::SqliteConnection;
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
+
+/// Each row of its argument: a node, and an amount or nothing of each resource.
+pub(super) const GRANT: &str = concat!(
+    "UPDATE node SET ",
+    each_resource!("granted_", " = COALESCE(given.value ->> '$[1].", "', granted_", ")"),
+    " FROM json_each(?) AS given WHERE node.id = given.value ->> 0"
+);
 
 pub(super) fn audit_row(new: &NewOperation, outcome: &str) -> AuditRow {
     AuditRow {
@@ -37,215 +44,81 @@ pub(super) const fn refusal_word(begun: &Begun) -> &'static str {
     }
 }
 
-/// Checks in the order in which a person should hear of it, then writes.
-pub(super) async fn decide(
-    tx: &mut SqliteConnection,
-    new: &NewOperation,
-    room: &[RoomCheck],
-) -> Result<Begun, StoreError> {
-    if let Some(id) = by_key(tx, new).await? {
-        return Ok(Begun::Already(id));
+/// What is written for operations that were accepted, all together: VMs, what they take, operations with their steps.
+pub(super) async fn write(tx: &mut SqliteConnection, accepted: &[Decided<'_>]) -> Result<(), StoreError> {
+    grant(tx, accepted.iter().flat_map(|decided| decided.room)).await?;
+    let new_vms: Vec<&Vm> =
+        accepted.iter().filter(|decided| decided.new.deploy.is_some()).map(|decided| &decided.vm).collect();
+    if let Some(newest) = new_vms.last() {
+        sqlx::query("UPDATE address_cursor SET next = ?")
+            .bind(i64::from(newest.address.to_bits()) + 1)
+            .execute(&mut *tx)
+            .await
+            .map_err(database)?;
     }
-    if let Some(id) = working_on(tx, new).await? {
-        return Ok(Begun::Busy(id));
+    vms::insert(tx, &new_vms).await?;
+    write_operations(tx, accepted).await?;
+    for decided in accepted.iter().filter(|decided| decided.new.kind.waits_for_room()) {
+        relocations::insert(tx, &room_maker(decided.new)).await?;
     }
-    let vm = match &new.deploy {
-        Some(_) => None,
-        None => Some(vms::get(tx, &new.kind.vm().to_string()).await?.ok_or(StoreError::NotFound)?),
+    let held = |decided: &Decided<'_>| {
+        let operation = decided.new.id.to_string();
+        reservations(decided.new).into_iter().map(move |(node, amount)| (operation.clone(), node, amount))
     };
-    if let (Some(vm), Some(planned)) = (&vm, new.generation)
-        && vm.generation != planned
-    {
-        return Ok(Begun::Changed);
-    }
-    if let Some(refused) = over_quota(tx, new).await? {
-        return Ok(refused);
-    }
-    if let Some(deploy) = &new.deploy
-        && name_taken(tx, &deploy.vm).await?
-    {
-        return Ok(Begun::NameTaken);
-    }
-    for check in room {
-        let available = available(tx, check).await?;
-        if !available.covers(&check.asked) {
-            return Ok(Begun::NoRoom { node: check.node, asked: check.asked, available });
-        }
-        grant(tx, check).await?;
-    }
-    if let Some(NewVm { vm, addresses }) = &new.deploy {
-        let Some(address) = next_address(tx, *addresses).await? else {
-            return Ok(Begun::NoAddressLeft);
-        };
-        vms::insert(tx, &Vm { address, ..vm.clone() }).await?;
-    }
-    write(tx, new, vm.as_ref()).await?;
-    Ok(Begun::Started(new.id))
+    holding::insert(tx, &accepted.iter().flat_map(held).collect::<Vec<_>>()).await
 }
 
-async fn by_key(tx: &mut SqliteConnection, new: &NewOperation) -> Result<Option<grid::OperationId>, StoreError> {
-    let row = sqlx::query("SELECT id FROM operation WHERE actor = ? AND idempotency_key = ?")
-        .bind(new.actor.to_string())
-        .bind(&new.idempotency_key)
-        .fetch_optional(tx)
-        .await
-        .map_err(database)?;
-    row.map(|row| Columns(&row).parsed("id")).transpose()
-}
-
-async fn working_on(tx: &mut SqliteConnection, new: &NewOperation) -> Result<Option<grid::OperationId>, StoreError> {
-    let row = sqlx::query("SELECT id FROM operation WHERE vm = ? AND ended_ms IS NULL")
-        .bind(new.kind.vm().to_string())
-        .fetch_optional(tx)
-        .await
-        .map_err(database)?;
-    row.map(|row| Columns(&row).parsed("id")).transpose()
-}
-
-/// Only what grows is measured against the quota: who is over it may still start, stop and shrink.
-async fn over_quota(tx: &mut SqliteConnection, new: &NewOperation) -> Result<Option<Begun>, StoreError> {
-    if new.quota_delta == Resources::ZERO && new.deploy.is_none() {
-        return Ok(None);
+async fn write_operations(tx: &mut SqliteConnection, accepted: &[Decided<'_>]) -> Result<(), StoreError> {
+    let charged = |new: &NewOperation| if new.deploy.is_some() { Resources::ZERO } else { new.quota_delta };
+    let mut rows = Vec::with_capacity(accepted.len());
+    for Decided { new, vm, .. } in accepted {
+        let (body, steps, charged) = (json(&new.kind)?, json(&new.steps)?, stored_resources(charged(new))?);
+        rows.push((new, body, steps, places(&new.kind, vm), charged));
     }
-    let tenant = new.tenant.to_string();
-    let quota = quota(tx, &tenant).await?;
-    let (used, vms) = usage(tx, &tenant).await?;
-    if new.deploy.is_some() && vms >= quota.vms {
-        return Ok(Some(Begun::TooManyVms { limit: quota.vms }));
-    }
-    let after = used.plus(new.quota_delta);
-    let exceeds = |resource| new.quota_delta.get(resource) > 0 && after.get(resource) > quota.limit.get(resource);
-    Ok(Resource::ALL.into_iter().any(exceeds).then_some(Begun::OverQuota { limit: quota.limit, used }))
-}
-
-async fn name_taken(tx: &mut SqliteConnection, vm: &Vm) -> Result<bool, StoreError> {
-    sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM vm WHERE tenant = ? AND name = ?)")
-        .bind(vm.tenant.to_string())
-        .bind(&vm.name)
-        .fetch_one(tx)
-        .await
-        .map_err(database)
-}
-
-/// What the node still has: usable, less what VMs commit, what operations reserve, and what is held outside.
-pub(super) async fn available(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<Resources, StoreError> {
-    let row = sqlx::query(concat!(
-        "SELECT ",
-        each_resource!("COALESCE(SUM(", "), 0) AS ", ""),
-        " FROM (
-            SELECT ",
-        each_resource!("SUM(committed_", ") AS ", ""),
-        " FROM vm WHERE node = ?1
-            UNION ALL
-            SELECT ",
-        each_resource!("SUM(", ")"),
-        " FROM reservation WHERE node = ?1
-         )",
-    ))
-    .bind(check.node.to_string())
-    .fetch_one(tx)
-    .await
-    .map_err(database)?;
-    Ok(check.usable.minus(Columns(&row).resources("")?).minus(check.outside))
-}
-
-/// Remembers what was usable when room was given: see `granted_vcpus` in the migrations.
-pub(super) async fn grant(tx: &mut SqliteConnection, check: &RoomCheck) -> Result<(), StoreError> {
-    let usable = check.usable.minus(check.outside);
-    let given =
-        |resource| (check.asked.get(resource) > 0).then(|| i64::try_from(usable.get(resource)).unwrap_or(i64::MAX));
-    let granted = sqlx::query(concat!(
-        "UPDATE node SET ",
-        each_resource!("granted_", " = COALESCE(?, granted_", ")"),
-        " WHERE id = ?"
-    ));
-    let granted = Resource::ALL.into_iter().fold(granted, |statement, resource| statement.bind(given(resource)));
-    granted.bind(check.node.to_string()).execute(tx).await.map_err(database)?;
-    Ok(())
-}
-
-/// The next free address after the one that was given out last, round and round.
-async fn next_address(
-    tx: &mut SqliteConnection,
-    (first, last): (Ipv4Addr, Ipv4Addr),
-) -> Result<Option<Ipv4Addr>, StoreError> {
-    let (first, last) = (i64::from(first.to_bits()), i64::from(last.to_bits()));
-    let next: i64 =
-        sqlx::query_scalar("SELECT next FROM address_cursor").fetch_one(&mut *tx).await.map_err(database)?;
-    let next = if (first..=last).contains(&next) { next } else { first };
-    let found = match free_address(tx, next, last).await? {
-        None => free_address(tx, first, next - 1).await?,
-        found => found,
-    };
-    let Some(address) = found else { return Ok(None) };
-    sqlx::query("UPDATE address_cursor SET next = ?").bind(address + 1).execute(&mut *tx).await.map_err(database)?;
-    let address = u32::try_from(address).map_err(|error| StoreError::Corrupt(format!("address: {error}")))?;
-    Ok(Some(Ipv4Addr::from_bits(address)))
-}
-
-/// The first free address between these two: the first itself, or the one behind a taken one.
-async fn free_address(tx: &mut SqliteConnection, first: i64, last: i64) -> Result<Option<i64>, StoreError> {
-    if first > last {
-        return Ok(None);
-    }
-    let taken: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM vm WHERE address = ?)")
-        .bind(first)
-        .fetch_one(&mut *tx)
-        .await
-        .map_err(database)?;
-    if !taken {
-        return Ok(Some(first));
-    }
-    sqlx::query_scalar(
-        "SELECT taken.address + 1 FROM vm AS taken
-         WHERE taken.address >= ?1 AND taken.address < ?2
-           AND NOT EXISTS (SELECT 1 FROM vm AS next WHERE next.address = taken.address + 1)
-         ORDER BY taken.address LIMIT 1",
-    )
-    .bind(first)
-    .bind(last)
-    .fetch_optional(tx)
-    .await
-    .map_err(database)
-}
-
-/// Writes the operation with its steps, and what it holds.
-async fn write(tx: &mut SqliteConnection, new: &NewOperation, vm: Option<&Vm>) -> Result<(), StoreError> {
-    let id = new.id.to_string();
-    let body = serde_json::to_string(&new.kind).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let (source, destination) = places(&new.kind, vm);
-    let charged = if new.deploy.is_some() { Resources::ZERO } else { new.quota_delta };
-    let statement = sqlx::query(concat!(
-        "INSERT INTO operation (id, kind, body, vm, tenant, actor, idempotency_key, source, destination, state, epoch,
-                                created_ms, called_ms, relocation, ",
+    let into = concat!(
+        "INSERT INTO operation (id, kind, body, steps, vm, tenant, actor, idempotency_key, source, destination, state,
+                                epoch, created_ms, called_ms, relocation, ",
         each_resource!("quota_", ""),
-        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?, 0, ?",
-        for_each_resource!(", ?"),
-        ")",
-    ))
-    .bind(&id)
-    .bind(new.kind.as_str())
-    .bind(body)
-    .bind(new.kind.vm().to_string())
-    .bind(new.tenant.to_string())
-    .bind(new.actor.to_string())
-    .bind(&new.idempotency_key)
-    .bind(source.map(|node| node.to_string()))
-    .bind(destination.map(|node| node.to_string()))
-    .bind(OperationState::Pending.as_str())
-    .bind(new.now.0)
-    .bind(new.relocation.map(|relocation| relocation.to_string()));
-    bind_resources(statement, charged)?
-        .execute(&mut *tx)
-        .await
-        .map_err(constraint("the operation's id is taken, or its tenant, actor or a node is not there"))?;
-    write_steps(tx, &id, &new.steps).await?;
-    if new.kind.waits_for_room() {
-        relocations::insert(tx, &room_maker(new)).await?;
+        ") "
+    );
+    insert_all(tx, into, &rows, |tuple, (new, body, steps, (source, destination), charged)| {
+        tuple
+            .push_bind(new.id.to_string())
+            .push_bind(new.kind.as_str())
+            .push_bind(body.clone())
+            .push_bind(steps.clone())
+            .push_bind(new.kind.vm().to_string())
+            .push_bind(new.tenant.to_string())
+            .push_bind(new.actor.to_string())
+            .push_bind(new.idempotency_key.clone())
+            .push_bind(source.map(|node| node.to_string()))
+            .push_bind(destination.map(|node| node.to_string()))
+            .push_bind(OperationState::Pending.as_str())
+            .push_bind(0)
+            .push_bind(new.now.0)
+            .push_bind(0)
+            .push_bind(new.relocation.map(|relocation| relocation.to_string()));
+        push_resources(tuple, charged);
+    })
+    .await
+    .map_err(constraint("the operation's id is taken, or its tenant, actor or a node is not there"))
+}
+
+/// Remembers what was usable when room was last given: see `granted_vcpus` in the migrations.
+pub(super) async fn grant<'a>(
+    tx: &mut SqliteConnection,
+    room: impl Iterator<Item = &'a RoomCheck>,
+) -> Result<(), StoreError> {
+    let mut granted: BTreeMap<NodeId, PerResource<Option<i64>>> = BTreeMap::new();
+    for check in room {
+        let usable = check.usable.minus(check.outside);
+        let of_node = granted.entry(check.node).or_default();
+        for resource in Resource::ALL.into_iter().filter(|resource| check.asked.get(*resource) > 0) {
+            of_node.set(resource, Some(i64::try_from(usable.get(resource)).unwrap_or(i64::MAX)));
+        }
     }
-    let holding = Holding { operation: id, quota: charged };
-    for (node, amount) in reservations(new) {
-        holding.hold(tx, node, amount).await?;
+    if !granted.is_empty() {
+        sqlx::query(GRANT).bind(json(&granted.into_iter().collect::<Vec<_>>())?).execute(tx).await.map_err(database)?;
     }
     Ok(())
 }
@@ -264,26 +137,8 @@ fn room_maker(new: &NewOperation) -> Relocation {
     }
 }
 
-pub(super) async fn write_steps(
-    tx: &mut SqliteConnection,
-    operation: &str,
-    steps: &[&'static str],
-) -> Result<(), StoreError> {
-    let names = serde_json::to_string(steps).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    sqlx::query(
-        "INSERT INTO operation_step (operation, position, name, state) SELECT ?, key, value, ? FROM json_each(?)",
-    )
-    .bind(operation)
-    .bind(StepState::Waiting.as_str())
-    .bind(names)
-    .execute(tx)
-    .await
-    .map_err(database)?;
-    Ok(())
-}
-
 /// Each node once; for a VM that is deployed at least all that it will take.
-fn reservations(new: &NewOperation) -> Vec<(NodeId, Resources)> {
+pub(super) fn reservations(new: &NewOperation) -> Vec<(NodeId, Resources)> {
     let mut sums: Vec<(NodeId, Resources)> = Vec::with_capacity(new.reservations.len() + 1);
     for (node, amount) in &new.reservations {
         match sums.iter_mut().find(|(known, _)| known == node) {
@@ -303,13 +158,13 @@ fn reservations(new: &NewOperation) -> Vec<(NodeId, Resources)> {
 }
 
 /// From where to where: a node's page lists operations by these.
-fn places(kind: &OperationKind, vm: Option<&Vm>) -> (Option<NodeId>, Option<NodeId>) {
+fn places(kind: &OperationKind, vm: &Vm) -> (Option<NodeId>, Option<NodeId>) {
     match kind {
         OperationKind::Deploy { node, .. } => (None, Some(*node)),
         OperationKind::Rebuild { from, node, .. } => (Some(*from), Some(*node)),
         OperationKind::Resize { plan, .. } => (Some(plan.source), plan.destination),
         OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => {
-            (vm.map(|vm| vm.node), None)
+            (Some(vm.node), None)
         }
     }
 }

@@ -22,20 +22,22 @@ pub(super) fn stored(amount: u64) -> Result<i64, StoreError> {
 /// A statement, and what it is asked with.
 pub(super) type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
-/// Text for the columns of all resources, in the order of [`Resource::ALL`], which [`bind_resources`] follows: what stands
-/// before and behind each name; or before, between and behind, where it is named twice.
+/// Text for the columns of all resources, in the order of [`Resource::ALL`], which [`bind_resources`] follows: what
+/// stands before each name, between it and itself where it is named again, and behind it.
 macro_rules! each_resource {
-    ($before:literal, $after:literal) => {
-        each_resource!(@once $before, $after, "vcpus", "memory_mib", "disk_mib", "network_mbit")
+    (@of $name:literal, $before:literal $(, $behind:literal)+) => {
+        concat!($before $(, $name, $behind)+)
     };
-    ($before:literal, $between:literal, $after:literal) => {
-        each_resource!(@twice $before, $between, $after, "vcpus", "memory_mib", "disk_mib", "network_mbit")
-    };
-    (@once $before:literal, $after:literal, $first:literal $(, $next:literal)*) => {
-        concat!($before, $first, $after $(, ", ", $before, $next, $after)*)
-    };
-    (@twice $before:literal, $between:literal, $after:literal, $first:literal $(, $next:literal)*) => {
-        concat!($before, $first, $between, $first, $after $(, ", ", $before, $next, $between, $next, $after)*)
+    ($($text:literal),+) => {
+        concat!(
+            each_resource!(@of "vcpus", $($text),+),
+            ", ",
+            each_resource!(@of "memory_mib", $($text),+),
+            ", ",
+            each_resource!(@of "disk_mib", $($text),+),
+            ", ",
+            each_resource!(@of "network_mbit", $($text),+)
+        )
     };
 }
 pub(super) use each_resource;
@@ -65,9 +67,18 @@ macro_rules! ratios {
 }
 pub(super) use ratios;
 
+/// The amount of each resource as the database holds it, in the order of [`Resource::ALL`].
+pub(super) fn stored_resources(amounts: Resources) -> Result<[i64; Resource::COUNT], StoreError> {
+    let mut all = [0; Resource::COUNT];
+    for (place, amount) in all.iter_mut().zip(amounts.values()) {
+        *place = stored(amount)?;
+    }
+    Ok(all)
+}
+
 /// Binds the amount of each resource, in the order of [`Resource::ALL`].
 pub(super) fn bind_resources(statement: Statement<'_>, amounts: Resources) -> Result<Statement<'_>, StoreError> {
-    amounts.values().into_iter().try_fold(statement, |statement, amount| Ok(statement.bind(stored(amount)?)))
+    Ok(stored_resources(amounts)?.into_iter().fold(statement, Statement::bind))
 }
 
 fn corrupt(column: &str, what: impl Display) -> StoreError {
@@ -209,5 +220,7 @@ mod tests {
         assert_eq!(each_resource!("sum_", " AS it"), named);
         let named = Resource::ALL.map(|it| format!("{} = excluded.{}", it.field(), it.field())).join(", ");
         assert_eq!(each_resource!("", " = excluded.", ""), named);
+        let named = Resource::ALL.map(Resource::field).map(|it| format!("a_{it} = f('{it}', a_{it})")).join(", ");
+        assert_eq!(each_resource!("a_", " = f('", "', a_", ")"), named);
     }
 }

@@ -1,15 +1,35 @@
 //! What a working operation holds for its VM: room on nodes, and the tenant's quota.
 
-use super::columns::{Columns, bind_resources, each_resource, for_each_resource};
+use super::columns::{Columns, bind_resources, each_resource, for_each_resource, stored_resources};
+use super::many::{insert_all, push_resources};
 use super::{constraint, database};
 use crate::store::StoreError;
 use grid::{NodeId, Resources, VmId};
 use sqlx::sqlite::SqliteConnection;
 
+const NOWHERE: &str = "the node is not there, or the amount is out of bounds";
+
 /// The working operation of a VM, and what of the tenant's quota it holds.
 pub(super) struct Holding {
     pub(super) operation: String,
     pub(super) quota: Resources,
+}
+
+/// Reserves these amounts for operations that hold nothing yet.
+pub(super) async fn insert(
+    connection: &mut SqliteConnection,
+    held: &[(String, NodeId, Resources)],
+) -> Result<(), StoreError> {
+    let row = |(operation, node, amount): &(String, NodeId, Resources)| {
+        Ok((operation.clone(), node.to_string(), stored_resources(*amount)?))
+    };
+    let rows = held.iter().map(row).collect::<Result<Vec<_>, StoreError>>()?;
+    let into = concat!("INSERT INTO reservation (operation, node, ", each_resource!("", ""), ") ");
+    insert_all(connection, into, &rows, |tuple, (operation, node, amounts)| {
+        push_resources(tuple.push_bind(operation.clone()).push_bind(node.clone()), amounts);
+    })
+    .await
+    .map_err(constraint(NOWHERE))
 }
 
 /// The operation that works on the VM now.
@@ -63,7 +83,7 @@ impl Holding {
         bind_resources(statement.bind(node.to_string()).bind(&self.operation), amount)?
             .execute(connection)
             .await
-            .map_err(constraint("the node is not there, or the amount is out of bounds"))?;
+            .map_err(constraint(NOWHERE))?;
         Ok(())
     }
 

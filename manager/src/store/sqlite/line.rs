@@ -1,79 +1,104 @@
-//! Many who want operations accepted at once: one after the other takes all that wait, and commits them in one transaction.
+//! A line of those who ask for much the same at once: whoever serves it takes all that wait, and answers them together.
 //!
 //! ```text
-//!   operation_begin ─┐                          ┌─ savepoint: decide, write, audit ─┐
-//!   operation_begin ─┼─> line ─> all that wait ─┼─ savepoint: refused, rolled back  ─┼─> COMMIT ─> each its answer
-//!   operation_begin ─┘                          └─ savepoint: ...                   ─┘
+//!   ask ─┐                          ┌─> its answer
+//!   ask ─┼─> line ─> all that wait ─┼─> its answer
+//!   ask ─┘      (once a connection is free)
 //! ```
 //!
-//! What is written to the disk is written once for all of them. What is refused or fails rolls back its own savepoint and
-//! nobody else's. Nobody is answered before the COMMIT; where that fails, all get its error and nothing is there.
+//! What costs the same for one as for many, a transaction that is written to the disk or a message to a connection's
+//! thread, is done once for all of them. An answer is of a time after its question.
 
-use super::begin::{audit_row, decide, refusal_word};
-use super::{Writer, accounts, begin, database};
-use crate::store::rows::{NewOperation, RoomCheck};
-use crate::store::{Begun, StoreError};
-use sqlx::sqlite::SqliteConnection;
+use crate::store::StoreError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
 
-/// So many go into one transaction at most: others want to write too.
+/// So many are served together at most: others want the connection too.
 const MOST: usize = 256;
 
-type Answer = Result<Begun, StoreError>;
+/// How a line is served.
+pub(super) trait Desk: Send + Sync + 'static {
+    type Question: Send;
+    type Answer: Send;
+    type Connection: Send;
 
-/// One who waits.
-#[derive(Debug)]
-struct Request {
-    new: NewOperation,
-    room: Vec<RoomCheck>,
-    answer: oneshot::Sender<Answer>,
+    fn connect(&self) -> impl Future<Output = Result<Self::Connection, StoreError>> + Send;
+
+    /// One answer for each, in their order. An error is everybody's.
+    fn answer(
+        connection: &mut Self::Connection,
+        questions: &[Self::Question],
+    ) -> impl Future<Output = Result<Vec<Self::Answer>, StoreError>> + Send;
 }
 
-/// All who wait. Cheap to clone; clones are the same line.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Line(Arc<Mutex<Waiting>>);
+/// All who wait.
+pub(super) struct Line<D: Desk>(Arc<Inner<D>>);
 
-#[derive(Debug, Default)]
-struct Waiting {
-    requests: Vec<Request>,
+struct Inner<D: Desk> {
+    desk: D,
+    waiting: Mutex<Waiting<D>>,
+}
+
+/// A question, and where its answer goes.
+type Asked<D> = (<D as Desk>::Question, oneshot::Sender<Result<<D as Desk>::Answer, StoreError>>);
+
+struct Waiting<D: Desk> {
+    all: Vec<Asked<D>>,
     /// Whether somebody serves the line.
     served: bool,
 }
 
-impl Line {
+impl<D: Desk> Default for Waiting<D> {
+    fn default() -> Self {
+        Self { all: Vec::new(), served: false }
+    }
+}
+
+impl<D: Desk> std::fmt::Debug for Line<D> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Line")
+    }
+}
+
+impl<D: Desk> Line<D> {
+    pub(super) fn at(desk: D) -> Self {
+        Self(Arc::new(Inner { desk, waiting: Mutex::default() }))
+    }
+
     /// Waits in line for the answer. Who goes away before the turn comes has asked for nothing.
-    pub(super) async fn ask(&self, writer: &Arc<Writer>, new: &NewOperation, room: &[RoomCheck]) -> Answer {
+    pub(super) async fn ask(&self, question: D::Question) -> Result<D::Answer, StoreError> {
         let (answer, answered) = oneshot::channel();
         let is_served = {
-            let mut waiting = self.lock();
-            waiting.requests.push(Request { new: new.clone(), room: room.to_vec(), answer });
+            let mut waiting = self.0.lock();
+            waiting.all.push((question, answer));
             std::mem::replace(&mut waiting.served, true)
         };
         if !is_served {
             // In a task of its own, so that nobody's going away takes others along.
-            tokio::spawn(serve(self.clone(), Arc::clone(writer)));
+            tokio::spawn(serve(Arc::clone(&self.0)));
         }
         answered.await.unwrap_or_else(|_| Err(StoreError::Database("it was not served".to_owned())))
     }
+}
 
-    /// The next that go together; none where nobody waits, and then nobody serves.
-    fn next(&self) -> Option<Vec<Request>> {
-        let mut waiting = self.lock();
-        let count = waiting.requests.len().min(MOST);
-        waiting.served = count > 0;
-        (count > 0).then(|| waiting.requests.drain(..count).collect())
+impl<D: Desk> Inner<D> {
+    fn lock(&self) -> MutexGuard<'_, Waiting<D>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The next that go together; none where nobody waits, and then nobody serves.
+    fn next(&self) -> Option<Vec<Asked<D>>> {
+        let mut waiting = self.lock();
+        let count = waiting.all.len().min(MOST);
+        waiting.served = count > 0;
+        (count > 0).then(|| waiting.all.drain(..count).filter(|(_, answer)| !answer.is_closed()).collect())
     }
 }
 
 /// Where serving ends before its time, whoever waits is told so, and the next who comes has the line served again.
-struct Serving(Option<Line>);
+struct Serving<D: Desk>(Option<Arc<Inner<D>>>);
 
-impl Drop for Serving {
+impl<D: Desk> Drop for Serving<D> {
     fn drop(&mut self) {
         if let Some(line) = &self.0 {
             *line.lock() = Waiting::default();
@@ -81,64 +106,31 @@ impl Drop for Serving {
     }
 }
 
-async fn serve(line: Line, writer: Arc<Writer>) {
-    let mut serving = Serving(Some(line.clone()));
+async fn serve<D: Desk>(line: Arc<Inner<D>>) {
+    let mut serving = Serving(Some(Arc::clone(&line)));
     loop {
-        let mut connection = writer.lock().await;
-        let Some(mut requests) = line.next() else { break };
-        requests.retain(|request| !request.answer.is_closed());
-        let answers = accept_all(&mut connection, &requests).await;
+        // Who comes while the connection is not free goes along.
+        let mut connection = line.desk.connect().await;
+        let Some(next) = line.next() else { break };
+        let (questions, waiting): (Vec<_>, Vec<_>) = next.into_iter().unzip();
+        let answers = match &mut connection {
+            Ok(connection) => D::answer(connection, &questions).await,
+            Err(error) => Err(StoreError::Database(error.to_string())),
+        };
         drop(connection);
         match answers {
             Ok(answers) => {
-                for (request, answer) in requests.into_iter().zip(answers) {
+                for (waits, answer) in waiting.into_iter().zip(answers) {
                     // Nobody has to be there any more.
-                    let _ = request.answer.send(answer);
+                    let _ = waits.send(Ok(answer));
                 }
             }
             Err(error) => {
-                for request in requests {
-                    let _ = request.answer.send(Err(StoreError::Database(error.to_string())));
+                for waits in waiting {
+                    let _ = waits.send(Err(StoreError::Database(error.to_string())));
                 }
             }
         }
     }
     serving.0 = None;
-}
-
-/// One transaction for all. Its error is everybody's.
-async fn accept_all(writer: &mut SqliteConnection, requests: &[Request]) -> Result<Vec<Answer>, StoreError> {
-    let mut tx = begin(writer).await?;
-    let mut answers = Vec::with_capacity(requests.len());
-    for request in requests {
-        answers.push(accept(&mut tx, &request.new, &request.room).await?);
-    }
-    tx.commit().await.map_err(database)?;
-    Ok(answers)
-}
-
-/// One request in its own savepoint. An error of the outer kind: the transaction can't be gone on with.
-async fn accept(tx: &mut SqliteConnection, new: &NewOperation, room: &[RoomCheck]) -> Result<Answer, StoreError> {
-    execute(tx, "SAVEPOINT request").await?;
-    let mut begun = decide(tx, new, room).await;
-    if matches!(begun, Ok(Begun::Started(_)))
-        && let Err(error) = accounts::audit(tx, &audit_row(new, "accepted")).await
-    {
-        begun = Err(error);
-    }
-    match &begun {
-        Ok(Begun::Started(_) | Begun::Already(_)) => execute(tx, "RELEASE request").await?,
-        // Where the database has given the whole transaction up, there is no savepoint any more.
-        Err(_) => execute(tx, "ROLLBACK TO request; RELEASE request").await?,
-        Ok(refused) => {
-            execute(tx, "ROLLBACK TO request; RELEASE request").await?;
-            accounts::audit(tx, &audit_row(new, refusal_word(refused))).await?;
-        }
-    }
-    Ok(begun)
-}
-
-async fn execute(tx: &mut SqliteConnection, statement: &'static str) -> Result<(), StoreError> {
-    sqlx::query(statement).execute(tx).await.map_err(database)?;
-    Ok(())
 }

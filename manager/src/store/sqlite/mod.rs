@@ -1,19 +1,23 @@
 //! The store in SQLite, inside the program: what matters in one database file, the history in another.
 //!
 //! One connection writes, by `BEGIN IMMEDIATE` transactions that are on the disk when they are answered
-//! (`synchronous=FULL`); operations that wait to be accepted go into one together (`line.rs`); a pool of connections reads, and never waits for the writer (WAL). The history may lose its
+//! (`synchronous=FULL`); operations that wait to be accepted go into one together (`accept.rs`); a pool of connections reads, and never waits for the writer (WAL). The history may lose its
 //! last moments in a power cut (`synchronous=NORMAL`). Statements are prepared once a connection. A constraint of
 //! the database becomes an error of the domain at the query that can violate it.
 
+mod accept;
 mod accounts;
+mod asked;
 mod begin;
 mod columns;
 mod consents;
 mod end;
+mod facts;
 mod history;
 mod holding;
 mod lease;
 mod line;
+mod many;
 mod nodes;
 mod open;
 mod operation_rows;
@@ -26,19 +30,24 @@ mod waiting;
 
 use super::StoreError;
 use super::rows::AuditRow;
+use accept::Acceptance;
+use asked::{Offers, Standings};
+use line::Line;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
 use sqlx::{ConnectOptions, Connection, Database, Sqlite, Transaction};
 use std::path::Path;
 use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 /// A [`super::Store`] in a directory of its own.
 #[derive(Debug)]
 pub struct SqliteStore {
     readers: SqlitePool,
     writer: Arc<Writer>,
-    line: line::Line,
+    acceptance: Line<Acceptance>,
+    offers: Line<Offers>,
+    standings: Line<Standings>,
     history: history::History,
     /// The directory of a temporary store goes with it, after its connections.
     _temporary: Option<open::TemporaryDirectory>,
@@ -86,7 +95,7 @@ impl SqliteStore {
 
 /// The only connection that writes; who wants to write waits in line.
 struct Writer {
-    connection: Mutex<SqliteConnection>,
+    connection: Arc<Mutex<SqliteConnection>>,
     options: SqliteConnectOptions,
 }
 
@@ -97,8 +106,8 @@ impl std::fmt::Debug for Writer {
 }
 
 impl Writer {
-    async fn lock(&self) -> MutexGuard<'_, SqliteConnection> {
-        let mut connection = self.connection.lock().await;
+    async fn lock(&self) -> OwnedMutexGuard<SqliteConnection> {
+        let mut connection = Arc::clone(&self.connection).lock_owned().await;
         // A transaction that was dropped is being undone, and behind a ping it is. One that the database has undone by
         // itself, for its disk was full, sqlx counts as open for ever.
         if connection.is_in_transaction() && connection.ping().await.is_ok() && connection.is_in_transaction() {
@@ -140,5 +149,7 @@ fn met(rows: u64) -> Result<(), StoreError> {
     if rows == 0 { Err(StoreError::NotFound) } else { Ok(()) }
 }
 
+#[cfg(test)]
+mod sums_tests;
 #[cfg(test)]
 mod tests;

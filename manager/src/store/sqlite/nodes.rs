@@ -62,6 +62,16 @@ pub(super) async fn administer(tx: &mut SqliteConnection, node: NodeId, to: Admi
     met(done.rows_affected())
 }
 
+/// What is for sale, by size.
+pub(super) async fn offers(connection: &mut SqliteConnection) -> Result<Vec<Offer>, StoreError> {
+    let rows = sqlx::query("SELECT * FROM offer ORDER BY vcpus, memory_mib, disk_gib, network_mbit, name")
+        .fetch_all(connection)
+        .await
+        .map_err(database)?;
+    let offer = |row: &SqliteRow| Ok(Offer { name: Columns(row).text("name")?, size: Columns(row).size()? });
+    rows.iter().map(offer).collect()
+}
+
 #[async_trait]
 impl NodeStore for SqliteStore {
     async fn node_put(&self, new: &Node) -> Result<Node, StoreError> {
@@ -216,16 +226,7 @@ impl NodeStore for SqliteStore {
     }
 
     async fn offer_list(&self) -> Result<Vec<Offer>, StoreError> {
-        sqlx::query("SELECT * FROM offer ORDER BY vcpus, memory_mib, disk_gib, network_mbit, name")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?
-            .iter()
-            .map(|row| {
-                let columns = Columns(row);
-                Ok(Offer { name: columns.text("name")?, size: columns.size()? })
-            })
-            .collect()
+        self.offers.ask(()).await
     }
 
     async fn utility_key_put(&self, node: NodeId, hash: &str, now: UnixMillis) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! Opening the databases and bringing them up to this program's version.
 
+use super::accept::Acceptance;
+use super::asked::{Offers, Standings};
 use super::history::History;
 use super::line::Line;
 use super::{SqliteStore, Writer, database};
@@ -22,6 +24,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many connections read each database.
 const READERS: u32 = 4;
+
+/// What the connection that writes holds in memory, in KiB: a transaction of many operations touches a few thousand pages, and
+/// what has no place here is written to the journal before its time.
+const WRITERS_CACHE_KIB: u32 = 64 * 1024;
+
+/// The journal is folded into the database at so many pages (64 MiB): pages that are written again and again meanwhile
+/// are folded in once.
+const JOURNAL_PAGES: u32 = 16_384;
 
 pub(super) async fn open(directory: &Path, temporary: Option<TemporaryDirectory>) -> Result<SqliteStore, StoreError> {
     // Password hashes and customers' keys are in it: nobody else's to read.
@@ -47,17 +57,21 @@ pub(super) async fn open_unchanged(directory: &Path) -> Result<SqliteStore, Stor
 type Opened = (SqliteConnectOptions, SqliteConnection);
 
 fn store(main: Opened, history: Opened, temporary: Option<TemporaryDirectory>) -> SqliteStore {
+    let pool = readers(main.0.clone());
+    let writer = Arc::new(Writer { connection: Arc::new(Mutex::new(main.1)), options: main.0 });
     SqliteStore {
-        readers: readers(main.0.clone()),
-        writer: Arc::new(Writer { connection: Mutex::new(main.1), options: main.0 }),
-        line: Line::default(),
+        offers: Line::at(Offers(pool.clone())),
+        standings: Line::at(Standings(pool.clone())),
+        readers: pool,
+        acceptance: Line::at(Acceptance(Arc::clone(&writer))),
+        writer,
         history: History::new(readers(history.0), history.1),
         _temporary: temporary,
     }
 }
 
 async fn migrated(file: &Path, synchronous: SqliteSynchronous, migrations: &Migrator) -> Result<Opened, StoreError> {
-    let options = options(file, synchronous);
+    let options = writing(options(file, synchronous));
     let mut connection = connect(&options).await?;
     migrate(migrations, &mut connection).await?;
     Ok((options, connection))
@@ -67,7 +81,7 @@ async fn unchanged(file: &Path, synchronous: SqliteSynchronous, migrations: &Mig
     if !file.exists() {
         return Err(StoreError::Database(format!("{} is not there", file.display())));
     }
-    let options = options(file, synchronous).create_if_missing(false);
+    let options = writing(options(file, synchronous).create_if_missing(false));
     let mut connection = connect(&options).await?;
     let applied: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
         .fetch_one(&mut connection)
@@ -91,6 +105,13 @@ fn options(file: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
         .busy_timeout(PATIENCE)
         .statement_cache_capacity(256)
         .disable_statement_logging()
+}
+
+fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .pragma("cache_size", format!("-{WRITERS_CACHE_KIB}"))
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", JOURNAL_PAGES.to_string())
 }
 
 /// Connects a writer. The change to WAL is refused at once, whatever the time-out for locks, where another program is
@@ -117,7 +138,7 @@ fn readers(options: SqliteConnectOptions) -> sqlx::SqlitePool {
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(options.read_only(true).create_if_missing(false))
+        .connect_lazy_with(options.pragma("cache_size", "-2000").read_only(true).create_if_missing(false))
 }
 
 async fn migrate(migrations: &Migrator, connection: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use super::columns::Columns;
 use super::database;
 use crate::store::StoreError;
 use grid::OperationId;
-use grid::operation::{Operation, OperationState, OperationStep};
+use grid::operation::{Operation, OperationState, OperationStep, StepState};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::HashMap;
 
@@ -27,8 +27,23 @@ fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
         ended_at: columns.time_or_none("ended_ms")?,
         downtime_ms: columns.amount_or_none("downtime_ms")?,
         called_ms: columns.amount("called_ms")?,
-        steps: Vec::new(),
+        steps: steps(&columns)?,
     })
+}
+
+/// As they are before the first of them begins.
+fn steps(columns: &Columns<'_>) -> Result<Vec<OperationStep>, StoreError> {
+    let names: Vec<String> = serde_json::from_str(&columns.text("steps")?)
+        .map_err(|error| StoreError::Corrupt(format!("steps: {error}")))?;
+    let waiting = |(position, name)| OperationStep {
+        position,
+        name,
+        state: StepState::Waiting,
+        started_at: None,
+        ended_at: None,
+        note: None,
+    };
+    Ok((0..).zip(names).map(waiting).collect())
 }
 
 fn readable(row: &SqliteRow) -> Option<Operation> {
@@ -54,7 +69,7 @@ fn step(row: &SqliteRow) -> Result<OperationStep, StoreError> {
     })
 }
 
-/// The operations of these rows in their order, with the steps of all of them by one more query. One that this program
+/// The operations of these rows in their order, with what has begun of their steps by one more query. One that this program
 /// can't read, for another version wrote it, is kept as it is and holds up no other: the log says so.
 pub(super) async fn with_steps(
     connection: &mut SqliteConnection,
@@ -63,20 +78,25 @@ pub(super) async fn with_steps(
     let mut operations: Vec<Operation> = rows.iter().filter_map(readable).collect();
     let ids: Vec<String> = operations.iter().map(|operation| operation.id.to_string()).collect();
     let ids = serde_json::to_string(&ids).map_err(|error| StoreError::Corrupt(error.to_string()))?;
-    let steps = sqlx::query(
+    let begun = sqlx::query(
         "SELECT operation, position, name, state, started_ms, ended_ms, note FROM operation_step
-         WHERE operation IN (SELECT value FROM json_each(?)) ORDER BY operation, position",
+         WHERE operation IN (SELECT value FROM json_each(?))",
     )
     .bind(ids)
     .fetch_all(connection)
     .await
     .map_err(database)?;
-    let mut by_operation: HashMap<OperationId, Vec<OperationStep>> = HashMap::with_capacity(operations.len());
-    for row in &steps {
-        by_operation.entry(Columns(row).parsed("operation")?).or_default().push(step(row)?);
-    }
-    for operation in &mut operations {
-        operation.steps = by_operation.remove(&operation.id).unwrap_or_default();
+    let places: HashMap<OperationId, usize> =
+        operations.iter().enumerate().map(|(place, operation)| (operation.id, place)).collect();
+    for row in &begun {
+        let (id, step): (OperationId, _) = (Columns(row).parsed("operation")?, step(row)?);
+        let of_operation = places.get(&id).and_then(|place| operations.get_mut(*place));
+        let known = of_operation.and_then(|operation| operation.steps.get_mut(usize::try_from(step.position).ok()?));
+        if let Some(known) = known {
+            *known = step;
+        } else {
+            tracing::error!(operation = %id, step = step.name, "a step that is not the operation's");
+        }
     }
     Ok(operations)
 }

@@ -33,7 +33,7 @@ impl SqliteStore {
 #[async_trait]
 impl OperationStore for SqliteStore {
     async fn operation_begin(&self, new: &NewOperation, room: &[RoomCheck]) -> Result<Begun, StoreError> {
-        self.line.ask(&self.writer, new, room).await
+        self.acceptance.ask((new.clone(), room.to_vec())).await?
     }
 
     async fn operation_room_made(
@@ -127,10 +127,12 @@ impl OperationStore for SqliteStore {
         let ended = matches!(state, StepState::Done | StepState::Failed | StepState::Undone).then_some(now.0);
         let started = (state != StepState::Waiting).then_some(now.0);
         let statement = sqlx::query(
-            "UPDATE operation_step
-             SET state = ?3, started_ms = COALESCE(started_ms, ?4), ended_ms = ?5, note = COALESCE(?6, note)
-             WHERE operation = ?1 AND position = ?2
-               AND EXISTS (SELECT 1 FROM operation WHERE id = ?1 AND epoch = ?7 AND ended_ms IS NULL)",
+            "INSERT INTO operation_step (operation, position, name, state, started_ms, ended_ms, note)
+             SELECT operation.id, step.key, step.value, ?3, ?4, ?5, ?6 FROM operation, json_each(steps) AS step
+             WHERE operation.id = ?1 AND step.key = ?2 AND epoch = ?7 AND ended_ms IS NULL
+             ON CONFLICT (operation, position) DO UPDATE
+             SET state = excluded.state, started_ms = COALESCE(started_ms, excluded.started_ms),
+                 ended_ms = excluded.ended_ms, note = COALESCE(excluded.note, note)",
         )
         .bind(&id)
         .bind(i64::from(position))

@@ -1,12 +1,15 @@
 //! Giving an operation that waited for room the plan that it is carried out by, and the room.
 
-use super::begin::{available, grant, write_steps};
+use super::begin::grant;
+use super::facts::taken;
 use super::holding::Holding;
+use super::many::json;
 use super::{SqliteStore, begin, database, vms};
 use crate::store::rows::RoomCheck;
 use crate::store::{Begun, StoreError};
 use grid::operation::OperationKind;
 use grid::{OperationId, Resources};
+use std::collections::BTreeSet;
 
 impl SqliteStore {
     /// See [`crate::store::OperationStore::operation_room_made`].
@@ -20,7 +23,6 @@ impl SqliteStore {
         let OperationKind::Resize { plan, .. } = kind else {
             return Err(StoreError::Conflict("only a resize waits for room"));
         };
-        let body = serde_json::to_string(kind).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let id = operation.to_string();
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
@@ -28,17 +30,18 @@ impl SqliteStore {
         if vm.generation != plan.generation {
             return Ok(Begun::Changed);
         }
-        let available = available(&mut tx, room).await?;
+        let available = room.available(&taken(&mut tx, &BTreeSet::from([room.node])).await?);
         if !available.covers(&room.asked) {
             return Ok(Begun::NoRoom { node: room.node, asked: room.asked, available });
         }
-        grant(&mut tx, room).await?;
+        grant(&mut tx, std::iter::once(room)).await?;
         let done = sqlx::query(
-            "UPDATE operation SET body = ?1, source = ?2, destination = ?3
-             WHERE id = ?4 AND vm = ?5 AND state = 'pending' AND waiting_ms IS NULL AND cancelled_by IS NULL
-               AND NOT EXISTS (SELECT 1 FROM operation_step WHERE operation = ?4)",
+            "UPDATE operation SET body = ?, steps = ?, source = ?, destination = ?
+             WHERE id = ? AND vm = ? AND state = 'pending' AND waiting_ms IS NULL AND cancelled_by IS NULL
+               AND steps = '[]'",
         )
-        .bind(body)
+        .bind(json(kind)?)
+        .bind(json(&steps)?)
         .bind(plan.source.to_string())
         .bind(plan.destination.map(|node| node.to_string()))
         .bind(&id)
@@ -49,7 +52,6 @@ impl SqliteStore {
         if done.rows_affected() == 0 {
             return Err(StoreError::Conflict("the operation waits for no room"));
         }
-        write_steps(&mut tx, &id, steps).await?;
         // Its quota it holds since it was accepted.
         let holding = Holding { operation: id, quota: Resources::ZERO };
         holding.hold(&mut tx, room.node, room.asked).await?;

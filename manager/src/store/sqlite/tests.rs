@@ -1,6 +1,7 @@
 //! What only SQLite's store promises: its files, its versions, and that its statements use their indexes.
 
-use super::SqliteStore;
+use super::sums_tests::{BEFORE_LATE_STEPS, BEFORE_SUMS};
+use super::{SqliteStore, accounts, begin, facts};
 use crate::store::contract::world::{PLENTY, World};
 use crate::store::{AccountStore, Begun, StoreError};
 use futures::future::join_all;
@@ -104,17 +105,17 @@ async fn the_writer_is_durable_and_checks_references() {
 }
 
 #[tokio::test]
-async fn sums_and_lists_are_answered_from_indexes() {
+async fn decisions_and_lists_are_answered_from_indexes() {
     let store = SqliteStore::open_temporary().await.unwrap();
     for (query, index) in [
-        (
-            "SELECT SUM(committed_vcpus), SUM(committed_disk_mib) FROM vm WHERE node = 'x'",
-            "COVERING INDEX vm_commitment",
-        ),
-        ("SELECT SUM(vcpus) FROM reservation WHERE node = 'x'", "USING PRIMARY KEY"),
-        ("SELECT SUM(vcpus) FROM vm WHERE tenant = 'x' AND state <> 'failed'", "COVERING INDEX vm_quota"),
+        (facts::BY_KEY, "INDEX sqlite_autoindex_operation_2 (actor=? AND idempotency_key=?)"),
+        (facts::WORKING_ON, "INDEX operation_working (vm=?)"),
+        (facts::VMS, "INDEX sqlite_autoindex_vm_1 (id=?)"),
+        (facts::NAMES, "INDEX sqlite_autoindex_vm_4 (tenant=? AND name=?)"),
+        (facts::TAKEN, "SEARCH node USING PRIMARY KEY (id=?)"),
+        (begin::GRANT, "SEARCH node USING PRIMARY KEY (id=?)"),
+        (accounts::STANDINGS, "SEARCH tenant USING PRIMARY KEY (id=?)"),
         ("SELECT id FROM operation WHERE vm = 'x' AND ended_ms IS NULL", "INDEX operation_working"),
-        ("SELECT SUM(quota_vcpus) FROM operation WHERE tenant = 'x' AND ended_ms IS NULL", "INDEX operation_holding"),
         ("SELECT * FROM operation WHERE TRUE ORDER BY created_ms DESC, id DESC LIMIT 9", "INDEX operation_by_time"),
         (
             "SELECT * FROM operation WHERE TRUE AND tenant = 'x' ORDER BY created_ms DESC, id DESC LIMIT 9",
@@ -134,9 +135,11 @@ async fn operations_of_the_version_before_are_kept() {
     let directory = tempfile::tempdir().unwrap();
     drop(SqliteStore::open(directory.path()).await.unwrap());
     let file = directory.path().join("hostgrid.db");
-    change(&file, "DELETE FROM _sqlx_migrations WHERE version >= 10").await;
     without_network(&file).await;
     for added in [
+        "DELETE FROM _sqlx_migrations WHERE version >= 10",
+        "DROP TABLE move_consent",
+        "DROP TABLE schedule",
         "ALTER TABLE operation DROP COLUMN waiting_ms",
         "ALTER TABLE operation DROP COLUMN cancelled_by",
         "ALTER TABLE node DROP COLUMN granted_vcpus",
@@ -166,6 +169,8 @@ async fn a_drain_of_the_version_before_goes_on() {
     without_network(&file).await;
     for before in [
         "DELETE FROM _sqlx_migrations WHERE version >= 14",
+        "DROP TABLE move_consent",
+        "DROP TABLE schedule",
         "DROP TABLE seeded",
         "DROP TABLE lease",
         "DROP INDEX relocation_working",
@@ -226,7 +231,12 @@ async fn what_an_operation_that_is_over_still_reserves_is_freed() {
          SELECT id, 'here', 'qemu', 'north', 'test:', 0, 0, 0, 1000, 1000, 1000, 'open' FROM operation",
     )
     .await;
-    change(&file, "INSERT INTO reservation (node, operation, vcpus, memory_mib, disk_mib) SELECT node.id, operation.id, 1, 1, 1 FROM node, operation").await;
+    change(
+        &file,
+        "INSERT INTO reservation (operation, node, vcpus, memory_mib, disk_mib)
+         SELECT operation.id, node.id, 1, 1, 1 FROM node, operation",
+    )
+    .await;
     let store: &dyn crate::store::NodeStore = &store;
     assert_eq!(store.reservation_free_ended().await.unwrap(), 0, "it goes on, and holds what it holds");
     change(&file, "UPDATE operation SET state = 'failed', ended_ms = 1").await;
@@ -260,9 +270,9 @@ async fn written_by_hand(file: &std::path::Path) {
     .await;
 }
 
-/// A database as it was before there was bandwidth.
+/// A database as it was before there was bandwidth, and so before the sums.
 async fn without_network(file: &std::path::Path) {
-    for before in [
+    for before in BEFORE_SUMS.into_iter().chain(BEFORE_LATE_STEPS).chain([
         "DROP INDEX vm_commitment",
         "DROP INDEX vm_quota",
         "ALTER TABLE vm DROP COLUMN network_mbit",
@@ -277,8 +287,8 @@ async fn without_network(file: &std::path::Path) {
         "ALTER TABLE node DROP COLUMN granted_network_mbit",
         "CREATE INDEX vm_commitment ON vm (node, committed_vcpus, committed_memory_mib, committed_disk_mib)",
         "CREATE INDEX vm_quota ON vm (tenant, state, vcpus, memory_mib, disk_gib)",
-        "DELETE FROM _sqlx_migrations WHERE version = 22",
-    ] {
+        "DELETE FROM _sqlx_migrations WHERE version >= 22",
+    ]) {
         change(file, before).await;
     }
 }
@@ -303,12 +313,12 @@ async fn what_was_there_before_there_was_bandwidth_has_none_and_is_not_limited_b
     assert_eq!((node.settings.network_mbit, node.settings.reserve), (0, grid::Resources::new(1, 2, 3)));
     assert_eq!(node.settings.overcommit.permille(grid::Resource::Network), 1000);
     assert_eq!(crate::store::NodeStore::offer_list(&store).await.unwrap()[0].size.network, grid::Mbit(0));
-    let quota = crate::store::AccountStore::tenant_quota(&store, ID.parse().unwrap()).await.unwrap();
+    let quota = crate::store::AccountStore::tenant_standing(&store, ID.parse().unwrap()).await.unwrap().quota;
     assert_eq!(quota.limit.network_mbit(), grid::offer::Quota::NO_LIMIT);
 }
 
 /// Changes a database by hand, as nobody should.
-async fn change(file: &std::path::Path, statement: &'static str) {
+pub(super) async fn change(file: &std::path::Path, statement: &'static str) {
     use sqlx::{ConnectOptions, Connection};
     let mut connection = sqlx::sqlite::SqliteConnectOptions::new().filename(file).connect().await.unwrap();
     sqlx::query(statement).execute(&mut connection).await.unwrap();

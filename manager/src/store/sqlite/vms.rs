@@ -1,8 +1,9 @@
 //! VMs in SQLite.
 
-use super::columns::{Columns, bind_resources, each_resource, for_each_resource, stored};
+use super::columns::{Columns, bind_resources, each_resource, stored, stored_resources};
 use super::end::refusal;
 use super::holding::{Holding, holding_of};
+use super::many::{insert_all, push_resources};
 use super::operation_rows::with_steps;
 use super::{SqliteStore, begin, constraint, database};
 use crate::store::rows::{Claim, VmRecord};
@@ -13,7 +14,7 @@ use grid::{Mib, NodeId, Resources, Size, TenantId, Vcpus, VmId};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::net::Ipv4Addr;
 
-fn vm(row: &SqliteRow) -> Result<Vm, StoreError> {
+pub(super) fn vm(row: &SqliteRow) -> Result<Vm, StoreError> {
     let columns = Columns(row);
     Ok(Vm {
         id: columns.parsed("id")?,
@@ -70,41 +71,47 @@ async fn record(connection: &mut SqliteConnection, id: &str) -> Result<VmRecord,
     Ok(VmRecord { vm, operation, reservations })
 }
 
-/// Records a new VM.
-pub(super) async fn insert(connection: &mut SqliteConnection, vm: &Vm) -> Result<(), StoreError> {
-    let statement = sqlx::query(concat!(
-        "INSERT INTO vm (id, name, tenant, owner, node, kind, region, image, vcpus, memory_mib, disk_gib,
-                         network_mbit, maxima_vcpus, maxima_memory_mib, state, mac, address, keys, created_ms, generation, ",
+/// Records new VMs.
+pub(super) async fn insert(connection: &mut SqliteConnection, vms: &[&Vm]) -> Result<(), StoreError> {
+    let mut rows = Vec::with_capacity(vms.len());
+    for vm in vms {
+        let [memory, disk, network, maxima_memory, generation] =
+            [vm.size.memory.0, vm.size.disk.0, vm.size.network.0, vm.maxima.memory.0, vm.generation].map(stored);
+        let amounts = [memory?, disk?, network?, maxima_memory?, generation?];
+        rows.push((vm, amounts, stored_resources(vm.commitment())?));
+    }
+    let into = concat!(
+        "INSERT INTO vm (id, name, tenant, owner, node, kind, region, image, vcpus, memory_mib, disk_gib, network_mbit,
+                         maxima_vcpus, maxima_memory_mib, state, mac, address, keys, created_ms, generation, ",
         each_resource!("committed_", ""),
-        ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?",
-        for_each_resource!(", ?"),
-        ")",
-    ))
-    .bind(vm.id.to_string())
-    .bind(&vm.name)
-    .bind(vm.tenant.to_string())
-    .bind(vm.owner.to_string())
-    .bind(vm.node.to_string())
-    .bind(vm.kind.as_str())
-    .bind(&vm.region)
-    .bind(&vm.image)
-    .bind(i64::from(vm.size.vcpus.0))
-    .bind(stored(vm.size.memory.0)?)
-    .bind(stored(vm.size.disk.0)?)
-    .bind(stored(vm.size.network.0)?)
-    .bind(i64::from(vm.maxima.vcpus.0))
-    .bind(stored(vm.maxima.memory.0)?)
-    .bind(vm.state.as_str())
-    .bind(&vm.mac)
-    .bind(i64::from(vm.address.to_bits()))
-    .bind(&vm.keys)
-    .bind(vm.created_at.0)
-    .bind(stored(vm.generation)?);
-    bind_resources(statement, vm.commitment())?
-        .execute(connection)
-        .await
-        .map_err(constraint("the VM's id, MAC or address is taken, or its size is out of bounds"))?;
-    Ok(())
+        ") "
+    );
+    insert_all(connection, into, &rows, |tuple, (vm, [memory, disk, network, maxima_memory, generation], committed)| {
+        tuple
+            .push_bind(vm.id.to_string())
+            .push_bind(vm.name.clone())
+            .push_bind(vm.tenant.to_string())
+            .push_bind(vm.owner.to_string())
+            .push_bind(vm.node.to_string())
+            .push_bind(vm.kind.as_str())
+            .push_bind(vm.region.clone())
+            .push_bind(vm.image.clone())
+            .push_bind(i64::from(vm.size.vcpus.0))
+            .push_bind(*memory)
+            .push_bind(*disk)
+            .push_bind(*network)
+            .push_bind(i64::from(vm.maxima.vcpus.0))
+            .push_bind(*maxima_memory)
+            .push_bind(vm.state.as_str())
+            .push_bind(vm.mac.clone())
+            .push_bind(i64::from(vm.address.to_bits()))
+            .push_bind(vm.keys.clone())
+            .push_bind(vm.created_at.0)
+            .push_bind(*generation);
+        push_resources(tuple, committed);
+    })
+    .await
+    .map_err(constraint("the VM's id, MAC or address is taken, or its size is out of bounds"))
 }
 
 /// Writes what may change of a VM, and what it takes of its node; raises its generation.

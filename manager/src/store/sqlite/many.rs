@@ -1,0 +1,55 @@
+//! Many rows by few statements.
+
+use super::database;
+use crate::store::StoreError;
+use grid::Resource;
+use serde::Serialize;
+use sqlx::query_builder::Separated;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{QueryBuilder, Sqlite};
+
+/// So many rows go into one statement at most.
+const MOST: usize = 64;
+
+/// One row's values, in the order of its columns.
+pub(super) type Tuple<'a, 'b> = Separated<'a, Sqlite, &'b str>;
+
+/// Inserts them all, in their order: `into` ends before `VALUES`. By runs of a power of two, so that there are few
+/// statements to prepare.
+pub(super) async fn insert_all<T>(
+    connection: &mut SqliteConnection,
+    into: &'static str,
+    rows: &[T],
+    bind: impl Fn(&mut Tuple<'_, '_>, &T),
+) -> Result<(), sqlx::Error> {
+    let mut left = rows;
+    while !left.is_empty() {
+        let (run, rest) = left.split_at((1 << left.len().ilog2()).min(MOST));
+        let mut query = QueryBuilder::<Sqlite>::new(into);
+        query.push_values(run, |mut tuple, row| bind(&mut tuple, row));
+        query.build().execute(&mut *connection).await?;
+        left = rest;
+    }
+    Ok(())
+}
+
+/// Binds the amount of each resource, which are the last of the row's values.
+pub(super) fn push_resources(tuple: &mut Tuple<'_, '_>, amounts: &[i64; Resource::COUNT]) {
+    for amount in amounts {
+        tuple.push_bind(*amount);
+    }
+}
+
+/// As one argument, which `json_each` makes rows of.
+pub(super) fn json(all: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(all).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// The rows that a statement with this one argument finds.
+pub(super) async fn rows_of(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    all: &(impl Serialize + Sync),
+) -> Result<Vec<sqlx::sqlite::SqliteRow>, StoreError> {
+    sqlx::query(statement).bind(json(all)?).fetch_all(connection).await.map_err(database)
+}
