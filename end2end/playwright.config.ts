@@ -9,10 +9,10 @@ import { readLab } from './story/lab';
 const lab = readLab();
 
 const tests: Project[] = [
-  { name: 'browser', testDir: 'tests', testIgnore: [/\.no-script\.spec\.ts$/, /failures\.spec\.ts$/] },
+  { name: 'browser', testDir: 'tests', testIgnore: [/\.no-script\.spec\.ts$/, /(failures|killed)\.spec\.ts$/] },
   { name: 'no-script', testDir: 'tests', testMatch: /\.no-script\.spec\.ts$/, use: { javaScriptEnabled: false } },
   // Last: nodes that died and VMs that were moved by force are no ground for the others.
-  { name: 'failures', testDir: 'tests', testMatch: /failures\.spec\.ts$/ },
+  { name: 'failures', testDir: 'tests', testMatch: /(failures|killed)\.spec\.ts$/ },
 ];
 const asked: Record<string, Project[]> = {
   tests,
