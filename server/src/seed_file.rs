@@ -31,8 +31,8 @@ pub(crate) struct SizeEntry {
     pub(crate) vcpus: u32,
     pub(crate) memory_mib: u64,
     pub(crate) disk_gib: u64,
-    #[serde(default)]
-    pub(crate) network_mbit: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) network_mbit: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,13 +73,19 @@ pub(crate) struct VmEntry {
 impl From<SizeEntry> for Size {
     fn from(entry: SizeEntry) -> Self {
         let (vcpus, memory, disk) = (Vcpus(entry.vcpus), Mib(entry.memory_mib), Gib(entry.disk_gib));
-        Self { vcpus, memory, disk, network: Mbit(entry.network_mbit) }
+        Self { vcpus, memory, disk, network: Mbit(entry.network_mbit.unwrap_or_default()) }
     }
 }
 
 impl From<Size> for SizeEntry {
     fn from(size: Size) -> Self {
-        Self { vcpus: size.vcpus.0, memory_mib: size.memory.0, disk_gib: size.disk.0, network_mbit: size.network.0 }
+        let network = size.network.0;
+        Self {
+            vcpus: size.vcpus.0,
+            memory_mib: size.memory.0,
+            disk_gib: size.disk.0,
+            network_mbit: (network > 0).then_some(network),
+        }
     }
 }
 
