@@ -147,7 +147,7 @@ test('a node that dies while a VM moves away from it: the VM runs again where it
     lab.command('start', it.source);
     const outcome = await it.owner.outcome(300);
     expect(outcome.word, await it.owner.said()).not.toBe('Succeeded');
-    await expect(it.owner.page.locator('.outcome-reason').first()).toContainText(/hypervisor|node|answer|domain/i);
+    await expect(it.owner.page.locator('.outcome-reason').first()).toContainText(/hypervisor|node|answer|domain|does not run any more/i);
   } finally {
     await it.giveBack();
   }
