@@ -11,11 +11,14 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
 /// A test that hurts a node has the lab for itself.
 static LAB: RwLock<()> = RwLock::const_new(());
+
+/// Guests are emulated: more of them at once would only wait for each other, beyond what each test allows.
+static TURNS: Semaphore = Semaphore::const_new(2);
 
 pub(crate) struct Ground {
     pub(crate) kind: HypervisorKind,
@@ -24,8 +27,21 @@ pub(crate) struct Ground {
     lab: Option<Lab>,
     made: Mutex<Vec<VmId>>,
     simulated: Option<SimulatedGrid>,
-    shared: Option<RwLockReadGuard<'static, ()>>,
-    alone: Option<RwLockWriteGuard<'static, ()>>,
+    /// A real lab's, let go of when the test is over.
+    _turn: Option<Turn>,
+}
+
+#[expect(dead_code, reason = "they are held, not read")]
+enum Turn {
+    Shared(RwLockReadGuard<'static, ()>, SemaphorePermit<'static>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+impl Turn {
+    async fn shared() -> Self {
+        let permit = TURNS.acquire().await.expect("nobody closes it");
+        Self::Shared(LAB.read().await, permit)
+    }
 }
 
 #[derive(Clone, serde::Deserialize)]
@@ -124,41 +140,23 @@ impl Ground {
         }
         let directory = Directory::new(grid.clone());
         let hypervisors = nodes.iter().map(|node| directory.connect(node).unwrap()).collect();
-        Self {
-            kind,
-            nodes,
-            hypervisors,
-            lab: None,
-            made: Mutex::default(),
-            simulated: Some(grid),
-            shared: None,
-            alone: None,
-        }
+        Self { kind, nodes, hypervisors, lab: None, made: Mutex::default(), simulated: Some(grid), _turn: None }
     }
 
     pub(crate) async fn machines() -> Self {
-        let shared = LAB.read().await;
-        let mut ground = Self::real(|kind| !kind.is_container());
-        ground.shared = Some(shared);
-        ground
+        Self::real(Turn::shared().await, |kind| !kind.is_container())
     }
 
     pub(crate) async fn containers() -> Self {
-        let shared = LAB.read().await;
-        let mut ground = Self::real(HypervisorKind::is_container);
-        ground.shared = Some(shared);
-        ground
+        Self::real(Turn::shared().await, HypervisorKind::is_container)
     }
 
     /// All nodes of the lab, and nobody else on it.
     pub(crate) async fn alone() -> Self {
-        let alone = LAB.write().await;
-        let mut ground = Self::real(|_| true);
-        ground.alone = Some(alone);
-        ground
+        Self::real(Turn::Alone(LAB.write().await), |_| true)
     }
 
-    fn real(wanted: impl Fn(HypervisorKind) -> bool) -> Self {
+    fn real(turn: Turn, wanted: impl Fn(HypervisorKind) -> bool) -> Self {
         let lab = Lab::open();
         let all = lab.file.nodes.iter().map(|it| node(&it.name, it.kind.parse().unwrap(), &it.uri));
         let nodes: Vec<Node> = all.filter(|node| wanted(node.kind)).collect();
@@ -172,8 +170,7 @@ impl Ground {
             lab: Some(lab),
             made: Mutex::default(),
             simulated: None,
-            shared: None,
-            alone: None,
+            _turn: Some(turn),
         }
     }
 
