@@ -1,6 +1,7 @@
 //! The end of an operation: what is true of the VM now is recorded, reservations are freed, the audit gets its row. Or
 //! its wait for the operator: nothing is freed, and the VM's state says what is seen.
 
+use super::kinds::steps_of;
 use super::run::Run;
 use super::step::StepError;
 use super::steps::settle::{record_what_is, state_after, tell_module};
@@ -11,7 +12,7 @@ use crate::clock;
 use crate::shared::Change;
 use crate::store::StoreError;
 use crate::store::rows::{OperationEnd, OperationWait};
-use grid::operation::{OperationKind, OperationState};
+use grid::operation::{OperationKind, OperationState, StepState};
 use grid::plan::Plan;
 use grid::sample::DomainState;
 use grid::vm::VmState;
@@ -103,6 +104,7 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, NotRecorde
         (_, OperationState::Succeeded) => outcome,
         // Nothing was begun.
         (kind, _) if kind.waits_for_room() => outcome,
+        (OperationKind::Resize { .. }, OperationState::Undone) if !was_touched(run) => outcome,
         (OperationKind::Deploy { .. }, OperationState::Undone) => {
             state_set(run, VmState::Failed).await?;
             outcome
@@ -157,6 +159,12 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, NotRecorde
         }
         _ => outcome,
     })
+}
+
+/// Whether any step was begun that does something to the VM itself.
+fn was_touched(run: &Run) -> bool {
+    let steps = steps_of(&run.operation.kind);
+    (0..).zip(&steps).any(|(position, step)| !step.prepares() && run.state_of(position) != StepState::Waiting)
 }
 
 /// Where the guest did not answer at its new size, whoever reads why is told that the old one is back.

@@ -6,13 +6,14 @@ use super::steps::disk::GrowStopped;
 use super::steps::hot_plug;
 use super::steps::install::Redefine;
 use super::steps::power::{ShutDown, Start};
+use super::steps::reach::ReachNodes;
 use super::steps::settle::{RecordSize, Settle};
 use super::steps::verify::Verify;
 use super::steps::watch::{MeasureDowntime, WatchStart};
 use grid::plan::Plan;
 
 pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(WatchStart)];
+    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(ReachNodes), Box::new(WatchStart)];
     steps.extend(hot_plug::steps(plan));
     steps.push(Box::new(RecordSize));
     steps.push(Box::new(Verify { running: true }));
@@ -23,7 +24,7 @@ pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
 }
 
 pub(super) fn restart(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(ReachNodes)];
     if plan.running {
         steps.push(Box::new(WatchStart));
     }

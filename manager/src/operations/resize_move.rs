@@ -9,7 +9,7 @@ use super::steps::hot_plug;
 use super::steps::install::{Define, WriteSeed};
 use super::steps::migrate::MigrateLive;
 use super::steps::power::{ShutDown, Start};
-use super::steps::reach::ReachDestination;
+use super::steps::reach::ReachNodes;
 use super::steps::remove::RemoveSource;
 use super::steps::settle::{RecordSize, Settle, SettleHome};
 use super::steps::verify::Verify;
@@ -34,7 +34,7 @@ pub(super) fn live_restart(plan: &Plan) -> Vec<Box<dyn Step>> {
 }
 
 pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(ReachDestination)];
+    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(ReachNodes)];
     if plan.running {
         steps.push(Box::new(WatchStart));
         steps.push(Box::new(ShutDown));
@@ -56,11 +56,11 @@ pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
 /// The live move at the old size.
 fn to_destination() -> Vec<Box<dyn Step>> {
     vec![
-        Box::new(ReachDestination),
+        Box::new(ReachNodes),
         Box::new(WatchStart),
         Box::new(PrepareDisk),
         Box::new(WriteSeed),
-        Box::new(ReachDestination),
+        Box::new(ReachNodes),
         Box::new(MigrateLive),
         Box::new(SettleHome),
     ]

@@ -45,6 +45,12 @@ pub(crate) trait Step: Send + Sync {
         !self.cleans_up()
     }
 
+    /// Whether it leaves the VM itself as it is: it only looks, or makes something beside it. Where no other step was begun,
+    /// what became of the VM is known without a look.
+    fn prepares(&self) -> bool {
+        false
+    }
+
     /// Whether an undo that fails leaves no more behind than what harms nobody, such as a copy that does not run: the
     /// rest is undone all the same, and what is left is found and told of later.
     fn leaves_behind(&self) -> bool {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 /// The facts in which the reason of a failure survives a restart.
 const REASON: &str = "reason";
 const DETAIL: &str = "detail";
-/// How much longer an undo is tried than a do.
+/// How much longer an undo is tried than a do, where the VM itself waits for it.
 const UNDO_PATIENCE: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 
@@ -212,7 +212,8 @@ async fn undo(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), St
             record(run, position, StepState::Undone, None).await?;
             return Ok(Ok(()));
         };
-        if error.unknown || !error.passes || tries >= run.pace().tries.saturating_mul(UNDO_PATIENCE) {
+        let patience = if step.leaves_behind() { 1 } else { UNDO_PATIENCE };
+        if error.unknown || !error.passes || tries >= run.pace().tries.saturating_mul(patience) {
             tracing::error!(operation = %run.operation.id, step = step.name(), %error, "an undo failed");
             return Ok(Err(error));
         }

@@ -122,7 +122,7 @@ mod tests {
     fn a_step_that_was_undone_tells_no_time_that_was_not_its_own() {
         let took = |state| {
             let (started_at, ended_at) = (Some(UnixMillis(1_000)), Some(UnixMillis(61_000)));
-            let name = "reach-destination".to_owned();
+            let name = "reach-nodes".to_owned();
             step(&OperationStep { position: 0, name, state, started_at, ended_at, note: None }).took
         };
         assert_eq!(

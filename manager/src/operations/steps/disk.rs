@@ -100,6 +100,10 @@ impl Step for PrepareDisk {
         true
     }
 
+    fn prepares(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let plan = run.plan()?;
         let bytes = length(run, plan.source, plan.from);
@@ -137,6 +141,10 @@ impl Step for CopyDisk {
 
     /// A disk that can't be removed now is found by its module's next report.
     fn leaves_behind(&self) -> bool {
+        true
+    }
+
+    fn prepares(&self) -> bool {
         true
     }
 

@@ -18,6 +18,10 @@ impl Step for WriteSeed {
         "write-seed"
     }
 
+    fn prepares(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let vm = run.vm().await?;
         let network = &run.shared.network;
@@ -48,6 +52,10 @@ impl Step for Define {
 
     /// A definition that does not run and starts by nobody's will harms nobody.
     fn leaves_behind(&self) -> bool {
+        true
+    }
+
+    fn prepares(&self) -> bool {
         true
     }
 

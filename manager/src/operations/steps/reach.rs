@@ -1,25 +1,32 @@
-//! A look at the destination before anything is made there, and right before what disturbs the VM or can't be given up:
+//! A look at all nodes of a resize before anything is begun, and right before what disturbs the VM or can't be given up:
 //! a hypervisor that hangs would keep a live move's call waiting for as long as it hangs, let a VM be stopped for a
-//! move that can't be ended, and keep what was made there from being taken back. Nor is
-//! what is left there of a VM that was rebuilt written over.
+//! move that can't be ended, keep what was made there from being taken back, and leave it unknown what became of the
+//! VM. Nor is what is left at the destination of a VM that was rebuilt written over.
 
 use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::operations::was_rebuilt_from;
 use async_trait::async_trait;
+use futures::future::try_join_all;
 use grid::NodeId;
 
-pub(in crate::operations) struct ReachDestination;
+pub(in crate::operations) struct ReachNodes;
 
 #[async_trait]
-impl Step for ReachDestination {
+impl Step for ReachNodes {
     fn name(&self) -> &'static str {
-        "reach-destination"
+        "reach-nodes"
+    }
+
+    fn prepares(&self) -> bool {
+        true
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        let destination = run.destination()?;
-        run.observe(destination).await?;
+        let plan = run.plan()?;
+        let nodes = [Some(plan.source), plan.destination].into_iter().flatten();
+        try_join_all(nodes.map(|node| run.observe(node))).await?;
+        let Some(destination) = plan.destination else { return Ok(None) };
         if holds_old_data(run, destination).await? {
             return Err(StepError::new("the VM's old disk is left at the other node").detail(destination));
         }

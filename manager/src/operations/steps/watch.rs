@@ -41,6 +41,10 @@ impl Step for WatchStart {
         "watch-address"
     }
 
+    fn prepares(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let Some((node, first)) = begin(run).await? else {
             return Ok(Some("no utility module can watch the address".into()));

@@ -36,7 +36,7 @@ fn row(rig: &Rig) -> AuditRow {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_cancelled_in_the_middle_of_a_copy_is_taken_back() {
-    for (node, step) in [("lxc-a", "copy-disk"), ("qemu-a", "migrate-live"), ("lxc-a", "reach-destination")] {
+    for (node, step) in [("lxc-a", "copy-disk"), ("qemu-a", "migrate-live"), ("lxc-a", "reach-nodes")] {
         let rig = Rig::new().await;
         let (vm, operation) = standing(&rig, node, step, Moment::Before).await;
         assert_eq!(rig.manager.operation_get(&rig.customer, operation).await.unwrap().cannot_cancel, None);

@@ -39,7 +39,7 @@ async fn nobody_knows(rig: &Rig) -> (VmId, OperationId) {
     let vm = rig.vm_on("qemu-a").await;
     rig.fill("qemu-a", 100).await;
     rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
-    silent_from(rig, "qemu-a", 2);
+    silent_from(rig, "qemu-a", 4);
     let operation = rig.resize(vm, size(2, 512, 2)).await;
     let waiting = waits(rig, operation).await;
     assert!(waiting.reason.unwrap().contains("not known where the VM runs"));
@@ -156,7 +156,7 @@ async fn a_size_that_can_not_be_seen_at_the_end_of_an_undo_waits_and_is_recorded
     rig.grid.faults(rig.id("lxc-a"), |faults| {
         faults.fail(Call::Start, 1, HypervisorError::Refused("no".into()));
     });
-    silent_from(&rig, "lxc-a", 2);
+    silent_from(&rig, "lxc-a", 3);
     let operation = rig.resize(vm, size(2, 1024, 2)).await;
     let waiting = waits(&rig, operation).await;
     assert!(waiting.reason.as_ref().unwrap().contains("not known what became of the VM"), "{waiting:#?}");
@@ -166,4 +166,33 @@ async fn a_size_that_can_not_be_seen_at_the_end_of_an_undo_waits_and_is_recorded
     assert!(ended.reason.unwrap().contains("2 GiB"), "what it has now is said");
     assert_eq!(rig.vm(vm).await.size, size(1, 128, 2));
     rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resize_whose_node_gives_no_answer_ends_and_leaves_its_vm_as_it_was() {
+    for (node, full, to) in [
+        ("qemu-a", false, size(2, 256, 1)),
+        ("qemu-a", true, size(2, 512, 2)),
+        ("lxc-a", true, size(2, 1024, 2)),
+        ("qemu-a", false, size(5, 1024, 1)),
+    ] {
+        let rig = Rig::new().await;
+        let vm = rig.vm_on(node).await;
+        if full {
+            rig.fill(node, 100).await;
+        }
+        let error = HypervisorError::Deadline;
+        rig.grid.faults(rig.id(node), |faults| {
+            (1..2_000).for_each(|nth| faults.fail(Call::Observe, nth, error.clone()));
+        });
+        let operation = rig.resize(vm, to).await;
+        let ended = rig.ended(operation).await;
+        assert_eq!(ended.state, OperationState::Undone, "{ended:#?}");
+        assert_eq!(ended.reason.as_deref(), Some("the hypervisor gave no answer in time"));
+        let row = rig.vm(vm).await;
+        assert_eq!((row.node, row.size, row.state), (rig.id(node), TINY, VmState::Running));
+        assert_eq!(rig.grid.executing(vm), [rig.id(node)]);
+        answers_again(&rig, node);
+        rig.check().await;
+    }
 }
