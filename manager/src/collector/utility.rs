@@ -10,7 +10,7 @@ use grid::sample::DomainState;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// Between two looks at a utility VM.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -42,10 +42,13 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
     let mut back_off = pace.utility_back_off;
     // A module that runs has time to be heard before it is called dead.
     let mut started_at = Instant::now();
+    // The first look is at once: a node that is new has no utility VM yet.
+    let mut looks = interval(LOOK_EVERY.min(pace.utility_dead_after));
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = collector.stop.cancelled() => return,
-            () = sleep(LOOK_EVERY.min(pace.utility_dead_after)) => {}
+            _ = looks.tick() => {}
         }
         // Nothing is done on a fenced node, and nothing by a server that does not hold the lease.
         if is_fenced(&collector, node) || !collector.shared.lease.is_held() {

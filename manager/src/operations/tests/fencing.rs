@@ -6,6 +6,7 @@ use crate::ManagerError;
 use crate::drift::{Drift, DriftKind};
 use crate::operations::steps_of;
 use crate::operations::trial::{Moment, Orders};
+use crate::store::rows::OperationFilter;
 use grid::map::Condition;
 use grid::node::Administration;
 use grid::operation::{OperationKind, OperationState};
@@ -183,7 +184,10 @@ async fn a_fenced_node_that_answers_is_not_believed_and_its_vms_run_again_when_i
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    assert_eq!((rig.vm(vm).await.state, rig.grid.executing(vm)), (VmState::Running, vec![rig.id("qemu-a")]));
+    let known =
+        rig.store.operation_list(&OperationFilter { vm: Some(vm), limit: 9, ..OperationFilter::default() }).await;
+    let now = (rig.vm(vm).await.state, rig.grid.executing(vm));
+    assert_eq!(now, (VmState::Running, vec![rig.id("qemu-a")]), "{known:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

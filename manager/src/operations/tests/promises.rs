@@ -68,8 +68,7 @@ async fn a_second_copy_that_executes_is_told() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn room_that_was_never_there_is_told() {
     let (rig, vm) = sound().await;
-    rig.manager.vm_stop(&rig.customer, vm, true, "stop").await.unwrap();
-    rig.until("it is off", || rig.grid.executing(vm).is_empty()).await;
+    rig.succeeded(rig.manager.vm_stop(&rig.customer, vm, true, "stop").await.unwrap()).await;
     rig.hypervisors["qemu-a"]
         .redefine(vm, size(7, 128, 1), grid::vm::Maxima { vcpus: grid::Vcpus(8), memory: grid::Mib(640) })
         .await

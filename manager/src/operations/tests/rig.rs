@@ -50,7 +50,7 @@ pub(crate) const fn size(vcpus: u32, memory: u64, disk: u64) -> Size {
 
 fn pace() -> Pace {
     Pace {
-        sample_every: Duration::from_millis(60),
+        sample_every: Duration::from_millis(40),
         sample_deadline: Duration::from_millis(300),
         history_every: Duration::from_millis(100),
         freshness: Freshness { stale_after_ms: 3_000 },
@@ -89,7 +89,7 @@ impl Rig {
         ] {
             let node = store.node_put(&node(name, kind)).await.unwrap();
             let (hypervisor, module) = simulation::add_node(&grid, &hub, &transfers, &node, hardware(name), &[]);
-            tokio::spawn(Arc::clone(&module).report_for_ever(Arc::clone(&hub), Duration::from_millis(60)));
+            tokio::spawn(Arc::clone(&module).report_for_ever(Arc::clone(&hub), Duration::from_millis(40)));
             nodes.insert(name, node);
             hypervisors.insert(name, hypervisor);
             modules.insert(name, module);
