@@ -98,8 +98,7 @@ test-lab:
 	@lab/test || { [[ -n $${CI:-} ]] && echo "tried once more: lab/test" && lab/test && echo "flaky: lab/test"; }
 
 test-end2end:
-	@end2end/run
-	@end2end/run --alone
+	@end2end/all
 
 bench: setup
 	@$(MAKE) --no-print-directory benches

@@ -1,5 +1,6 @@
-// What runs where: `browser`, `no-script` and `failures` are the tests; `alone`, on a freshly seeded grid of its own, is
-// the tests that leave it another than the others expect; `bench` and `pictures` are asked for by name.
+// What runs where: `browser` and `no-script` are the tests; `failures` are those of nodes that die, pools that fill and
+// servers that are killed, and `alone` those that leave the grid another than the others expect, each group on a freshly
+// seeded grid of its own; `bench` and `pictures` are asked for by name.
 //
 // `end2end/run` starts the server and sets HOSTGRID_LAB_JSON; this file reads the server's address from there.
 
@@ -11,11 +12,10 @@ const lab = readLab();
 const tests: Project[] = [
   { name: 'browser', testDir: 'tests', testIgnore: [/\.no-script\.spec\.ts$/, /(failures|killed)\.spec\.ts$/] },
   { name: 'no-script', testDir: 'tests', testMatch: /\.no-script\.spec\.ts$/, use: { javaScriptEnabled: false } },
-  // Last: nodes that died and VMs that were moved by force are no ground for the others.
-  { name: 'failures', testDir: 'tests', testMatch: /(failures|killed)\.spec\.ts$/ },
 ];
 const asked: Record<string, Project[]> = {
   tests,
+  failures: [{ name: 'failures', testDir: 'tests', testMatch: /(failures|killed)\.spec\.ts$/ }],
   alone: [
     // First: what it looks at is the grid as it was seeded.
     { name: 'as-seeded', testDir: 'alone', testMatch: /as-seeded\.spec\.ts$/ },
@@ -25,8 +25,10 @@ const asked: Record<string, Project[]> = {
   pictures: [{ name: 'pictures', testDir: 'pictures', testMatch: /\.ts$/, timeout: 10 * 60_000 }],
 };
 
+const group = process.env.HOSTGRID_END2END ?? 'tests';
+
 export default defineConfig({
-  projects: asked[process.env.HOSTGRID_END2END ?? 'tests'] ?? tests,
+  projects: asked[group] ?? tests,
   // One grid: two tests at once would take each other's room.
   workers: 1,
   fullyParallel: false,
@@ -37,7 +39,7 @@ export default defineConfig({
   timeout: 180_000,
   expect: { timeout: 15_000 },
   reporter: [['list']],
-  outputDir: 'test-results',
+  outputDir: `test-results/${group}`,
   use: {
     baseURL: lab.url,
     actionTimeout: 15_000,
