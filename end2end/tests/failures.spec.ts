@@ -64,6 +64,30 @@ for (const [kind, image] of [
   });
 }
 
+test('a move that its owner cancels while the disk is carried: taken back, and the VM runs where it was', async ({ admin, as, lab }) => {
+  needsRealNodes(lab);
+  const it = await scene('catalogue', admin, as, lab);
+  try {
+    expect(it.plan).toBe('move-cold');
+    const goOn = standStill(lab, it.destination);
+    try {
+      await it.owner.agree();
+      await expect(it.owner.underWay('copy-disk')).toBeVisible();
+      await it.owner.button('Cancel').click();
+      await expect(it.owner.underWay('copy-disk')).toHaveCount(0);
+    } finally {
+      goOn();
+    }
+    expect((await it.owner.outcome()).word, await it.owner.said()).toBe('Undone');
+    await expect(it.owner.page.locator('.outcome-reason').first()).toContainText('cancelled');
+    await expect(it.owner.button('Cancel')).toHaveCount(0);
+  } finally {
+    await it.giveBack();
+  }
+  await runsWhereItWas(it);
+  await expect.poll(() => heard(lab, it.vm)?.data, { timeout: 60_000 }).toBe(it.before.data);
+});
+
 test('a libvirtd that hangs while a VM moves there: it ends with the reason', async ({ admin, as, lab }) => {
   needsRealNodes(lab);
   const it = await scene('shop', admin, as, lab);
