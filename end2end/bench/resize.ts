@@ -4,9 +4,8 @@
 // cold and back. The figures are the operations' own: their duration, and what of it was not spent inside libvirt's
 // and the utility modules' calls. A table for people, and resize.json for programs.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { found, type Lab, type Size } from '../story/lab';
+import { type Measure, writeMeasures } from '../story/measures';
 import type { Outcome, Panel, Plan } from '../story/panel';
 import { fillMemory } from '../story/room';
 import { expect, test } from '../story/test';
@@ -72,7 +71,7 @@ function median(values: number[]): number {
 }
 
 function report(): void {
-  const measures = [];
+  const measures: Measure[] = [];
   const rows = [];
   for (const [name, outcomes] of Object.entries(taken)) {
     const aim = found(aims[name], `an aim for ${name}`);
@@ -95,7 +94,5 @@ function report(): void {
     );
   }
   console.table(rows);
-  const directory = process.env.HOSTGRID_BENCH_DIR ?? 'target/bench';
-  mkdirSync(directory, { recursive: true });
-  writeFileSync(join(directory, 'resize.json'), `${JSON.stringify(measures, null, 2)}\n`);
+  writeMeasures('resize', measures);
 }

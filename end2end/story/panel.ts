@@ -168,19 +168,34 @@ export class Panel {
     return outcome;
   }
 
-  /** Deploys a VM of the smallest offer; its id. */
-  async deploy(name: string, image: string, keys = ''): Promise<string> {
+  /** Asks for a VM of the smallest offer. */
+  async orderDeploy(name: string, image: string, keys = ''): Promise<void> {
     await this.open('/vms/new');
     await this.field('Name').fill(name);
     await this.field('SSH keys').fill(keys);
     await this.page.getByLabel('Image').selectOption(image);
     await this.page.getByLabel('Offer').selectOption({ index: 0 });
     await this.button('Deploy').click();
+  }
+
+  /** The same, and sees it through; its id. */
+  async deploy(name: string, image: string, keys = ''): Promise<string> {
+    await this.orderDeploy(name, image, keys);
     await this.operationOpened();
     expect((await this.outcome()).word, await this.said()).toBe('Succeeded');
+    return this.idOf(name);
+  }
+
+  /** The id of a VM that is listed by this name; ends on the list. */
+  async idOf(name: string): Promise<string> {
     await this.open('/vms');
     const link = this.page.locator('main a[href^="/vms/"]', { hasText: name }).first();
     return found(/\/vms\/([0-9a-f-]{36})/.exec((await link.getAttribute('href')) ?? '')?.[1], 'its id');
+  }
+
+  /** A step on an operation's page, while it is carried out. */
+  underWay(step: string): Locator {
+    return this.page.locator(`[data-step=${step}][data-state=started]`);
   }
 
   /** Presses a button of the VM's page that starts an operation, and sees it through. */

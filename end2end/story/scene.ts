@@ -58,6 +58,15 @@ export function fillPool(lab: Lab, node: string): () => void {
   return () => void lab.inside(node, 'rm', '-f', filler, `${filler}-rest`);
 }
 
+/** Has a node's utility module stop in the middle of what it does; answers what lets it go on. */
+export function standStill(lab: Lab, node: string): () => void {
+  // A container's is a process of the node; a machine's waits for what serves it the pool.
+  const process = lab.node(node).kind === 'lxc' ? '^/proc/self/exe worker' : '^[^ ]*virtiofsd ';
+  const signal = (name: string) => void lab.inside(node, 'pkill', `-${name}`, '-f', process);
+  signal('STOP');
+  return () => signal('CONT');
+}
+
 /** Until a server that was killed answers again. */
 export async function isBack(lab: Lab): Promise<void> {
   await expect(async () => {

@@ -22,7 +22,7 @@ interface Fixtures {
   watch: (vm: string) => Before;
 }
 
-interface Guard {
+export interface Guard {
   complaints: string[];
   allowed: RegExp[];
 }

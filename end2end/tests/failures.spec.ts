@@ -2,9 +2,10 @@
 // ends with its reason, and the VM runs once, where the last page says.
 
 import { heard } from '../story/guest';
-import { found } from '../story/lab';
-import { fillPool, ready, runsWhereItEnded, runsWhereItWas, scene } from '../story/scene';
+import type { Panel } from '../story/panel';
+import { fillPool, ready, runsWhereItEnded, runsWhereItWas, scene, standStill } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
+import { verifyAfter } from '../story/verify';
 
 for (const [name, plan] of [
   ['catalogue', 'move-cold'],
@@ -32,43 +33,59 @@ for (const [name, plan] of [
   });
 }
 
-test('a pool that fills while a VM is deployed to it: undone, with the reason, and nothing is left', async ({ as, lab }) => {
+for (const [kind, image] of [
+  ['lxc', 'tiny-container'],
+  ['qemu', 'tiny'],
+] as const) {
+  test(`a pool that fills while ${image} is deployed to it: undone, with the reason, and nothing is left`, async ({ as, lab }) => {
+    needsRealNodes(lab);
+    const nodes = lab.nodes.map(({ name }) => name).filter((name) => name.startsWith(kind));
+    const owner = await as(lab.vm('catalogue').owner);
+    const files = () => nodes.flatMap((node) => lab.poolFiles(node)).filter((file) => /[0-9a-f-]{36}/.test(file));
+    const before = files();
+    const name = `late-${kind}-${test.info().retry}`;
+    const goOn: (() => void)[] = [];
+    const giveBack: (() => void)[] = [];
+    try {
+      // What makes the disk stands still until the room that was there has gone.
+      for (const node of nodes) goOn.push(standStill(lab, node));
+      await owner.orderDeploy(name, image);
+      await owner.operationOpened();
+      for (const node of nodes) giveBack.push(fillPool(lab, node));
+      for (const each of goOn.splice(0)) each();
+      expect((await owner.outcome(150)).word, await owner.said()).toBe('Undone');
+      expect(await owner.said()).toMatch(/pool|space|room|full/i);
+    } finally {
+      for (const each of [...goOn, ...giveBack]) each();
+    }
+    await expect.poll(files, { message: 'what is in the pools', timeout: 30_000 }).toEqual(before);
+    for (const node of nodes) expect(lab.virsh(node, 'list', '--name', '--state-paused'), node).toBe('');
+    await removeFailed(owner, name);
+  });
+}
+
+test('a move that its owner cancels while the disk is carried: taken back, and the VM runs where it was', async ({ admin, as, lab }) => {
   needsRealNodes(lab);
-  const nodes = lab.nodes.map(({ name }) => name).filter((name) => name.startsWith('lxc'));
-  const owner = await as(lab.vm('catalogue').owner);
-  const files = () => nodes.flatMap((node) => lab.poolFiles(node)).filter((file) => /[0-9a-f-]{36}/.test(file));
-  const before = files();
-  const name = `late-${test.info().retry}`;
-  const modules = (signal: string) => {
-    for (const node of nodes) lab.inside(node, 'pkill', `-${signal}`, '-f', '^/proc/self/exe worker');
-  };
-  const giveBack: (() => void)[] = [];
+  const it = await scene('catalogue', admin, as, lab);
   try {
-    await owner.open('/vms/new');
-    await owner.field('Name').fill(name);
-    await owner.page.getByLabel('Image').selectOption('tiny-container');
-    await owner.page.getByLabel('Offer').selectOption({ index: 0 });
-    // What makes the disk stands still until the room that was there has gone.
-    modules('STOP');
-    await owner.button('Deploy').click();
-    await owner.operationOpened();
-    for (const node of nodes) giveBack.push(fillPool(lab, node));
-    modules('CONT');
-    expect((await owner.outcome(150)).word, await owner.said()).toBe('Undone');
-    expect(await owner.said()).toMatch(/pool|space|room|full/i);
+    expect(it.plan).toBe('move-cold');
+    const goOn = standStill(lab, it.destination);
+    try {
+      await it.owner.agree();
+      await expect(it.owner.underWay('copy-disk')).toBeVisible();
+      await it.owner.button('Cancel').click();
+      await expect(it.owner.underWay('copy-disk')).toHaveCount(0);
+    } finally {
+      goOn();
+    }
+    expect((await it.owner.outcome()).word, await it.owner.said()).toBe('Undone');
+    await expect(it.owner.page.locator('.outcome-reason').first()).toContainText('cancelled');
+    await expect(it.owner.button('Cancel')).toHaveCount(0);
   } finally {
-    modules('CONT');
-    for (const undo of giveBack) undo();
+    await it.giveBack();
   }
-  await expect.poll(files, { message: 'what is in the pools', timeout: 30_000 }).toEqual(before);
-  // What there is no VM of is still listed, as failed, until its owner deletes it.
-  await owner.open('/vms');
-  const link = owner.page.locator('main a[href^="/vms/"]', { hasText: name });
-  await expect(owner.page.locator('main tr', { hasText: name })).toContainText('Failed');
-  await owner.remove(found(/[0-9a-f-]{36}/.exec((await link.getAttribute('href')) ?? ''), 'its id')[0]);
-  expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
-  await owner.open('/vms');
-  await expect(link).toHaveCount(0);
+  await runsWhereItWas(it);
+  await expect.poll(() => heard(lab, it.vm)?.data, { timeout: 60_000 }).toBe(it.before.data);
 });
 
 test('a libvirtd that hangs while a VM moves there: it ends with the reason', async ({ admin, as, lab }) => {
@@ -113,6 +130,59 @@ test('a node that dies while a VM moves there: it ends with the reason', async (
   await expect.poll(() => heard(lab, it.vm)?.boot_id, { timeout: 30_000 }).toBe(it.before.boot_id);
 });
 
+test('a node that dies while a VM moves cold to it and another is deployed there: both end with the reason', async ({ admin, as, lab }) => {
+  needsRealNodes(lab);
+  // What was made on the dead node is looked for before it is left there.
+  test.setTimeout(400_000);
+  const it = await scene('catalogue', admin, as, lab);
+  const deployer = await as(lab.vm('catalogue').owner);
+  const name = `nowhere-${test.info().retry}`;
+  try {
+    expect(it.plan).toBe('move-cold');
+    // So that the node dies in the middle of both.
+    standStill(lab, it.destination);
+    await it.owner.agree();
+    await deployer.orderDeploy(name, 'tiny-container');
+    await deployer.operationOpened();
+    await expect(it.owner.underWay('copy-disk')).toBeVisible();
+    await expect(deployer.underWay('fetch-image')).toBeVisible();
+    lab.command('kill', it.destination);
+    for (const owner of [deployer, it.owner]) {
+      expect((await owner.outcome(300)).word, await owner.said()).not.toBe('Succeeded');
+      await expect(owner.page.locator('.outcome-reason').first()).toContainText(/utility module|hypervisor/);
+    }
+    expect(lab.virsh(it.source, 'domstate', it.vm)).toBe('running');
+  } finally {
+    lab.command('start', it.destination);
+    await it.giveBack();
+  }
+  await ready(admin, it.destination);
+  await runsWhereItWas(it);
+  await expect.poll(() => heard(lab, it.vm)?.data, { timeout: 60_000 }).toBe(it.before.data);
+  await removeFailed(deployer, name);
+});
+
+test('a libvirtd that hangs while a VM grows in place: it is asked again, and grows once it answers', async ({ as, lab, watch }) => {
+  needsRealNodes(lab);
+  const { id: vm, owner: email } = lab.vm('mail');
+  const owner = await as(email);
+  const size = await owner.sizeOf(vm);
+  const larger = { ...size, memory_mib: size.memory_mib + 64 };
+  const before = watch(vm);
+  expect(await owner.preview(vm, larger)).toBe('in-place-live');
+  lab.command('hang', before.node);
+  try {
+    await owner.agree();
+    await expect(owner.underWay('reach-nodes')).toContainText('tried again: the hypervisor', { timeout: 40_000 });
+  } finally {
+    lab.command('unhang', before.node);
+  }
+  const outcome = await owner.outcome(60);
+  expect(outcome.word, await owner.said()).toBe('Succeeded');
+  await verifyAfter(lab, before, outcome, larger);
+  await owner.resize(vm, size);
+});
+
 test('a libvirtd that hangs before a VM moves away from it: undone, with the reason', async ({ admin, as, lab }) => {
   needsRealNodes(lab);
   const it = await scene('shop', admin, as, lab);
@@ -153,3 +223,13 @@ test('a node that dies while a VM moves away from it: the VM runs again where it
   const again = { data: it.before.data, boot_id: expect.not.stringMatching(it.before.boot_id) };
   await expect.poll(() => heard(lab, it.vm), { timeout: 90_000 }).toMatchObject(again);
 });
+
+/** What there is no VM of is still listed, as failed, until its owner deletes it. */
+async function removeFailed(owner: Panel, name: string): Promise<void> {
+  const id = await owner.idOf(name);
+  await expect(owner.page.locator('main tr', { hasText: name })).toContainText('Failed');
+  await owner.remove(id);
+  expect((await owner.outcome()).word, await owner.said()).toBe('Succeeded');
+  await owner.open('/vms');
+  await expect(owner.page.locator('main tr', { hasText: name })).toHaveCount(0);
+}

@@ -56,13 +56,6 @@ test('while the utility modules of a kind are dead nothing is deployed there and
   };
   const giveBack = await fillMemory(admin, source);
   const name = `nobody-${test.info().retry}`;
-  const deploy = async () => {
-    await owner.open('/vms/new');
-    await owner.field('Name').fill(name);
-    await owner.page.getByLabel('Image').selectOption('tiny-container');
-    await owner.page.getByLabel('Offer').selectOption({ index: 0 });
-    await owner.button('Deploy').click();
-  };
   try {
     expect(await owner.preview(vm, larger)).toBe('move-cold');
     for (const node of nodes) lab.inside(node, 'pkill', '-STOP', '-f', '^/proc/self/exe worker');
@@ -71,7 +64,7 @@ test('while the utility modules of a kind are dead nothing is deployed there and
     }
     expect(await owner.preview(vm, larger)).toBe('refused');
     await expect(owner.plan).toContainText(/utility|report/i);
-    await deploy();
+    await owner.orderDeploy(name, 'tiny-container');
     await expect(owner.problem).toContainText(/utility|report/i);
     // They are brought back by themselves, and then all of it goes.
     for (const node of nodes) {

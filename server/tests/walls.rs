@@ -71,6 +71,12 @@ fn plotters_is_used_by_the_charts_only() {
     only_in(&["plotters::"], &["app/src/charts"]);
 }
 
+/// So that all have the shape that its tests look at.
+#[test]
+fn what_benches_leave_behind_is_written_in_one_place_only() {
+    only_in(&["HOSTGRID_BENCH_DIR", "target/bench"], &["grid/benches/shared/measures.rs"]);
+}
+
 #[test]
 fn crates_use_only_the_crates_below_them() {
     let allowed: [(&str, &[&str]); 5] = [

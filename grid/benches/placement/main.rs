@@ -8,6 +8,8 @@
 mod chance;
 mod fill;
 mod flavours;
+#[path = "../shared/measures.rs"]
+mod measures;
 mod memory;
 mod report;
 mod requests;
@@ -19,6 +21,7 @@ use fill::Filled;
 use flavours::Flavours;
 use grid::Resource;
 use grid::policy::Policy;
+use measures::Better;
 use report::Measure;
 use requests::Requests;
 use run::{Found, Run, Times};
@@ -52,12 +55,10 @@ A change is a VM that comes to a node or leaves it; update_after_scan: right aft
 columns and rows nothing of the index is left in the caches.",
         run::SNAPSHOT_EVERY
     );
-    match report::write(&measures) {
-        Ok(path) => println!("{}", path.display()),
-        Err(error) => {
-            eprintln!("the measures could not be written: {error}");
-            return ExitCode::FAILURE;
-        }
+    let rows: Vec<measures::Measure> = measures.iter().map(Measure::row).collect();
+    if let Err(error) = measures::write("placement", &rows) {
+        eprintln!("the measures could not be written: {error}");
+        return ExitCode::FAILURE;
     }
     let exact = measures.iter().filter(|measure| measure.name == "exact_share").all(|measure| measure.value >= 1.0);
     if exact { ExitCode::SUCCESS } else { ExitCode::FAILURE }
@@ -87,7 +88,7 @@ impl Aims {
 }
 
 fn measures(nodes: usize, mut found: Found) -> Vec<Measure> {
-    let lower = |name, value, unit, aim| Measure { name, nodes, value, unit, aim, better: "lower" };
+    let lower = |name, value, unit, aim| Measure { name, nodes, value, unit, aim, better: Better::Lower };
     let kinds = &mut found.constrained;
     let [region, domain, apart, scarce] =
         [&mut kinds.region, &mut kinds.domain, &mut kinds.apart, &mut kinds.scarce].map(|times| percentile(times, 990));
@@ -111,9 +112,9 @@ fn measures(nodes: usize, mut found: Found) -> Vec<Measure> {
             name: "scan_ratio",
             nodes,
             value: scan / decision,
-            unit: "",
+            unit: "ratio",
             aim: aims([15.0, 100.0, 400.0]),
-            better: "higher",
+            better: Better::Higher,
         },
         lower("update_p50_ns", percentile(&mut found.update, 500), "ns", None),
         lower("update_p99_ns", percentile(&mut found.update, 990), "ns", aims([2e3, 3e3, 5e3])),
@@ -128,9 +129,9 @@ fn measures(nodes: usize, mut found: Found) -> Vec<Measure> {
             name: "exact_share",
             nodes,
             value: float(found.equal) / float(found.asked.max(1)),
-            unit: "",
+            unit: "share",
             aim: Some(1.0),
-            better: "higher",
+            better: Better::Higher,
         },
     ]
 }

@@ -1,8 +1,6 @@
-//! The table for people and the file for those who compare runs.
+//! The table for people.
 
-use serde_json::{Value, json};
-use std::path::PathBuf;
-use std::{env, fs, io};
+use crate::measures::{self, Better};
 
 /// One number of a run.
 pub(crate) struct Measure {
@@ -11,22 +9,21 @@ pub(crate) struct Measure {
     pub(crate) value: f64,
     pub(crate) unit: &'static str,
     pub(crate) aim: Option<f64>,
-    pub(crate) better: &'static str,
+    pub(crate) better: Better,
 }
 
 impl Measure {
-    fn json(&self) -> Value {
-        json!({
-            "measure": format!("{}@{}", self.name, self.nodes),
-            "value": self.value,
-            "unit": self.unit,
-            "aim": self.aim,
-            "better": self.better,
-        })
+    /// As it is written down.
+    pub(crate) fn row(&self) -> measures::Measure {
+        let Self { name, nodes, value, unit, aim, better } = *self;
+        measures::Measure { name: format!("{name}@{nodes}"), value, unit, aim, better }
     }
 
     fn misses(&self) -> bool {
-        self.aim.is_some_and(|aim| if self.better == "lower" { self.value > aim } else { self.value < aim })
+        self.aim.is_some_and(|aim| match self.better {
+            Better::Lower => self.value > aim,
+            Better::Higher => self.value < aim,
+        })
     }
 }
 
@@ -71,15 +68,4 @@ const fn whole(value: f64) -> u64 {
 
 fn grouped(value: u64) -> String {
     grid::wording::Grouped(value).to_string()
-}
-
-/// Writes all measures to the bench folder; tells where.
-pub(crate) fn write(measures: &[Measure]) -> io::Result<PathBuf> {
-    let folder = env::var_os("HOSTGRID_BENCH_DIR")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../target/bench"), PathBuf::from);
-    fs::create_dir_all(&folder)?;
-    let path = folder.join("placement.json");
-    let all: Vec<Value> = measures.iter().map(Measure::json).collect();
-    fs::write(&path, serde_json::to_string_pretty(&all)? + "\n")?;
-    Ok(path)
 }

@@ -17,14 +17,14 @@ mod storm;
 #[expect(dead_code, reason = "the other bench replays the events")]
 mod traces;
 
-use measures::Measure;
+use measures::{Better, Measure};
 use storm::{Means, Storm};
 
 const SEED: u64 = 2026;
 /// Other draws of the requests, so that no choice is made for one of them.
 const OTHER_SEEDS: std::ops::Range<u64> = 0..6;
 
-fn main() {
+fn main() -> std::io::Result<()> {
     let trace = traces::arrivals();
     let origin = if trace.generated { "generated, seed 7" } else { "flavours of the azure-arrivals trace" };
     let storm = Storm::new(&trace, SEED);
@@ -58,14 +58,14 @@ fn main() {
             found.permille_ms(500),
             found.permille_ms(990)
         );
-        measure(format!("accepted_share/{name}"), share, "share", None, "higher");
+        measure(format!("accepted_share/{name}"), share, "share", None, Better::Higher);
         match name {
             "room5" => (room5, p99) = (share, found.permille_ms(990)),
-            "bound" => measure("room5_of_bound".to_owned(), room5 / share, "ratio", Some(0.9), "higher"),
+            "bound" => measure("room5_of_bound".to_owned(), room5 / share, "ratio", Some(0.9), Better::Higher),
             _ => {}
         }
     }
-    measure("decision_p99_ms".to_owned(), p99, "ms", Some(50.0), "lower");
+    measure("decision_p99_ms".to_owned(), p99, "ms", Some(50.0), Better::Lower);
     let mut worst = f64::MAX;
     println!("\n{:<10}{:>10}{:>10}{:>10}{:>10}", "seed", "room5", "bound", "of bound", "p99 ms");
     for seed in OTHER_SEEDS {
@@ -75,6 +75,6 @@ fn main() {
         println!("{seed:<10}{:>10.4}{:>10.4}{ratio:>10.3}{p99:>10.3}", found.share(), bound.share());
         worst = worst.min(ratio);
     }
-    measure("room5_of_bound_worst_seed".to_owned(), worst, "ratio", Some(0.9), "higher");
-    measures::write("room", &measures);
+    measure("room5_of_bound_worst_seed".to_owned(), worst, "ratio", Some(0.9), Better::Higher);
+    measures::write("room", &measures)
 }

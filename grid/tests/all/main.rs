@@ -4,6 +4,7 @@
 
 mod any;
 mod bad_input;
+mod bench_files;
 mod explain;
 mod fixture;
 mod index;

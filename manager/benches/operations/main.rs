@@ -25,7 +25,7 @@ mod measures;
 mod program;
 mod resizes;
 
-use measures::Measure;
+use measures::{Better, Measure};
 use program::Figures;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -89,15 +89,14 @@ fn bench() -> Result<(), Failure> {
     print_head("nodes", "resized");
     print(resizes::NODES, &figures, "");
     for (name, value, unit, better) in [
-        ("resizes_per_s", figures.per_second(), "1/s", "higher"),
-        ("resize_p50_ms", figures.p50_ms, "ms", "lower"),
-        ("resize_p99_ms", figures.p99_ms, "ms", "lower"),
-        ("resize_cpu_us_each", figures.cpu_us_each(), "us", "lower"),
+        ("resizes_per_s", figures.per_second(), "1/s", Better::Higher),
+        ("resize_p50_ms", figures.p50_ms, "ms", Better::Lower),
+        ("resize_p99_ms", figures.p99_ms, "ms", Better::Lower),
+        ("resize_cpu_us_each", figures.cpu_us_each(), "us", Better::Lower),
     ] {
         measures.push(Measure { name: name.to_owned(), value, unit, aim: None, better });
     }
-    measures::write("operations", &measures);
-    Ok(())
+    Ok(measures::write("operations", &measures)?)
 }
 
 fn print_head(first: &str, what: &str) {
@@ -124,11 +123,11 @@ fn told(nodes: usize, figures: &Figures, found: &killed::Found) -> Vec<Measure> 
     let measure =
         |name: &str, value, unit, aim, better| Measure { name: format!("{name}@{nodes}"), value, unit, aim, better };
     vec![
-        measure("durable_placements_per_s", figures.per_second(), "1/s", Some(AIM_PER_S), "higher"),
-        measure("durable_p50_ms", figures.p50_ms, "ms", None, "lower"),
-        measure("durable_p99_ms", figures.p99_ms, "ms", Some(AIM_P99_MS), "lower"),
-        measure("durable_cpu_us_each", figures.cpu_us_each(), "us", None, "lower"),
-        measure("durable_cpu_s", figures.cpu_seconds, "s", None, "lower"),
-        measure("found_after_kill_share", found.share(), "share", Some(1.0), "higher"),
+        measure("durable_placements_per_s", figures.per_second(), "1/s", Some(AIM_PER_S), Better::Higher),
+        measure("durable_p50_ms", figures.p50_ms, "ms", None, Better::Lower),
+        measure("durable_p99_ms", figures.p99_ms, "ms", Some(AIM_P99_MS), Better::Lower),
+        measure("durable_cpu_us_each", figures.cpu_us_each(), "us", None, Better::Lower),
+        measure("durable_cpu_s", figures.cpu_seconds, "s", None, Better::Lower),
+        measure("found_after_kill_share", found.share(), "share", Some(1.0), Better::Higher),
     ]
 }

@@ -9,6 +9,8 @@
 mod database;
 mod ground;
 mod layers;
+#[path = "../../../grid/benches/shared/measures.rs"]
+mod measures;
 mod plans;
 mod report;
 mod script;

@@ -1,9 +1,9 @@
 //! What was tried, in numbers: a table for people, and `torture.json`.
 
+use crate::measures::{self, Better, Measure};
 use crate::script::{Fault, Site};
 use crate::trial::Tried;
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -81,20 +81,18 @@ impl Report {
         }
     }
 
-    /// `$HOSTGRID_BENCH_DIR/torture.json`, by default under `target/bench` of the repository.
+    /// `torture.json`, beside what the benches write.
     pub(crate) fn write(&self) {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-        let folder = std::env::var_os("HOSTGRID_BENCH_DIR").map_or(root, PathBuf::from);
-        let count = |measure: &str, value: usize, aim: Option<u64>, better: &str| serde_json::json!({"measure": measure, "value": value, "unit": "count", "aim": aim, "better": better});
-        let number = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
-        let rows = [
-            count("faults_tried", number(self.faults_tried()), None, "higher"),
-            count("schedules_tried", number(self.schedules), Some(10_000), "higher"),
-            count("promises_broken", self.broken.len(), Some(0), "lower"),
+        let count = |name: &str, value: u64, aim, better| {
+            let value = f64::from(u32::try_from(value).unwrap_or(u32::MAX));
+            Measure { name: name.to_owned(), value, unit: "count", aim, better }
+        };
+        let broken = u64::try_from(self.broken.len()).unwrap_or(u64::MAX);
+        let measures = [
+            count("faults_tried", self.faults_tried(), None, Better::Higher),
+            count("schedules_tried", self.schedules, Some(10_000.0), Better::Higher),
+            count("promises_broken", broken, Some(0.0), Better::Lower),
         ];
-        std::fs::create_dir_all(&folder).unwrap();
-        let file = folder.join("torture.json");
-        std::fs::write(&file, serde_json::to_string_pretty(&rows).unwrap() + "\n").unwrap();
-        println!("\nwritten: {}", file.display());
+        measures::write("torture", &measures).unwrap();
     }
 }

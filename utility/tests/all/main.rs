@@ -7,3 +7,4 @@ mod full_pool;
 mod manager;
 mod pools;
 mod work;
+mod worker;

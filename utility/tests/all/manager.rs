@@ -6,6 +6,10 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+/// A status and what follows it.
+type Answer = (u16, Vec<u8>);
+type Say = Box<dyn FnMut(&Call) -> Answer + Send>;
+
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) line: String,
@@ -13,24 +17,29 @@ pub(crate) struct Call {
     pub(crate) body: Vec<u8>,
 }
 
-#[derive(Debug, Default)]
 struct State {
     calls: Vec<Call>,
-    answers: VecDeque<(u16, Vec<u8>)>,
+    say: Say,
 }
 
-/// Answers each call with the next of its answers; with 500 when there are none.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Manager {
     pub(crate) url: String,
     state: Arc<Mutex<State>>,
 }
 
 impl Manager {
-    pub(crate) fn answering(answers: impl IntoIterator<Item = (u16, Vec<u8>)>) -> Self {
+    /// Answers each call with the next of its answers; with 500 when there are none.
+    pub(crate) fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+        let mut answers: VecDeque<Answer> = answers.into_iter().collect();
+        Self::saying(move |_| answers.pop_front().unwrap_or((500, Vec::new())))
+    }
+
+    /// Answers each call with what this says to it.
+    pub(crate) fn saying(say: impl FnMut(&Call) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { calls: Vec::new(), answers: answers.into_iter().collect() }));
+        let state = Arc::new(Mutex::new(State { calls: Vec::new(), say: Box::new(say) }));
         let manager = Self { url, state: Arc::clone(&state) };
         thread::spawn(move || listener.incoming().for_each(|stream| answer(&state, stream.unwrap())));
         manager
@@ -70,8 +79,9 @@ fn answer(state: &Mutex<State>, mut stream: TcpStream) {
     };
     let (status, bytes) = {
         let mut state = state.lock().unwrap();
-        state.calls.push(Call { line: head[0].clone(), authorization: header("authorization"), body });
-        state.answers.pop_front().unwrap_or((500, Vec::new()))
+        let call = Call { line: head[0].clone(), authorization: header("authorization"), body };
+        state.calls.push(call.clone());
+        (state.say)(&call)
     };
     let head = format!("HTTP/1.1 {status} So\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", bytes.len());
     stream.write_all(head.as_bytes()).unwrap();

@@ -49,6 +49,7 @@ struct LabFile {
     name: String,
     index: u32,
     manager_address: String,
+    customers_netns: String,
     nodes: Vec<LabNode>,
 }
 
@@ -106,6 +107,14 @@ impl Lab {
         let output = line.output().expect("lab/lab can be run");
         assert!(output.status.success(), "lab {command} {node} {rest:?}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// A shell's line, run in the customers' network.
+    pub(crate) fn among_customers(&self, script: &str) {
+        let mut line = Command::new("ip");
+        line.args(["netns", "exec", &self.file.customers_netns, "bash", "-c", script]);
+        let output = line.output().expect("ip can be run");
+        assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A shell's line, run inside a node.

@@ -2,6 +2,7 @@
 
 mod failures;
 mod ground;
+mod network;
 mod story;
 mod utility;
 
