@@ -94,7 +94,9 @@ export class Panel {
     if (change.memory_mib !== undefined) await this.field('Memory (MiB)').fill(String(change.memory_mib));
     if (change.disk_gib !== undefined) await this.field('Disk (GiB)').fill(String(change.disk_gib));
     await this.button('Preview').click();
-    return this.planShown();
+    const plan = await this.planShown();
+    expect(new URL(this.page.url()).searchParams.has(''), 'a button is no field').toBe(false);
+    return plan;
   }
 
   /** The same by its address: a preview can be linked. */

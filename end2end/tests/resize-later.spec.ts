@@ -15,6 +15,7 @@ test('a resize is scheduled, shown, cancelled; and one whose window is open is d
     await owner.page.getByRole('link', { name: /choose a time/ }).click();
     await expect(owner.page).toHaveURL(/\/resize\/later/);
     await owner.alive();
+    await expect(owner.field('From'), 'a window is proposed').toHaveValue(/T\d\d:00$/);
     await owner.field('From').fill(opens);
     await owner.field('Until').fill(closes);
     await expect(owner.page.locator('main')).toContainText('In your time zone, UTC then.');
@@ -59,6 +60,7 @@ test.describe('elsewhere', () => {
     await owner.page.getByRole('link', { name: /choose a time/ }).click();
     await expect(owner.page).toHaveURL(/\/resize\/later/);
     await owner.alive();
+    await expect(owner.field('From'), 'what is proposed in UTC').toHaveValue(/T\d\d:30$/);
     const local = (hours: number) => new Date(Date.now() + (hours + 5.5) * 3_600_000).toISOString().slice(0, 16);
     const opens = local(24);
     await owner.field('From').fill(opens);

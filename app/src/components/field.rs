@@ -2,7 +2,9 @@
 
 use crate::AppError;
 use crate::form::{self, FormReply, Problem};
+use crate::live::zone;
 use leptos::prelude::*;
+use std::sync::Arc;
 
 /// The problems of a form: those of the last answer of its door, else those that came back without scripts.
 pub fn problems(
@@ -48,6 +50,40 @@ pub fn FieldProblems(problems: Signal<Vec<Problem>>, field: &'static str) -> imp
     .into_any()
 }
 
+/// What a form's address says is its fields: the router's form would add the button, which has no name, as `&=`.
+pub fn without_button() -> Arc<dyn Fn(&leptos::web_sys::FormData)> {
+    Arc::new(|fields| fields.delete(""))
+}
+
+/// What every field has around what is typed or chosen: its label, its hint, and what is wrong with it.
+#[component]
+fn Labelled(
+    #[prop(into)] label: String,
+    name: &'static str,
+    hint: AnyView,
+    problems: Signal<Vec<Problem>>,
+    children: Children,
+) -> impl IntoView {
+    view! {
+        <div class="field" class:field-wrong=move || is_wrong(problems, name)>
+            <label for=name>{label}</label>
+            {children()}
+            <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
+            <FieldProblems problems field=name/>
+        </div>
+    }
+    .into_any()
+}
+
+fn is_wrong(problems: Signal<Vec<Problem>>, name: &str) -> bool {
+    !form::messages(&problems.get(), name).is_empty()
+}
+
+/// Where a field's hint and its problems are found.
+fn described_by(name: &str) -> String {
+    format!("{name}-hint {name}-problems")
+}
+
 /// A line of text.
 #[component]
 pub fn Field(
@@ -74,10 +110,8 @@ pub fn Field(
             }
         });
     }
-    let is_wrong = move || !form::messages(&problems.get(), name).is_empty();
     view! {
-        <div class="field" class:field-wrong=is_wrong>
-            <label for=name>{label}</label>
+        <Labelled label name hint=hint.into_any() problems>
             <input
                 node_ref=input
                 id=name
@@ -86,12 +120,60 @@ pub fn Field(
                 value=value
                 autocomplete=autocomplete.unwrap_or("off")
                 inputmode=input_mode
-                aria-invalid=move || is_wrong().then_some("true")
-                aria-describedby=format!("{name}-hint {name}-problems")
+                aria-invalid=move || is_wrong(problems, name).then_some("true")
+                aria-describedby=described_by(name)
             />
-            <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
-            <FieldProblems problems field=name/>
-        </div>
+        </Labelled>
+    }
+    .into_any()
+}
+
+/// A time, in the reader's own time zone where scripts run, else in UTC. `value` is UTC; `zone_name` is the field that says
+/// by how many minutes what is typed is ahead of it.
+#[component]
+pub fn TimeField(
+    label: &'static str,
+    name: &'static str,
+    zone_name: &'static str,
+    value: String,
+    problems: Signal<Vec<Problem>>,
+) -> impl IntoView {
+    let input = NodeRef::<leptos::html::Input>::new();
+    let (with_scripts, ahead) = (RwSignal::new(false), RwSignal::new(None::<i32>));
+    let look = move || {
+        if let Some(input) = input.get_untracked() {
+            ahead.set(zone::ahead_at(&input.value()));
+        }
+    };
+    let given = value.clone();
+    // A browser may have put back what was typed before the page was loaded again.
+    Effect::new(move |_| {
+        if let Some(input) = input.get()
+            && input.value() == given
+            && let Some(here) = zone::local(&given)
+        {
+            input.set_value(&here);
+        }
+        with_scripts.set(true);
+        look();
+    });
+    let minutes = move || ahead.get().map(|ahead| ahead.to_string()).unwrap_or_default();
+    let hint = move || zone::hint(with_scripts.get(), ahead.get());
+    view! {
+        <Labelled label name hint=hint.into_any() problems>
+            <input
+                node_ref=input
+                id=name
+                name=name
+                type="datetime-local"
+                value=value
+                autocomplete="off"
+                on:input=move |_| look()
+                aria-invalid=move || is_wrong(problems, name).then_some("true")
+                aria-describedby=described_by(name)
+            />
+            <input type="hidden" name=zone_name value="" prop:value=minutes/>
+        </Labelled>
     }
     .into_any()
 }
@@ -109,20 +191,17 @@ pub fn TextField(
     #[prop(into)] problems: Signal<Vec<Problem>>,
 ) -> impl IntoView {
     view! {
-        <div class="field">
-            <label for=name>{label}</label>
+        <Labelled label name hint=hint.into_any() problems>
             <textarea
                 id=name
                 name=name
                 rows="4"
                 spellcheck="false"
                 autocomplete="off"
-                aria-describedby=format!("{name}-hint {name}-problems")
+                aria-describedby=described_by(name)
                 inner_html=form::escaped(&value)
             ></textarea>
-            <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
-            <FieldProblems problems field=name/>
-        </div>
+        </Labelled>
     }
     .into_any()
 }
@@ -145,14 +224,11 @@ pub fn SelectField(
         })
         .collect_view();
     view! {
-        <div class="field">
-            <label for=name>{label}</label>
-            <select id=name name=name aria-describedby=format!("{name}-hint {name}-problems")>
+        <Labelled label name hint=hint.into_any() problems>
+            <select id=name name=name aria-describedby=described_by(name)>
                 {choices}
             </select>
-            <p class="field-hint" id=format!("{name}-hint")>{hint}</p>
-            <FieldProblems problems field=name/>
-        </div>
+        </Labelled>
     }
     .into_any()
 }

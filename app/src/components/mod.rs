@@ -16,6 +16,7 @@ pub mod node_facts;
 pub mod node_settings;
 pub mod node_table;
 pub mod operation_table;
+pub mod page_head;
 pub mod quota;
 pub mod relocation;
 pub mod resize_form;

@@ -44,7 +44,7 @@ pub fn Run(newest: RelocationRun, titles: (&'static str, &'static str), children
     view! {
         <section class="card" data-relocation=newest.id data-state=state.as_str()>
             <h2>{if state.is_over() { titles.1 } else { titles.0 }}</h2>
-            <p role="status"><RelocationBadge state/> {newest.reason}</p>
+            <p role="status"><RelocationBadge state/> " " {newest.reason}</p>
             {cancelled.then(|| view! { <p>"It ends after the move at hand."</p> })}
             {can_cancel.then(children)}
             <div class="card-table"><OperationTable operations=newest.moves with_vm=true/></div>

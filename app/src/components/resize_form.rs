@@ -1,6 +1,6 @@
 //! The form of the new size.
 
-use crate::components::field::Field;
+use crate::components::field::{Field, without_button};
 use crate::form::Problem;
 use crate::view::amounts;
 use crate::view::plan::{ResizeFormView, Typed};
@@ -30,7 +30,7 @@ pub fn ResizeForm(
     view! {
         <section class="card resize-form">
             <p class="resize-now">"Now: " <strong>{amounts::form_size(vm.size)}</strong></p>
-            <Form method="GET" action=format!("/vms/{}/resize", vm.id)>
+            <Form method="GET" action=format!("/vms/{}/resize", vm.id) on_form_data=without_button()>
                 <div class="resize-fields">
                     <Field label="vCPUs" name="vcpus" value=vcpus.get_untracked() follows=vcpus input_mode="numeric" problems/>
                     <Field

@@ -7,6 +7,7 @@ use crate::components::as_of::AsOf;
 use crate::components::field::{FormProblems, problems};
 use crate::components::loaded::{kept, loaded};
 use crate::components::moment::Time;
+use crate::components::page_head::{PageHead, of_node};
 use crate::components::relocation::{CANCEL_HINT, PlannedMoves, Run};
 use crate::form::FormReply;
 use crate::live::Live;
@@ -75,19 +76,14 @@ fn DrainView(
             </Run>
         }
     });
+    let as_of = view.as_of.clone();
     view! {
-        <div class="page-head">
-            <div>
-                <p class="crumbs">
-                    <a href="/admin/nodes">"Nodes"</a>
-                    <a href=format!("/admin/nodes/{name}")>{name.clone()}</a>
-                </p>
-                <h1>{format!("Drain {name}")}</h1>
-                <AsOf at=view.as_of.clone()/>
-            </div>
-        </div>
+        <PageHead crumbs=of_node(&name)>
+            <h1>{format!("Drain {name}")}</h1>
+            <AsOf at=as_of/>
+        </PageHead>
         {newest}
-        <Consents consents=view.consents.clone()/>
+        <Consents consents=view.consents.clone() runs/>
         {(!runs).then(|| view! { <Plan view begin/> })}
     }
     .into_any()
@@ -95,18 +91,20 @@ fn DrainView(
 
 /// The owners who were asked, and what they have agreed to.
 #[component]
-fn Consents(consents: Vec<ConsentView>) -> impl IntoView {
+fn Consents(consents: Vec<ConsentView>, runs: bool) -> impl IntoView {
     let is_empty = consents.is_empty();
     let rows = consents
         .into_iter()
         .map(|it| {
             let answer = match it.given {
-                None => view! { "Not yet" }.into_any(),
+                None => (if runs { "Not yet" } else { "No answer" }).into_any(),
                 Some(given) => {
                     let force_off = given.force_off.then_some(", forced off if need be");
                     view! {
-                        {given.by} " on " <Time at=given.at/> ": between " <Time at=given.opens/> " and "
-                        <Time at=given.closes/> {force_off}
+                        <span>
+                            {given.by} " on " <Time at=given.at/> ": between " <Time at=given.opens/> " and "
+                            <Time at=given.closes/> {force_off}
+                        </span>
                     }
                     .into_any()
                 }
@@ -124,7 +122,9 @@ fn Consents(consents: Vec<ConsentView>) -> impl IntoView {
     view! {
         <section class="card" hidden=is_empty>
             <h2>"Owners who were asked"</h2>
-            <p>"These VMs can't be moved while they run. Each is shut down and moved in the time that its owner agrees to."</p>
+            <p hidden=!runs>
+                "These VMs can't be moved while they run. Each is shut down and moved in the time that its owner agrees to."
+            </p>
             <div class="table-scroll">
                 <table class="stacking">
                     <thead>

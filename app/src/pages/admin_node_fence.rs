@@ -8,6 +8,7 @@ use crate::components::as_of::AsOf;
 use crate::components::badge::VmStateBadge;
 use crate::components::field::{Field, FormProblems, problems};
 use crate::components::loaded::loaded;
+use crate::components::page_head::{PageHead, of_node};
 use crate::form::{FormReply, Problem};
 use crate::view::amounts;
 use crate::view::node::FencePageView;
@@ -78,18 +79,13 @@ fn FenceView(
     } else {
         view! { <Fence view=view.clone() typed problems fence/> }.into_any()
     };
+    let (condition, as_of) = (view.condition.clone(), view.as_of.clone());
     view! {
-        <div class="page-head">
-            <div>
-                <p class="crumbs">
-                    <a href="/admin/nodes">"Nodes"</a>
-                    <a href=format!("/admin/nodes/{name}")>{name.clone()}</a>
-                </p>
-                <h1>{format!("Fence {name}")}</h1>
-                <p class="page-note">{view.condition.clone()}</p>
-                <AsOf at=view.as_of.clone()/>
-            </div>
-        </div>
+        <PageHead crumbs=of_node(&name)>
+            <h1>{format!("Fence {name}")}</h1>
+            <p class="page-note">{condition}</p>
+            <AsOf at=as_of/>
+        </PageHead>
         {form}
         <Vms view/>
     }

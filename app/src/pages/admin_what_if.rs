@@ -7,7 +7,7 @@ use super::address;
 use crate::AppError;
 use crate::components::as_of::AsOf;
 use crate::components::capacity_answers::CapacityAnswers;
-use crate::components::field::{Field, FormProblems, SelectField};
+use crate::components::field::{Field, FormProblems, SelectField, without_button};
 use crate::components::loaded::loaded;
 use crate::form::Problem;
 use crate::view::what_if::{FIELDS, WhatIfPageView, WhatIfTyped, WhatIfView};
@@ -73,7 +73,7 @@ fn Changes(
         .collect_view();
     view! {
         <section class="card">
-            <Form method="GET" action="/admin/what-if">
+            <Form method="GET" action="/admin/what-if" on_form_data=without_button()>
                 <div class="what-if">
                     <fieldset>
                         <legend>"Add nodes"</legend>

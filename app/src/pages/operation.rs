@@ -7,6 +7,7 @@ use crate::components::as_of::AsOf;
 use crate::components::badge::OperationBadge;
 use crate::components::field::{FormProblems, problems};
 use crate::components::loaded::{kept, loaded};
+use crate::components::page_head::{PageHead, of_vm};
 use crate::form::FormReply;
 use crate::live::{Live, LiveEvent};
 use crate::view::operation::{OperationPageView, StepView, state_word, step_word};
@@ -84,19 +85,14 @@ fn OperationView(view: OperationPageView, decide: Decide) -> impl IntoView {
     let line = view.line.clone();
     let none_yet = view.steps.is_empty().then(|| view! { <p>"There are none before there is room."</p> });
     let steps = view.steps.clone().into_iter().map(|step| view! { <Step step/> }).collect_view();
+    let (title, as_of) = (line.title.clone(), view.as_of.clone());
     view! {
         <Title text=line.title.clone()/>
-        <div class="page-head">
-            <div>
-                <p class="crumbs">
-                    <a href="/vms">"VMs"</a>
-                    <a href=format!("/vms/{}", line.vm_id)>{line.vm_name.clone()}</a>
-                </p>
-                <h1>{line.title.clone()} <OperationBadge state=line.state/></h1>
-                <AsOf at=view.as_of.clone()/>
-                <div inner_html=reload(line.state)></div>
-            </div>
-        </div>
+        <PageHead crumbs=of_vm(&line.vm_id, &line.vm_name)>
+            <h1>{title} <OperationBadge state=line.state/></h1>
+            <AsOf at=as_of/>
+            <div inner_html=reload(line.state)></div>
+        </PageHead>
         <Outcome view=view.clone()/>
         <Decisions view=view.clone() decide/>
         <Cancel view=view.clone() cancel=decide.cancel/>

@@ -98,6 +98,7 @@ fn Asked(
     consent: ServerAction<VmMoveConsent>,
     force_off: RwSignal<bool>,
 ) -> impl IntoView {
+    let window = TypedWindow::of(&flash, &asked.proposed);
     let is_pending = move || consent.pending().get();
     let [never, within, now] =
         ["never", "within", "now"].map(|when| view! { <Carried id=id.clone() drain=asked.drain.clone() when/> });
@@ -115,7 +116,7 @@ fn Asked(
         {take_back}
         <ActionForm action=consent>
             {within}
-            <WindowFields typed=TypedWindow::of(&flash) problems/>
+            <WindowFields typed=window problems/>
             <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/>
             <button type="submit" class="button button-main" disabled=is_pending>"Agree to this time"</button>
         </ActionForm>
@@ -146,7 +147,12 @@ mod tests {
     fn asked(given: Option<bool>) -> MoveAskedView {
         let at = |hour: u32| Moment { utc: format!("{hour}:00 UTC"), machine: format!("2026-12-24T{hour}:00:00Z") };
         let given = given.map(|is_over| MoveGivenView { opens: at(20), closes: at(22), is_over, force_off: true });
-        MoveAskedView { drain: "a-drain".to_owned(), downtime: "about 12 s".to_owned(), given }
+        MoveAskedView {
+            drain: "a-drain".to_owned(),
+            downtime: "about 12 s".to_owned(),
+            given,
+            proposed: TypedWindow::default(),
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::vm_resize_later::VmScheduleCancel;
 use crate::AppError;
 use crate::components::field::{FormProblems, TickField, problems};
 use crate::components::loaded::loaded;
+use crate::components::page_head::{PageHead, of_vm};
 use crate::components::resize_form::ResizeForm;
 use crate::components::resize_preview::Preview;
 use crate::components::schedule::Scheduled;
@@ -101,15 +102,9 @@ pub fn VmResizePage() -> impl IntoView {
         <Title text="Change its size"/>
         {loaded(form, move |view| {
             view! {
-                <div class="page-head">
-                    <div>
-                        <p class="crumbs">
-                            <a href="/vms">"VMs"</a>
-                            <a href=format!("/vms/{}", view.vm.id)>{view.vm.name.clone()}</a>
-                        </p>
-                        <h1>"Change its size"</h1>
-                    </div>
-                </div>
+                <PageHead crumbs=of_vm(&view.vm.id, &view.vm.name)>
+                    <h1>"Change its size"</h1>
+                </PageHead>
                 {view.vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
                 {view.schedule.clone().map(|schedule| view! { <Scheduled schedule cancel/> })}
                 <Transition>

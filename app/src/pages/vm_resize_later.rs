@@ -8,6 +8,7 @@ use super::vm_resize::{typed_of, vm_resize_form, vm_resize_preview};
 use crate::AppError;
 use crate::components::field::{FormProblems, TickField, problems};
 use crate::components::loaded::loaded;
+use crate::components::page_head::{PageHead, of_vm};
 use crate::components::resize_preview::Preview;
 use crate::components::window::WindowFields;
 use crate::form::{Flash, FormReply, Problem};
@@ -63,15 +64,9 @@ pub fn VmResizeLaterPage() -> impl IntoView {
                 view! { <p class="notice"><a href=format!("/vms/{}/resize", view.vm.id)>"Choose its new size first"</a></p> }
             });
             view! {
-                <div class="page-head">
-                    <div>
-                        <p class="crumbs">
-                            <a href="/vms">"VMs"</a>
-                            <a href=format!("/vms/{}", view.vm.id)>{view.vm.name.clone()}</a>
-                        </p>
-                        <h1>"Change its size later"</h1>
-                    </div>
-                </div>
+                <PageHead crumbs=of_vm(&view.vm.id, &view.vm.name)>
+                    <h1>"Change its size later"</h1>
+                </PageHead>
                 {none}
             }
         })}
@@ -99,6 +94,7 @@ fn LaterForm(
     force_off: RwSignal<bool>,
 ) -> impl IntoView {
     let is_pending = agree.pending();
+    let window = TypedWindow::of(&flash, &plan.proposed);
     let cancel = format!("/vms/{id}/resize");
     let restart = (!plan.restarts).then(|| {
         view! {
@@ -119,12 +115,12 @@ fn LaterForm(
             <input type="hidden" name="id" value=id/>
             <input type="hidden" name="plan" value=plan.json/>
             <input type="hidden" name="key" value=plan.idempotency_key/>
-            <WindowFields typed=TypedWindow::of(&flash) problems/>
+            <WindowFields typed=window problems/>
             {restart}
             <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/>
             <div class="button-row">
                 <button type="submit" class="button button-main" disabled=move || is_pending.get()>"Schedule"</button>
-                <a class="button" href=cancel>"Not later"</a>
+                <a class="button" href=cancel>"Back"</a>
             </div>
         </ActionForm>
     }

@@ -1,7 +1,7 @@
 //! The resize form and what it answers: a plan, or why there is none.
 
 use super::relocation::MoveLine;
-use super::schedule::ScheduleView;
+use super::schedule::{ScheduleView, TypedWindow};
 use super::vm::VmCard;
 use crate::form::Problem;
 use grid::Size;
@@ -83,6 +83,8 @@ pub struct PlanView {
     /// The plan itself, which the agreement carries.
     pub json: String,
     pub idempotency_key: String,
+    /// A window in which it could be carried out later.
+    pub proposed: TypedWindow,
     pub as_of: String,
 }
 

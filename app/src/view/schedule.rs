@@ -31,8 +31,10 @@ impl TypedWindow {
         [(OPENS, self.opens.clone()), (CLOSES, self.closes.clone())]
     }
 
-    pub fn of(flash: &Flash) -> Self {
-        Self { opens: flash.value_or(OPENS, ""), closes: flash.value_or(CLOSES, ""), ..Self::default() }
+    /// What stands in the fields at first: what was typed without scripts, else what is proposed; both are UTC.
+    pub fn of(flash: &Flash, proposed: &Self) -> Self {
+        let (opens, closes) = (flash.value_or(OPENS, &proposed.opens), flash.value_or(CLOSES, &proposed.closes));
+        Self { opens, closes, ..Self::default() }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::catalogue::QuotaView;
 use super::chart::ChartView;
 use super::operation::OperationLine;
-use super::schedule::{Moment, ScheduleView};
+use super::schedule::{Moment, ScheduleView, TypedWindow};
 use crate::view::amounts;
 use grid::vm::VmState;
 use grid::{Resources, Size};
@@ -69,6 +69,8 @@ pub struct MoveAskedView {
     /// What is expected.
     pub downtime: String,
     pub given: Option<MoveGivenView>,
+    /// A window that could be agreed to.
+    pub proposed: TypedWindow,
 }
 
 /// What was agreed to.

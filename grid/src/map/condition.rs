@@ -121,9 +121,9 @@ impl fmt::Display for Condition {
             }
             Self::UtilityOff => formatter.write_str("stale: its utility VM doesn't run"),
             Self::Contradicting => formatter.write_str("contradicting: its hypervisor and its utility module disagree"),
-            Self::Cordoned => formatter.write_str("cordoned: takes no new VM"),
-            Self::Draining => formatter.write_str("draining: is being emptied"),
-            Self::Fenced => formatter.write_str("fenced: is cut off, as an admin said"),
+            Self::Cordoned => formatter.write_str("cordoned: it takes no new VM"),
+            Self::Draining => formatter.write_str("draining: it is being emptied"),
+            Self::Fenced => formatter.write_str("fenced: it is cut off, as an admin said"),
         }
     }
 }

@@ -25,12 +25,22 @@ fn within(opens_ms: i64, closes_ms: i64) -> MoveWhen {
 
 /// A container on a node that is being drained, whose owner has been asked.
 async fn asked() -> (Rig, VmId, RelocationId) {
-    let rig = Rig::new().await;
-    let vm = rig.vm_on("lxc-a").await;
-    assert_eq!(rig.manager.vm_move_asked(&rig.customer, vm).await, Ok(None), "nobody asks yet");
-    let drain = rig.manager.node_drain(&rig.admin, "lxc-a", Uuid::new_v4()).await.unwrap();
-    question(&rig, vm).await;
+    let (rig, [vm], drain) = all_asked().await;
     (rig, vm, drain)
+}
+
+async fn all_asked<const COUNT: usize>() -> (Rig, [VmId; COUNT], RelocationId) {
+    let rig = Rig::new().await;
+    let mut vms = [VmId(Uuid::nil()); COUNT];
+    for vm in &mut vms {
+        *vm = rig.vm_on("lxc-a").await;
+        assert_eq!(rig.manager.vm_move_asked(&rig.customer, *vm).await, Ok(None), "nobody asks yet");
+    }
+    let drain = rig.manager.node_drain(&rig.admin, "lxc-a", Uuid::new_v4()).await.unwrap();
+    for vm in vms {
+        question(&rig, vm).await;
+    }
+    (rig, vms, drain)
 }
 
 async fn question(rig: &Rig, vm: VmId) -> MoveConsent {
@@ -104,6 +114,44 @@ async fn what_was_taken_back_or_was_over_before_anybody_saw_it_moves_nothing_and
     assert!(question(&rig, vm).await.given.is_some_and(|given| given.window.is_over(clock::now())));
     agree(&rig, vm, drain, NOW).await;
     assert_eq!(over(&rig, drain).await.state, RelocationState::Succeeded);
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_told_that_a_move_was_taken_back_which_has_begun() {
+    let (rig, vm, drain) = asked().await;
+    rig.order(Orders { hang: Some((0, Moment::After)), ..Orders::default() });
+    agree(&rig, vm, drain, NOW).await;
+    rig.reached(first_move(&rig, drain).await.id, 0, false).await;
+    for when in [MoveWhen::Never, within(3_600_000, 7_200_000)] {
+        let refused = rig.manager.vm_move_consent(&rig.customer, vm, drain, when).await;
+        assert!(matches!(refused, Err(ManagerError::Unavailable { .. })), "{when:?}: {refused:?}");
+    }
+    assert_eq!(rig.manager.vm_move_asked(&rig.customer, vm).await, Ok(None), "it is being moved");
+    rig.manager.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_agrees_anew_after_a_move_that_failed_has_it_moved_while_the_drain_waits_for_others() {
+    let (rig, [vm, other], drain) = all_asked().await;
+    rig.grid.faults(rig.id("lxc-a"), |faults| faults.stubborn = [vm].into());
+    agree(&rig, vm, drain, NOW).await;
+    let failed = first_move(&rig, drain).await.id;
+    rig.ended(failed).await;
+    rig.grid.faults(rig.id("lxc-a"), |faults| faults.stubborn.clear());
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(moves(&rig, drain).await.len(), 1, "not by the same word");
+    agree(&rig, vm, drain, NOW).await;
+    for _ in 0..500 {
+        if rig.vm(vm).await.node == rig.id("lxc-b") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(rig.vm(vm).await.node, rig.id("lxc-b"));
+    assert_eq!((state(&rig, drain).await, rig.vm(other).await.node), (RelocationState::Running, rig.id("lxc-a")));
+    rig.manager.node_drain_cancel(&rig.admin, "lxc-a").await.unwrap();
+    over(&rig, drain).await;
     rig.check().await;
 }
 

@@ -16,7 +16,7 @@ use grid::moves::Move;
 use grid::node::Administration;
 use grid::operation::{Operation, OperationKind, OperationState};
 use grid::plan::relocate;
-use grid::relocation::{Relocation, RelocationKind, RelocationState};
+use grid::relocation::{MoveGiven, Relocation, RelocationKind, RelocationState};
 use grid::vm::Vm;
 use grid::{NodeId, OperationId, RelocationId, VmId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -194,9 +194,14 @@ impl Relocator {
         let busy = busy(&self.shared).await?;
         let waits_for: Vec<OperationId> =
             vms.iter().filter(|vm| vm.node == node).filter_map(|vm| busy.get(&vm.id).copied()).collect();
-        let left_out = failed(moves).chain(busy.into_keys()).collect();
         let (asked, now) = (store.consent_list(relocation.id).await?, clock::now());
-        let agreed = asked.iter().filter(|it| it.agreed(now).is_some()).map(|it| it.vm).collect();
+        let agreed: BTreeMap<VmId, MoveGiven> = asked.iter().filter_map(|it| Some((it.vm, it.agreed(now)?))).collect();
+        // Who agrees anew after a move that failed has it tried again.
+        let is_tried_again =
+            |each: &Operation| agreed.get(&each.kind.vm()).is_some_and(|it| Some(it.at) > each.ended_at);
+        let failed = failed(moves).filter(|each| !is_tried_again(each)).map(|each| each.kind.vm());
+        let left_out = failed.chain(busy.into_keys()).collect();
+        let agreed = agreed.into_keys().collect();
         let drawn = draw(self.collector.map(), vms, node, left_out, agreed).await?;
         self.ask_owners(relocation.id, &drawn, &asked).await?;
         match drawn.plan.moves.first().and_then(|first| Some((first, drawn.vms.get(&first.vm)?))) {
@@ -303,7 +308,7 @@ async fn until(changes: &mut Receiver<Change>, matters: impl Fn(&Change) -> bool
     }
 }
 
-/// VMs that a move of this relocation did not bring away.
-fn failed(moves: &[Operation]) -> impl Iterator<Item = VmId> + '_ {
-    moves.iter().filter(|each| each.state != OperationState::Succeeded).map(|each| each.kind.vm())
+/// Moves of this relocation that did not bring their VMs away.
+fn failed(moves: &[Operation]) -> impl Iterator<Item = &Operation> {
+    moves.iter().filter(|each| each.state != OperationState::Succeeded)
 }

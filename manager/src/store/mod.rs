@@ -333,20 +333,6 @@ pub trait Store:
 {
 }
 
-impl<T> Store for T where
-    T: AccountStore
-        + NodeStore
-        + VmStore
-        + OperationStore
-        + RelocationStore
-        + ConsentStore
-        + ScheduleStore
-        + HistoryStore
-        + LeaseStore
-        + std::fmt::Debug
-{
-}
-
 /// Why the store could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

@@ -29,13 +29,15 @@ pub enum MoveWhen {
 }
 
 impl Manager {
-    /// What is asked of the VM's owner; nothing where nobody asks, or the VM is off or has moved by now.
+    /// What is asked of the VM's owner; nothing where nobody asks, or the VM is off, is being moved or has moved by now.
     pub async fn vm_move_asked(&self, principal: &Principal, vm: VmId) -> Result<Option<MoveConsent>, ManagerError> {
         let vm = self.vm_allowed(principal, vm).await?;
         let store = &self.shared.store;
         let Some(asked) = store.consent_asked(vm.id).await? else { return Ok(None) };
         let drained = store.relocation_get(asked.relocation).await?.and_then(|drain| drain.kind.node());
-        Ok((vm.state == VmState::Running && drained == Some(vm.node)).then_some(asked))
+        let moves = store.relocation_operations(asked.relocation).await?;
+        let is_moved = moves.iter().any(|each| each.kind.vm() == vm.id && !each.state.is_over());
+        Ok((vm.state == VmState::Running && drained == Some(vm.node) && !is_moved).then_some(asked))
     }
 
     /// Agrees to the move that this relocation asks for, anew where something was agreed to before.
@@ -63,7 +65,8 @@ impl Manager {
         let _turn = self.chooser.turn().await;
         let asked = self.vm_move_asked(principal, vm).await?.filter(|asked| asked.relocation == relocation);
         if asked.is_none() {
-            return Err(ManagerError::Unavailable { reason: "nobody asks for this move any more".to_owned() });
+            let reason = "it is being moved already, or nobody asks for this move any more".to_owned();
+            return Err(ManagerError::Unavailable { reason });
         }
         let now = clock::now();
         let given = |window: Window, force_off: bool| {

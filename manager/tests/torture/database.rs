@@ -19,7 +19,7 @@ use manager::store::rows::{
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
     AccountStore, Begun, ConsentStore, HistoryStore, LeaseStore, NodeStore, OperationStore, RelocationStore,
-    ScheduleStore, StoreError, VmStore,
+    ScheduleStore, Store, StoreError, VmStore,
 };
 use std::path::Path;
 use std::sync::Arc;
@@ -53,6 +53,8 @@ pub(crate) struct TorturedStore {
     pub(crate) backstage: Handle,
     pub(crate) script: Arc<Script>,
 }
+
+impl Store for TorturedStore {}
 
 impl TorturedStore {
     async fn read<T>(

@@ -126,6 +126,7 @@ async fn planned(door: &Door, plan: &Plan, choice: Option<ChoiceView>) -> Result
         choice,
         json,
         idempotency_key: catalogue::key(),
+        proposed: schedule::proposed(time::now()),
         as_of: time::moment(door.manager.map().as_of),
     })))
 }

@@ -120,6 +120,14 @@ pub async fn move_consent(
     door.reply(done.map(|()| vm_page), "move", &page, &typed.typed()).await
 }
 
+/// A window to begin with: from the next full hour, for four hours.
+pub fn proposed(now: UnixMillis) -> TypedWindow {
+    const HOUR: i64 = 60 * 60 * 1000;
+    let opens = now.0.div_euclid(HOUR).saturating_add(1).saturating_mul(HOUR);
+    let at = |after: i64| time::in_field(UnixMillis(opens.saturating_add(after)));
+    TypedWindow { opens: at(0), closes: at(4 * HOUR), ..TypedWindow::default() }
+}
+
 /// What was typed as a window, or what is wrong with each field.
 pub fn window(typed: &TypedWindow) -> Result<Window, Vec<Problem>> {
     match (time::read(&typed.opens, &typed.opens_zone), time::read(&typed.closes, &typed.closes_zone)) {
@@ -159,6 +167,14 @@ mod tests {
             said(PlanKind::MakeRoom, true, true),
             "Agreed to, should it take that: moves of other VMs first, a move, a restart, forcing it off."
         );
+    }
+
+    #[test]
+    fn a_window_of_four_hours_from_the_next_full_hour_is_proposed_and_can_be_chosen() {
+        let now = UnixMillis(1_790_163_727_000);
+        let proposed = proposed(now);
+        assert_eq!([&*proposed.opens, &*proposed.closes], ["2026-09-23T12:00", "2026-09-23T16:00"]);
+        assert_eq!(window(&proposed).unwrap().check(now), Ok(()));
     }
 
     #[test]

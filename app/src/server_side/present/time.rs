@@ -18,6 +18,11 @@ pub fn machine(at: UnixMillis) -> String {
     written(at, "%Y-%m-%dT%H:%M:%SZ")
 }
 
+/// `2026-11-23T11:42`, for a field.
+pub fn in_field(at: UnixMillis) -> String {
+    written(at, "%Y-%m-%dT%H:%M")
+}
+
 /// A local time as a browser's field has it, `2026-11-23T11:42`, and by how many minutes it is ahead of UTC; where that is
 /// empty it is UTC. Else what is wrong with it.
 pub fn read(text: &str, ahead: &str) -> Result<UnixMillis, &'static str> {
@@ -31,7 +36,7 @@ pub fn read(text: &str, ahead: &str) -> Result<UnixMillis, &'static str> {
     let utc = utc.ok_or("This is no day and time: write it as in 2026-12-31T18:30.")?;
     let ahead = if ahead.is_empty() { Ok(0) } else { ahead.parse::<i64>() };
     match ahead {
-        Ok(ahead) if ahead.abs() <= FURTHEST_ZONE => {
+        Ok(ahead) if (-FURTHEST_ZONE..=FURTHEST_ZONE).contains(&ahead) => {
             Ok(UnixMillis(utc.timestamp().as_millisecond() - ahead * 60 * 1000))
         }
         _ => Err("Its time zone can't be read. Load the page again."),
@@ -82,7 +87,7 @@ mod tests {
         for text in ["tomorrow", "2026-02-30T12:00", "2026-09-23", "12:00", "2026-09-23T12:00Z", "-1", "<b>"] {
             assert!(read(text, "").is_err_and(|said| said.starts_with("This is no day")), "{text}");
         }
-        for ahead in ["841", "-841", "NaN", "1.5", "99999999999999999999", "Europe/Berlin"] {
+        for ahead in ["841", "-841", "NaN", "1.5", "99999999999999999999", "-9223372036854775808", "Europe/Berlin"] {
             assert!(read("2026-09-23T12:00", ahead).is_err_and(|said| said.contains("time zone")), "{ahead}");
         }
     }

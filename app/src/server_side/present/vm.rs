@@ -78,7 +78,8 @@ fn move_asked(asked: MoveConsent) -> MoveAskedView {
         force_off: given.force_off,
     });
     let downtime = amounts::expected(asked.estimate.downtime_ms);
-    MoveAskedView { drain: asked.relocation.to_string(), downtime, given }
+    let proposed = schedule::proposed(time::now());
+    MoveAskedView { drain: asked.relocation.to_string(), downtime, given, proposed }
 }
 
 fn revert(back: Revert) -> RevertView {

@@ -11,7 +11,7 @@ mod nodes;
 mod operations;
 mod races;
 mod relocations;
-mod schedules;
+pub(super) mod schedules;
 mod vms;
 pub(super) mod world;
 

@@ -10,7 +10,7 @@ use grid::window::Window;
 use grid::{OperationId, ScheduleId, UnixMillis, VmId};
 use uuid::Uuid;
 
-fn scheduled(world: &World, vm: &Vm, after_ms: i64) -> ScheduledResize {
+pub(in crate::store) fn scheduled(world: &World, vm: &Vm, after_ms: i64) -> ScheduledResize {
     ScheduledResize {
         id: ScheduleId(Uuid::new_v4()),
         vm: vm.id,
@@ -31,7 +31,7 @@ fn scheduled(world: &World, vm: &Vm, after_ms: i64) -> ScheduledResize {
     }
 }
 
-fn audit(outcome: &str) -> AuditRow {
+pub(in crate::store) fn audit(outcome: &str) -> AuditRow {
     let at = UnixMillis(NOW.0 + 5);
     AuditRow { at, actor: None, tenant: None, action: "later".into(), target: "web".into(), outcome: outcome.into() }
 }

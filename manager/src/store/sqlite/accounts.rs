@@ -104,13 +104,11 @@ impl AccountStore for SqliteStore {
     }
 
     async fn user_by_email(&self, email: &str) -> Result<Option<UserRow>, StoreError> {
-        let row = sqlx::query(USER_BY_EMAIL).bind(email).fetch_optional(&self.readers).await.map_err(database)?;
-        row.as_ref().map(user).transpose()
+        self.one(sqlx::query(USER_BY_EMAIL).bind(email), user).await
     }
 
     async fn user_get(&self, id: UserId) -> Result<Option<UserRow>, StoreError> {
-        let row = sqlx::query(USER_BY_ID).bind(id.to_string()).fetch_optional(&self.readers).await.map_err(database)?;
-        row.as_ref().map(user).transpose()
+        self.one(sqlx::query(USER_BY_ID).bind(id.to_string()), user).await
     }
 
     async fn seeded_set(&self, now: UnixMillis) -> Result<(), StoreError> {
@@ -155,12 +153,8 @@ impl AccountStore for SqliteStore {
     }
 
     async fn session_get(&self, id: &str) -> Result<Option<SessionRow>, StoreError> {
-        let row = sqlx::query("SELECT id, user_account, data, expires_ms FROM session WHERE id = ?")
-            .bind(id)
-            .fetch_optional(&self.readers)
+        self.one(sqlx::query("SELECT id, user_account, data, expires_ms FROM session WHERE id = ?").bind(id), session)
             .await
-            .map_err(database)?;
-        row.as_ref().map(session).transpose()
     }
 
     async fn session_delete(&self, id: &str) -> Result<(), StoreError> {
@@ -195,14 +189,9 @@ impl AccountStore for SqliteStore {
     }
 
     async fn audit_list(&self, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
-        sqlx::query("SELECT at_ms, actor, tenant, action, target, outcome FROM audit ORDER BY id DESC LIMIT ?")
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?
-            .iter()
-            .map(audited)
-            .collect()
+        let statement =
+            sqlx::query("SELECT at_ms, actor, tenant, action, target, outcome FROM audit ORDER BY id DESC LIMIT ?");
+        self.all(statement.bind(i64::from(limit)), audited).await
     }
 }
 

@@ -89,24 +89,16 @@ impl ConsentStore for SqliteStore {
     }
 
     async fn consent_list(&self, relocation: RelocationId) -> Result<Vec<MoveConsent>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM move_consent WHERE relocation = ? ORDER BY asked_ms, vm")
-            .bind(relocation.to_string())
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?;
-        rows.iter().map(consent).collect()
+        let statement = sqlx::query("SELECT * FROM move_consent WHERE relocation = ? ORDER BY asked_ms, vm");
+        self.all(statement.bind(relocation.to_string()), consent).await
     }
 
     async fn consent_asked(&self, vm: VmId) -> Result<Option<MoveConsent>, StoreError> {
-        let row = sqlx::query(
+        let statement = sqlx::query(
             "SELECT move_consent.* FROM move_consent JOIN relocation ON relocation.id = move_consent.relocation
              WHERE move_consent.vm = ? AND relocation.ended_ms IS NULL AND relocation.cancelled_by IS NULL
              ORDER BY asked_ms DESC LIMIT 1",
-        )
-        .bind(vm.to_string())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(database)?;
-        row.as_ref().map(consent).transpose()
+        );
+        self.one(statement.bind(vm.to_string()), consent).await
     }
 }

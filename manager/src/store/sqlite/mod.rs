@@ -28,14 +28,14 @@ mod schedules;
 mod vms;
 mod waiting;
 
-use super::StoreError;
 use super::rows::AuditRow;
+use super::{Store, StoreError};
 use accept::Acceptance;
 use asked::{Offers, Standings};
+use columns::Statement;
 use line::Line;
-use sqlx::query::Query;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool};
-use sqlx::{ConnectOptions, Connection, Database, Sqlite, Transaction};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -52,6 +52,8 @@ pub struct SqliteStore {
     /// The directory of a temporary store goes with it, after its connections.
     _temporary: Option<open::TemporaryDirectory>,
 }
+
+impl Store for SqliteStore {}
 
 impl SqliteStore {
     /// Opens the store in `directory`, makes what is missing and brings the databases up to this program's version.
@@ -74,14 +76,24 @@ impl SqliteStore {
     }
 }
 
+/// How a row is read.
+type Read<T> = fn(&SqliteRow) -> Result<T, StoreError>;
+
 impl SqliteStore {
+    /// What a statement finds, each row read by `read`.
+    async fn all<T>(&self, statement: Statement<'_>, read: Read<T>) -> Result<Vec<T>, StoreError> {
+        let rows = statement.fetch_all(&self.readers).await.map_err(database)?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The one row that a statement finds, or none.
+    async fn one<T>(&self, statement: Statement<'_>, read: Read<T>) -> Result<Option<T>, StoreError> {
+        let row = statement.fetch_optional(&self.readers).await.map_err(database)?;
+        row.as_ref().map(read).transpose()
+    }
+
     /// What a person decides: one statement, which must meet a row, and this row of the audit, in one transaction.
-    async fn decide(
-        &self,
-        statement: Query<'_, Sqlite, <Sqlite as Database>::Arguments>,
-        conflict: &'static str,
-        row: &AuditRow,
-    ) -> Result<(), StoreError> {
+    async fn decide(&self, statement: Statement<'_>, conflict: &'static str, row: &AuditRow) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
         let done = statement.execute(&mut *tx).await.map_err(database)?;
@@ -142,6 +154,11 @@ fn constraint(conflict: &'static str) -> impl FnOnce(sqlx::Error) -> StoreError 
         ) => StoreError::Conflict(conflict),
         _ => database(error),
     }
+}
+
+/// Whether something of this id is there already, as `statement` asks.
+async fn is_known(tx: &mut SqliteConnection, statement: &'static str, id: &str) -> Result<bool, StoreError> {
+    sqlx::query_scalar(statement).bind(id).fetch_one(tx).await.map_err(database)
 }
 
 /// A statement that must have met one row.

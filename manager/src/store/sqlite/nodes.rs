@@ -107,13 +107,7 @@ impl NodeStore for SqliteStore {
     }
 
     async fn node_list(&self) -> Result<Vec<Node>, StoreError> {
-        sqlx::query("SELECT * FROM node ORDER BY name")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?
-            .iter()
-            .map(node)
-            .collect()
+        self.all(sqlx::query("SELECT * FROM node ORDER BY name"), node).await
     }
 
     async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError> {
@@ -158,10 +152,6 @@ impl NodeStore for SqliteStore {
     }
 
     async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError> {
-        let rows = sqlx::query(concat!("SELECT id, ", each_resource!("granted_", ""), " FROM node"))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?;
         let granted = |row: &SqliteRow| {
             let mut granted = Resources::ZERO;
             for resource in Resource::ALL {
@@ -170,7 +160,7 @@ impl NodeStore for SqliteStore {
             }
             Ok((Columns(row).parsed("id")?, granted))
         };
-        rows.iter().map(granted).collect()
+        self.all(sqlx::query(concat!("SELECT id, ", each_resource!("granted_", ""), " FROM node")), granted).await
     }
 
     async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>) -> Result<(), StoreError> {
@@ -184,16 +174,11 @@ impl NodeStore for SqliteStore {
     }
 
     async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError> {
-        sqlx::query("SELECT * FROM reservation ORDER BY node, operation")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?
-            .iter()
-            .map(|row| {
-                let columns = Columns(row);
-                Ok((columns.parsed("node")?, columns.parsed("operation")?, columns.resources("")?))
-            })
-            .collect()
+        let held = |row: &SqliteRow| {
+            let columns = Columns(row);
+            Ok((columns.parsed("node")?, columns.parsed("operation")?, columns.resources("")?))
+        };
+        self.all(sqlx::query("SELECT * FROM reservation ORDER BY node, operation"), held).await
     }
 
     async fn reservation_free_ended(&self) -> Result<u64, StoreError> {
@@ -244,12 +229,8 @@ impl NodeStore for SqliteStore {
     }
 
     async fn utility_key_find(&self, hash: &str) -> Result<Option<NodeId>, StoreError> {
-        let row = sqlx::query("SELECT node FROM utility_key WHERE hash = ?")
-            .bind(hash)
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(database)?;
-        row.map(|row| Columns(&row).parsed("node")).transpose()
+        let node = |row: &SqliteRow| Columns(row).parsed("node");
+        self.one(sqlx::query("SELECT node FROM utility_key WHERE hash = ?").bind(hash), node).await
     }
 
     async fn utility_token_put(&self, node: NodeId, hash: &str, expires: UnixMillis) -> Result<(), StoreError> {

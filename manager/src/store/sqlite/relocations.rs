@@ -4,7 +4,7 @@ use super::accounts::audit;
 use super::columns::Columns;
 use super::nodes::{FENCED, administer, is_fenced};
 use super::operation_rows::with_steps;
-use super::{SqliteStore, begin, constraint, database};
+use super::{SqliteStore, begin, constraint, database, is_known};
 use crate::store::rows::AuditRow;
 use crate::store::{RelocationStore, StoreError};
 use async_trait::async_trait;
@@ -58,12 +58,7 @@ impl RelocationStore for SqliteStore {
     async fn relocation_begin(&self, new: &Relocation, row: &AuditRow) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
-        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM relocation WHERE id = ?)")
-            .bind(new.id.to_string())
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(database)?;
-        if known {
+        if is_known(&mut tx, "SELECT EXISTS (SELECT 1 FROM relocation WHERE id = ?)", &new.id.to_string()).await? {
             return Ok(());
         }
         insert(&mut tx, new).await?;
@@ -78,40 +73,25 @@ impl RelocationStore for SqliteStore {
     }
 
     async fn relocation_get(&self, id: RelocationId) -> Result<Option<Relocation>, StoreError> {
-        let row = sqlx::query("SELECT * FROM relocation WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(database)?;
-        row.as_ref().map(relocation).transpose()
+        self.one(sqlx::query("SELECT * FROM relocation WHERE id = ?").bind(id.to_string()), relocation).await
     }
 
     async fn relocation_newest(&self, node: Option<NodeId>) -> Result<Option<Relocation>, StoreError> {
-        let row = sqlx::query(
+        let statement = sqlx::query(
             "SELECT * FROM relocation WHERE kind = ? AND node IS ? ORDER BY created_ms DESC, id DESC LIMIT 1",
         )
         .bind(if node.is_some() { "drain" } else { "rebalance" })
-        .bind(node.map(|node| node.to_string()))
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(database)?;
-        row.as_ref().map(relocation).transpose()
+        .bind(node.map(|node| node.to_string()));
+        self.one(statement, relocation).await
     }
 
     async fn relocation_list(&self) -> Result<Vec<Relocation>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM relocation ORDER BY created_ms, id")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?;
-        rows.iter().map(relocation).collect()
+        self.all(sqlx::query("SELECT * FROM relocation ORDER BY created_ms, id"), relocation).await
     }
 
     async fn relocation_unfinished(&self) -> Result<Vec<Relocation>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM relocation WHERE ended_ms IS NULL ORDER BY created_ms, id")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?;
-        rows.iter().map(relocation).collect()
+        let statement = sqlx::query("SELECT * FROM relocation WHERE ended_ms IS NULL ORDER BY created_ms, id");
+        self.all(statement, relocation).await
     }
 
     async fn relocation_operations(&self, id: RelocationId) -> Result<Vec<Operation>, StoreError> {

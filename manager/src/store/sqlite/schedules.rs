@@ -2,7 +2,7 @@
 
 use super::accounts::audit;
 use super::columns::Columns;
-use super::{SqliteStore, begin, constraint, database};
+use super::{SqliteStore, begin, constraint, database, is_known};
 use crate::store::rows::{AuditRow, ScheduleEnd};
 use crate::store::{ScheduleStore, StoreError};
 use async_trait::async_trait;
@@ -29,17 +29,23 @@ fn schedule(row: &SqliteRow) -> Result<ScheduledResize, StoreError> {
     })
 }
 
+/// One that this program can't read, for another version wrote it, is kept as it is and holds up no other.
+#[expect(clippy::unnecessary_wraps, reason = "it reads a row as all others are read")]
+fn readable(row: &SqliteRow) -> Result<Option<ScheduledResize>, StoreError> {
+    let read = schedule(row);
+    if let Err(error) = &read {
+        let id = Columns(row).text("id").unwrap_or_default();
+        tracing::error!(%error, schedule = id, "a scheduled resize can't be read and is left as it is");
+    }
+    Ok(read.ok())
+}
+
 #[async_trait]
 impl ScheduleStore for SqliteStore {
     async fn schedule_add(&self, new: &ScheduledResize, row: &AuditRow) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
-        let known: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM schedule WHERE id = ?)")
-            .bind(new.id.to_string())
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(database)?;
-        if known {
+        if is_known(&mut tx, "SELECT EXISTS (SELECT 1 FROM schedule WHERE id = ?)", &new.id.to_string()).await? {
             return Ok(());
         }
         let agreed = serde_json::to_string(&new.agreed).map_err(|error| StoreError::Corrupt(error.to_string()))?;
@@ -65,30 +71,18 @@ impl ScheduleStore for SqliteStore {
     }
 
     async fn schedule_get(&self, id: ScheduleId) -> Result<Option<ScheduledResize>, StoreError> {
-        let row = sqlx::query("SELECT * FROM schedule WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(database)?;
-        row.as_ref().map(schedule).transpose()
+        self.one(sqlx::query("SELECT * FROM schedule WHERE id = ?").bind(id.to_string()), schedule).await
     }
 
     async fn schedule_list(&self, vm: VmId, limit: u32) -> Result<Vec<ScheduledResize>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM schedule WHERE vm = ? ORDER BY created_ms DESC, id DESC LIMIT ?")
-            .bind(vm.to_string())
-            .bind(i64::from(limit))
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?;
-        rows.iter().map(schedule).collect()
+        let statement = sqlx::query("SELECT * FROM schedule WHERE vm = ? ORDER BY created_ms DESC, id DESC LIMIT ?");
+        let found = self.all(statement.bind(vm.to_string()).bind(i64::from(limit)), readable).await?;
+        Ok(found.into_iter().flatten().collect())
     }
 
     async fn schedule_waiting(&self) -> Result<Vec<ScheduledResize>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM schedule WHERE ended_ms IS NULL ORDER BY opens_ms, id")
-            .fetch_all(&self.readers)
-            .await
-            .map_err(database)?;
-        rows.iter().map(schedule).collect()
+        let statement = sqlx::query("SELECT * FROM schedule WHERE ended_ms IS NULL ORDER BY opens_ms, id");
+        Ok(self.all(statement, readable).await?.into_iter().flatten().collect())
     }
 
     async fn schedule_note(&self, id: ScheduleId, reason: &str) -> Result<(), StoreError> {

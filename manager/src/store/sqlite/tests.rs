@@ -2,6 +2,7 @@
 
 use super::sums_tests::{BEFORE_LATE_STEPS, BEFORE_SUMS};
 use super::{SqliteStore, accounts, begin, facts};
+use crate::store::contract::schedules::{audit, scheduled};
 use crate::store::contract::world::{PLENTY, World};
 use crate::store::{AccountStore, Begun, StoreError};
 use futures::future::join_all;
@@ -24,6 +25,21 @@ async fn a_database_of_a_newer_program_is_not_opened() {
         change(&url, "DELETE FROM _sqlx_migrations WHERE version = 9001").await;
     }
     SqliteStore::open(directory.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_schedule_of_another_version_keeps_no_other_from_its_window() {
+    let directory = tempfile::tempdir().unwrap();
+    let world = World::over(Arc::new(SqliteStore::open(directory.path()).await.unwrap())).await;
+    let (web, mail) = (world.running("web").await, world.running("mail").await);
+    let [other, known] = [scheduled(&world, &web, 0), scheduled(&world, &mail, 1)];
+    for each in [&other, &known] {
+        world.store.schedule_add(each, &audit("accepted")).await.unwrap();
+    }
+    let first = "UPDATE schedule SET agreed = '{}' WHERE created_ms = (SELECT MIN(created_ms) FROM schedule)";
+    change(&directory.path().join("hostgrid.db"), first).await;
+    assert_eq!(world.store.schedule_waiting().await.unwrap(), [known]);
+    assert_eq!(world.store.schedule_list(web.id, 10).await.unwrap(), []);
 }
 
 #[tokio::test]

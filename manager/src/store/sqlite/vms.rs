@@ -153,7 +153,7 @@ impl VmStore for SqliteStore {
             Some(tenant) => sqlx::query("SELECT * FROM vm WHERE tenant = ? ORDER BY name, id").bind(tenant.to_string()),
             None => sqlx::query("SELECT * FROM vm ORDER BY name, id"),
         };
-        query.fetch_all(&self.readers).await.map_err(database)?.iter().map(vm).collect()
+        self.all(query, vm).await
     }
 
     async fn vm_state_set(&self, id: VmId, state: VmState, by: Option<Claim>) -> Result<(), StoreError> {
