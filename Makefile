@@ -98,7 +98,9 @@ test-lab:
 	@lab/test || { [[ -n $${CI:-} ]] && echo "tried once more: lab/test" && lab/test && echo "flaky: lab/test"; }
 
 test-end2end:
-	@end2end/all
+	@end2end/run
+	@end2end/run --failures
+	@end2end/run --alone
 
 bench: setup
 	@$(MAKE) --no-print-directory benches

@@ -33,6 +33,7 @@ test('the page of a node has both sets of statistics side by side, fresh, and it
       await expect(shown, `${node.name} ${set}`).toHaveAttribute('data-stale', 'false');
     }
     await expect(admin.page.locator('main')).toContainText(node.uri);
+    await expect(admin.page.locator('[data-more]'), `${node.name}: of each offer`).toHaveText(/^[\w-]+ \d+( · [\w-]+ \d+)+$/);
     const heard = admin.page.locator('tr').filter({ has: admin.page.getByText('Last heard', { exact: true }) });
     for (const said of ['Hypervisor', 'Utility module']) {
       await expect(heard.locator(`[data-label="${said}"]`), `${node.name} ${said}`).toHaveText(/^[\d.]+ (ms|s) ago$/);

@@ -121,6 +121,10 @@ test('a node that dies while a VM moves there: it ends with the reason', async (
     expect(outcome.word, await it.owner.said()).not.toBe('Succeeded');
     await expect(it.owner.page.locator('.outcome-reason').first()).toContainText(/hypervisor|node|answer/i);
     expect(lab.virsh(it.source, 'domstate', it.vm)).toBe('running');
+    await admin.open(`/admin/nodes/${it.destination}`);
+    for (const set of ['hypervisor', 'utility']) {
+      await expect(admin.page.locator(`[data-set=${set}]`).first(), set).toHaveAttribute('data-stale', 'true', { timeout: 60_000 });
+    }
   } finally {
     lab.command('start', it.destination);
     await it.giveBack();

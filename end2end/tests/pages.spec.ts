@@ -15,6 +15,8 @@ const customerPages = (lab: Lab) => {
     `${resize}?vcpus=2&memory_mib=320&disk_gib=1`,
     `${resize}?vcpus=20&memory_mib=512&disk_gib=1`,
     `${resize}?vcpus=x&memory_mib=-1&disk_gib=1`,
+    `${resize}/later?vcpus=2&memory_mib=320&disk_gib=1`,
+    `/vms/${id}/move`,
   ];
 };
 const adminPages = (lab: Lab) => [
@@ -24,6 +26,7 @@ const adminPages = (lab: Lab) => [
   '/admin/nodes',
   `/admin/nodes/${lab.nodes[0]?.name}`,
   `/admin/nodes/${lab.nodes[0]?.name}/drain`,
+  `/admin/nodes/${lab.nodes[0]?.name}/fence`,
   '/admin/rebalance',
   '/admin/drift',
   '/admin/operations',

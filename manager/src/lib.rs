@@ -38,7 +38,7 @@ pub use shared::Change;
 
 use accounts::{Accounts, Principal, Role};
 use collector::Collector;
-use grid::map::ResourceMap;
+use grid::map::{Freshness, ResourceMap};
 use operations::{Chooser, Driver};
 use reconciler::{Mending, Reconciler};
 use relocations::Relocator;
@@ -152,6 +152,11 @@ impl Manager {
     /// The current picture of all nodes.
     pub fn map(&self) -> Arc<ResourceMap> {
         self.collector.map()
+    }
+
+    /// How old a reading may be.
+    pub fn freshness(&self) -> Freshness {
+        self.shared.pace.freshness
     }
 }
 

@@ -1,7 +1,7 @@
 //! The program's configuration: one TOML file, checked as a whole before anything starts.
 //!
-//! `hostgrid config` prints the annotated example, which is compiled in and tested to be valid. A value can be given
-//! by an environment variable too: `HOSTGRID__WEB__ADDRESS` is `web.address`.
+//! `hostgrid config` prints the annotated example, which is compiled in and tested to be valid. A single
+//! value can be given by an environment variable too: `HOSTGRID__WEB__ADDRESS` is `web.address`.
 
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::{HypervisorKind, NodeId, PerResource, Resource, Resources};
@@ -37,7 +37,7 @@ pub(crate) struct Configuration {
 pub(crate) struct Web {
     /// Where the pages are served.
     pub(crate) address: SocketAddr,
-    /// The address that people type, for same-origin checks behind a proxy.
+    /// The address that people type: where it begins with `https:`, cookies are never sent without encryption.
     pub(crate) url: String,
     /// The folder with `pkg/`, made by the build.
     pub(crate) site: PathBuf,

@@ -9,8 +9,8 @@ fn or_dash(text: Option<String>) -> String {
 }
 
 #[component]
-pub fn NodeFacts(facts: Vec<FactView>, stale: Option<Source>) -> impl IntoView {
-    let is_stale = |source: Source| if stale == Some(source) { "true" } else { "false" };
+pub fn NodeFacts(facts: Vec<FactView>, stale: Vec<Source>) -> impl IntoView {
+    let is_stale = |source: Source| if stale.contains(&source) { "true" } else { "false" };
     let rows = facts
         .into_iter()
         .map(|fact| {

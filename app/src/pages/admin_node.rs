@@ -16,6 +16,7 @@ use crate::form::{Flash, FormReply};
 use crate::live::{Live, LiveEvent};
 use crate::view::node::{NodePageView, SettingsView};
 use crate::view::operation::OperationLine;
+use grid::wording::Grouped;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -95,6 +96,15 @@ pub fn AdminNodePage() -> impl IntoView {
 fn NodeView(view: NodePageView) -> impl IntoView {
     let line = view.line;
     let place = line.place();
+    let more = (!view.more.is_empty()).then(|| {
+        let counts: Vec<String> =
+            view.more.iter().map(|(offer, count)| format!("{offer} {}", Grouped(*count))).collect();
+        view! {
+            <p class="field-hint">
+                "How many more of each offer fit here, each alone: "<strong data-more="">{counts.join(" · ")}</strong>
+            </p>
+        }
+    });
     let charts = view.charts.into_iter().map(|chart| view! { <Chart chart/> }).collect_view();
     view! {
         <div class="page-head">
@@ -109,6 +119,7 @@ fn NodeView(view: NodePageView) -> impl IntoView {
         <section class="card">
             <h2>"Capacity"</h2>
             <FiguresTable figures=line.figures/>
+            {more}
         </section>
         <NodeFacts facts=view.facts stale=view.stale/>
         <NodeVms vms=view.vms/>

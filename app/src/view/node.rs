@@ -113,8 +113,10 @@ pub struct NodePageView {
     /// Whether its hypervisor gives no answer, and nobody has fenced it yet.
     pub can_fence: bool,
     pub facts: Vec<FactView>,
-    /// The source that was never heard, or not for too long.
-    pub stale: Option<Source>,
+    /// How many more of each offer fit there, were nothing else deployed.
+    pub more: Vec<(String, u64)>,
+    /// The sources that were never heard, or not for too long.
+    pub stale: Vec<Source>,
     pub vms: Vec<NodeVmView>,
     pub charts: Vec<ChartView>,
     pub operations: Vec<OperationLine>,

@@ -137,8 +137,15 @@ pub fn how_many_fit(map: &ResourceMap, kind: HypervisorKind, region: Option<&str
 
 /// How many more VMs of an offer fit in a part of the grid. Exact.
 pub fn how_many_fit_in(map: &ResourceMap, part: &Part, offer: &Offer) -> u64 {
-    let each = commitment(part.kind, offer.size);
-    part.ready(map).map(|node| times(node.available(), each)).fold(0, u64::saturating_add)
+    part.ready(map).map(|node| how_many_fit_on(node, offer)).fold(0, u64::saturating_add)
+}
+
+/// How many more VMs of an offer fit on one node; none where it takes no new ones. Exact.
+pub fn how_many_fit_on(node: &MapNode, offer: &Offer) -> u64 {
+    if node.condition != Condition::Ready {
+        return 0;
+    }
+    times(node.available(), commitment(node.kind(), offer.size))
 }
 
 /// How many times the amounts go into what is there.

@@ -1,6 +1,7 @@
 //! The condition of a node: whether it takes new VMs, and if not, why.
 
 use super::{Disagreement, NodeInputs};
+use crate::UnixMillis;
 use crate::node::Administration;
 use crate::sample::Source;
 use crate::wording::Seconds;
@@ -12,6 +13,13 @@ use std::fmt;
 pub struct Freshness {
     /// A reading older than this is stale.
     pub stale_after_ms: u64,
+}
+
+impl Freshness {
+    /// Whether a source that was last heard then, or never, has been silent for too long.
+    pub fn is_stale(self, heard: Option<UnixMillis>, now: UnixMillis) -> bool {
+        heard.is_none_or(|at| now.since(at) > self.stale_after_ms)
+    }
 }
 
 /// Whether a node takes new VMs, and if not, why. The first that applies: that it is fenced, the hypervisor's silence

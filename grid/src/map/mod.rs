@@ -15,7 +15,8 @@ mod stranded;
 pub use answers::{Answers, PartAnswer, answers};
 pub use build::NodeInputs;
 pub use capacity::{
-    KindTotals, Part, PartLargest, how_many_fit, how_many_fit_in, largest_fit, largest_fit_in, rounds_of_mix,
+    KindTotals, Part, PartLargest, how_many_fit, how_many_fit_in, how_many_fit_on, largest_fit, largest_fit_in,
+    rounds_of_mix,
 };
 pub use compare::{Disagreement, Fact};
 pub use condition::{Condition, Freshness};

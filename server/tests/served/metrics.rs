@@ -7,17 +7,7 @@ use std::process::{Command, Stdio};
 
 #[test]
 fn promtool_is_content_with_the_metrics() {
-    let server = shared();
-    let mut scraped = String::new();
-    // The history is written every few seconds; with it the ages are told.
-    for _ in 0..150 {
-        scraped = Browser::new(server.metrics).page("/metrics").body;
-        if scraped.contains("hostgrid_reading_age_seconds{") {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(200));
-    }
-    for metric in [
+    const WANTED: [&str; 9] = [
         "hostgrid_samples_total{",
         "hostgrid_sample_duration_seconds_bucket{",
         "hostgrid_reading_age_seconds{",
@@ -27,9 +17,20 @@ fn promtool_is_content_with_the_metrics() {
         "hostgrid_operations_total{",
         "hostgrid_operation_duration_seconds_sum{",
         "hostgrid_step_duration_seconds_count",
-    ] {
-        assert!(scraped.contains(metric), "{metric} is not in\n{scraped}");
+    ];
+    let server = shared();
+    let mut scraped = String::new();
+    let mut missing = WANTED.to_vec();
+    // The history is written every few seconds; with it the ages are told.
+    for _ in 0..150 {
+        scraped = Browser::new(server.metrics).page("/metrics").body;
+        missing.retain(|metric| !scraped.contains(metric));
+        if missing.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(200));
     }
+    assert!(missing.is_empty(), "{missing:?} not in\n{scraped}");
     assert!(scraped.contains("node=\"qemu-a\""), "an operator sees which node it is: {scraped}");
     let promtool = Command::new("promtool")
         .args(["check", "metrics"])

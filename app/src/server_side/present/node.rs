@@ -8,8 +8,9 @@ use crate::server_side::door::{Door, OperationFilter};
 use crate::view::amounts;
 use crate::view::chart::ChartView;
 use crate::view::node::{NodeLine, NodePageView, SettingsView, Tone};
-use grid::map::{Condition, Holder, MapNode};
+use grid::map::{Condition, Freshness, Holder, MapNode, how_many_fit_on};
 use grid::node::{Node, NodeSettings};
+use grid::sample::Source;
 use grid::{Resource, UnixMillis};
 
 mod change;
@@ -51,6 +52,7 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
     let (manager, principal) = (&door.manager, &door.principal);
     let node = door.pass(manager.node_get(principal, name).await)?;
     let vms = door.pass(manager.node_vms(principal, name).await)?;
+    let offers = door.pass(manager.offer_list(principal).await)?;
     let as_of = time::now();
     let filter = OperationFilter { node: Some(node.node.id), limit: OPERATIONS, ..OperationFilter::default() };
     Ok(NodePageView {
@@ -59,12 +61,24 @@ pub async fn page(door: &Door, name: &str) -> Result<NodePageView, AppError> {
         administration: node.node.administration,
         can_fence: node.condition != Condition::Fenced && !node.condition.hypervisor_answers(),
         facts: facts::facts(&node, as_of),
-        stale: node.condition.stale_source(),
+        more: offers.iter().map(|offer| (offer.name.clone(), how_many_fit_on(&node, offer))).collect(),
+        stale: stale(&node, manager.freshness(), as_of),
         vms: sizes::vms(&node, &vms),
         charts: charts_of(door, &node).await?,
         operations: operation::lines(door, filter).await?,
         as_of: time::moment(as_of),
     })
+}
+
+/// The sets of statistics that are too old to count, each by its own age.
+fn stale(node: &MapNode, freshness: Freshness, now: UnixMillis) -> Vec<Source> {
+    let heard = [
+        (Source::Hypervisor, node.hypervisor.as_ref().map(|reading| reading.at)),
+        (Source::Utility, node.utility.as_ref().map(|reading| reading.at)),
+    ];
+    let is_stale =
+        |(source, at)| (node.condition.stale_source() == Some(source) || freshness.is_stale(at, now)).then_some(source);
+    heard.into_iter().filter_map(is_stale).collect()
 }
 
 /// What the settings' form starts with.

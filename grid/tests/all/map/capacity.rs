@@ -3,8 +3,8 @@
 use super::*;
 use crate::any;
 use grid::map::{
-    Part, answers, how_many_fit_in, largest_fit_in, losses_not_absorbed, nodes_that_cannot_be_drained, rounds_of_mix,
-    stranded,
+    Part, answers, how_many_fit_in, how_many_fit_on, largest_fit_in, losses_not_absorbed, nodes_that_cannot_be_drained,
+    rounds_of_mix, stranded,
 };
 use grid::placement::{Request, place};
 use grid::plan::place_new;
@@ -52,6 +52,7 @@ fn how_many_of_an_offer_fit_is_counted_node_by_node() {
     let offer = Offer { name: "small".to_owned(), size: size(2, 1024, 10) };
     // Three by vCPUs on the first, two on the second: not (7 + 5) / 2.
     assert_eq!(how_many_fit(&map, HypervisorKind::Lxc, None, &offer), 5);
+    assert_eq!(map.iter().map(|node| how_many_fit_on(node, &offer)).collect::<Vec<_>>(), [3, 2]);
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 
 use super::rig::{Rig, TINY};
 use crate::ManagerError;
-use crate::drift::{Drift, DriftKind};
+use crate::drift::DriftKind;
 use crate::operations::steps_of;
 use crate::operations::trial::{Moment, Orders};
 use crate::store::rows::OperationFilter;
@@ -52,15 +52,6 @@ async fn dies_and_is_fenced(rig: &Rig, node: &str) {
 async fn rebuild(rig: &Rig, vm: VmId) -> Result<OperationId, ManagerError> {
     let name = rig.vm(vm).await.name;
     rig.manager.vm_rebuild(&rig.customer, vm, &name, &Uuid::new_v4().to_string()).await
-}
-
-/// Two looks, each with younger samples.
-async fn looks(rig: &Rig) -> Vec<Drift> {
-    for _ in 0..2 {
-        tokio::time::sleep(Duration::from_millis(120)).await;
-        rig.manager.reconciler.look().await.unwrap();
-    }
-    rig.manager.drift_list(&rig.admin).await.unwrap()
 }
 
 fn reason(refused: Result<impl std::fmt::Debug, ManagerError>) -> String {
@@ -148,14 +139,14 @@ async fn a_vm_of_a_fenced_node_is_rebuilt_as_who_it_was_and_its_old_data_is_left
             rig.manager.node_unfence(&rig.admin, "qemu-a").await.unwrap();
             rig.until("it is cordoned", || condition(&rig, "qemu-a") == Condition::Cordoned).await;
         }
-        let told = looks(&rig).await;
+        let told = rig.looks().await;
         let left = told.iter().find(|drift| drift.kind == DriftKind::LeftDefinition).expect("it is told");
         assert_eq!((left.vm, left.node_name.as_str()), (vm, "qemu-a"));
         assert!(left.what.contains("rebuilt"), "{left:?}");
         assert_eq!(rig.grid.executing(vm), [rig.id("qemu-b")], "unfenced: {unfenced}");
         assert_eq!(rig.grid.disk(rig.id("qemu-a"), vm), Some(TINY.disk.bytes()), "its data may be wanted");
     }
-    let kinds: Vec<DriftKind> = looks(&rig).await.iter().map(|drift| drift.kind).collect();
+    let kinds: Vec<DriftKind> = rig.looks().await.iter().map(|drift| drift.kind).collect();
     assert_eq!(kinds, [DriftKind::LeftDefinition, DriftKind::LeftDisk]);
     // Nor is the old disk written over by a move back.
     rig.manager.node_administration_set(&rig.admin, "qemu-a", Administration::Open).await.unwrap();
@@ -173,7 +164,7 @@ async fn a_fenced_node_that_answers_is_not_believed_and_its_vms_run_again_when_i
     let vm = rig.vm_on("qemu-a").await;
     dies_and_is_fenced(&rig, "qemu-a").await;
     answers_again(&rig, "qemu-a");
-    assert_eq!(looks(&rig).await, [], "nothing that it says of its own VMs is believed");
+    assert_eq!(rig.looks().await, [], "nothing that it says of its own VMs is believed");
     assert_eq!(rig.vm(vm).await.state, VmState::Unknown);
     assert_eq!(rig.grid.executing(vm), [], "nothing is started there");
     assert!(!rig.grid.utility_runs(rig.id("qemu-a")), "nor is its utility VM");
@@ -206,7 +197,7 @@ async fn a_vm_that_its_fenced_node_says_is_running_is_started_nowhere_else() {
     rig.manager.node_unfence(&rig.admin, "qemu-a").await.unwrap();
     rig.until("it is cordoned", || condition(&rig, "qemu-a") == Condition::Cordoned).await;
     rig.manager.node_administration_set(&rig.admin, "qemu-a", Administration::Open).await.unwrap();
-    assert_eq!(looks(&rig).await, []);
+    assert_eq!(rig.looks().await, []);
     rig.check().await;
 }
 

@@ -1,24 +1,14 @@
 //! The reconciler: takes up what nobody carries out, mends what is safe, tells the rest, and never guesses.
 
 use super::rig::{Rig, TINY, size};
-use crate::drift::{Drift, DriftKind};
+use crate::drift::DriftKind;
 use crate::hypervisor::Definition;
 use crate::store::rows::NewOperation;
 use crate::{ManagerError, clock};
 use grid::operation::OperationKind;
 use grid::vm::VmState;
 use grid::{OperationId, Resources, VmId};
-use std::time::Duration;
 use uuid::Uuid;
-
-/// Two looks, each with younger samples.
-async fn looks(rig: &Rig) -> Vec<Drift> {
-    for _ in 0..2 {
-        tokio::time::sleep(Duration::from_millis(120)).await;
-        rig.manager.reconciler.look().await.unwrap();
-    }
-    rig.manager.drift_list(&rig.admin).await.unwrap()
-}
 
 /// What a move left on another node: a disk and a definition that is off.
 async fn leave_behind(rig: &Rig, vm: VmId, node: &str) {
@@ -34,9 +24,9 @@ async fn what_is_left_of_a_vm_that_runs_at_its_home_is_removed() {
     let rig = Rig::new().await;
     let vm = rig.vm_on("qemu-a").await;
     leave_behind(&rig, vm, "qemu-b").await;
-    looks(&rig).await;
+    rig.looks().await;
     rig.check().await;
-    assert_eq!(looks(&rig).await, []);
+    assert_eq!(rig.looks().await, []);
     let audit = rig.store.audit_list(1).await.unwrap().remove(0);
     assert_eq!((audit.action.as_str(), audit.actor), ("drift_mend", None));
 }
@@ -47,7 +37,7 @@ async fn what_is_left_of_a_vm_that_is_not_seen_running_stays_and_is_told() {
     let vm = rig.vm_on("qemu-a").await;
     rig.succeeded(rig.manager.vm_stop(&rig.customer, vm, true, "stop").await.unwrap()).await;
     leave_behind(&rig, vm, "qemu-b").await;
-    let told = looks(&rig).await;
+    let told = rig.looks().await;
     let kinds: Vec<DriftKind> = told.iter().map(|drift| drift.kind).collect();
     assert_eq!(kinds, [DriftKind::LeftDefinition, DriftKind::LeftDisk], "{told:?}");
     assert!(told.iter().all(|drift| drift.node_name == "qemu-b" && drift.vm == vm));
@@ -63,7 +53,7 @@ async fn what_an_operation_works_on_is_no_drift() {
     let operation = rig.resize(vm, size(2, 256, 2)).await;
     rig.reached(operation, 1, false).await;
     leave_behind(&rig, vm, "qemu-b").await;
-    assert_eq!(looks(&rig).await, []);
+    assert_eq!(rig.looks().await, []);
     assert!(rig.grid.disk(rig.id("qemu-b"), vm).is_some());
 }
 
@@ -72,7 +62,7 @@ async fn another_size_and_another_home_are_told_and_recorded_when_an_admin_says_
     let rig = Rig::new().await;
     let vm = rig.vm_on("qemu-a").await;
     rig.hypervisors["qemu-a"].set_vcpus(vm, grid::Vcpus(2)).await.unwrap();
-    let told = looks(&rig).await;
+    let told = rig.looks().await;
     assert_eq!(told.iter().map(|drift| drift.kind).collect::<Vec<_>>(), [DriftKind::Size]);
     assert!(told[0].what.contains("has 2 vCPUs"), "{told:?}");
     assert_eq!(rig.manager.drift_record(&rig.customer, vm).await, Err(ManagerError::Forbidden));
@@ -83,11 +73,11 @@ async fn another_size_and_another_home_are_told_and_recorded_when_an_admin_says_
     let destination = crate::hypervisor::Destination { uri };
     rig.grid.disk_put(rig.id("qemu-b"), vm, TINY.disk.bytes());
     rig.hypervisors["qemu-a"].migrate(vm, &destination, &|_| {}).await.unwrap();
-    let told = looks(&rig).await;
+    let told = rig.looks().await;
     assert!(told.iter().any(|drift| drift.kind == DriftKind::Elsewhere && drift.node_name == "qemu-b"), "{told:?}");
     rig.manager.drift_record(&rig.admin, vm).await.unwrap();
     assert_eq!((rig.vm(vm).await.node, rig.vm(vm).await.state), (rig.id("qemu-b"), VmState::Running));
-    looks(&rig).await;
+    rig.looks().await;
     rig.check().await;
 }
 
@@ -109,7 +99,7 @@ async fn strangers_and_lost_vms_are_told_and_left_alone() {
     rig.hypervisors["qemu-b"].start(stranger).await.unwrap();
     rig.hypervisors["qemu-a"].force_off(vm).await.unwrap();
     rig.hypervisors["qemu-a"].undefine(vm).await.unwrap();
-    let told = looks(&rig).await;
+    let told = rig.looks().await;
     assert!(told.iter().any(|drift| drift.kind == DriftKind::Stranger && drift.vm == stranger), "{told:?}");
     assert!(told.iter().any(|drift| drift.kind == DriftKind::Missing && drift.vm == vm), "{told:?}");
     assert_eq!(rig.grid.executing(stranger), [rig.id("qemu-b")]);

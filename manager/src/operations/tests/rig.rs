@@ -2,6 +2,7 @@
 //! quick about everything. It can be stopped in the middle and opened again over the same grid and store.
 
 use crate::accounts::{Principal, Role};
+use crate::drift::Drift;
 use crate::hypervisor::simulated::{Hardware, SimulatedGrid};
 use crate::hypervisor::{Hypervisor, UtilityImages};
 use crate::lease::Lease;
@@ -12,14 +13,16 @@ use crate::store::sqlite::SqliteStore;
 use crate::utility::simulated::{SimulatedTransfers, SimulatedUtility};
 use crate::utility::{ImageLibrary, MemoryKeys, UtilityHub};
 use crate::vms::{Agreement, DeployRequest};
-use crate::{Manager, ManagerOptions, NetworkOptions, Pace, UtilityOptions, simulation};
+use crate::{Manager, ManagerOptions, NetworkOptions, Pace, UtilityOptions, clock, simulation};
 use grid::map::{Condition, Freshness};
 use grid::node::{Administration, Node, NodeSettings};
 use grid::offer::{Offer, Quota};
 use grid::operation::{Operation, OperationState};
 use grid::plan::{Plan, PlanAnswer};
 use grid::vm::{Vm, VmState};
-use grid::{Gib, HypervisorKind, Mib, NodeId, OperationId, Resource, Resources, Size, TenantId, UserId, Vcpus, VmId};
+use grid::{
+    Gib, HypervisorKind, Mib, NodeId, OperationId, Resource, Resources, Size, TenantId, UnixMillis, UserId, Vcpus, VmId,
+};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -179,6 +182,29 @@ impl Rig {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         panic!("step {position} was not reached: {:#?}", self.store.operation_get(id).await);
+    }
+
+    /// The reconciler looks twice, each time at samples that are younger than this call; of a node that is silent there are
+    /// none, and nobody waits for it for long.
+    pub(crate) async fn looks(&self) -> Vec<Drift> {
+        for _ in 0..2 {
+            let began = clock::now();
+            tokio::time::sleep(Duration::from_millis(120)).await;
+            for _ in 0..100 {
+                let map = self.manager.map();
+                let is_young = |at: Option<UnixMillis>| at > Some(began);
+                let mut ready = map.iter().filter(|node| node.condition == Condition::Ready);
+                if ready.all(|node| {
+                    let utility = node.utility.as_ref().map(|it| it.at);
+                    is_young(node.hypervisor.as_ref().map(|it| it.at)) && is_young(utility)
+                }) {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            self.manager.reconciler.look().await.unwrap();
+        }
+        self.manager.drift_list(&self.admin).await.unwrap()
     }
 
     pub(crate) async fn succeeded(&self, id: OperationId) -> Operation {
