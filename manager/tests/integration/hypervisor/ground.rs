@@ -153,11 +153,16 @@ impl Ground {
     }
 
     pub(crate) async fn machines() -> Self {
-        Self::real(Turn::shared().await, |kind| !kind.is_container())
+        Self::real_nodes(false).await
     }
 
     pub(crate) async fn containers() -> Self {
-        Self::real(Turn::shared().await, HypervisorKind::is_container)
+        Self::real_nodes(true).await
+    }
+
+    /// The lab's nodes for containers, or for machines. A test has one ground at a time: it would wait for its own turn.
+    pub(crate) async fn real_nodes(containers: bool) -> Self {
+        Self::real(Turn::shared().await, |kind| kind.is_container() == containers)
     }
 
     /// All nodes of the lab, and nobody else on it.

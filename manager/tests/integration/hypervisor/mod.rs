@@ -56,14 +56,16 @@ async fn what_was_promised_of_a_simulated_network_is_in_the_configuration() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_promised_of_the_network_limits_the_interface() {
-    for ground in [Ground::machines().await, Ground::containers().await] {
+    for containers in [false, true] {
+        let ground = Ground::real_nodes(containers).await;
         story::bandwidth(&ground).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_tells_by_itself_that_a_domain_changed() {
-    for ground in [Ground::machines().await, Ground::containers().await] {
+    for containers in [false, true] {
+        let ground = Ground::real_nodes(containers).await;
         story::events(&ground).await;
     }
 }
@@ -95,7 +97,8 @@ async fn a_simulated_move_that_is_stopped_or_cannot_arrive_leaves_the_vm_running
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_can_be_changed_while_it_is_off() {
-    for ground in [Ground::machines().await, Ground::containers().await] {
+    for containers in [false, true] {
+        let ground = Ground::real_nodes(containers).await;
         story::redefine(&ground).await;
     }
 }
