@@ -14,15 +14,16 @@ use grid::{NodeId, UnixMillis, VmId};
 pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMillis) {
     let map = collector.map();
     let Some(entry) = map.get(node) else { return };
-    let stale_after_ms = collector.shared.pace.freshness.stale_after_ms;
-    look(collector, node, entry, stale_after_ms);
+    // Once for all: what is fresh for the one and stale for the other would be missed by both.
+    let believed = believed(entry, clock::now(), collector.shared.pace.freshness.stale_after_ms);
+    look(collector, node, believed);
     let changed: Vec<(Vm, VmState)> = {
         let heard = collector.heard();
         let mut came_back = collector.came_back();
         let homely = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
         let mut changed = Vec::new();
         for vm in homely {
-            match seen(vm, entry, clock::now(), stale_after_ms) {
+            match seen(vm, believed) {
                 // One on which an operation still worked when the node was asked is shown as it was meanwhile.
                 Some(state) if state != VmState::Unknown && heard.is_worked_on(vm.id, Some(asked_at)) => {}
                 Some(state) if !heard.records.worked_on.contains(&vm.id) => changed.push((vm.clone(), state)),
@@ -67,11 +68,11 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
 }
 
 /// Notes whether the node is being looked at, and for the first time since this process began or it was silent.
-fn look(collector: &Collector, node: NodeId, entry: &MapNode, stale_after_ms: u64) {
+fn look(collector: &Collector, node: NodeId, believed: Option<&Reading<HypervisorSample>>) {
     let heard = collector.heard();
     let vms = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
     let mut came_back = collector.came_back();
-    let Some(reading) = believed(entry, clock::now(), stale_after_ms) else {
+    let Some(reading) = believed else {
         came_back.is_silent(node, vms);
         return;
     };
@@ -96,12 +97,11 @@ fn is_off_unexplained(vm: &Vm, entry: &MapNode) -> bool {
 }
 
 /// The state to record; none where it stays as it is.
-fn seen(vm: &Vm, entry: &MapNode, now: UnixMillis, stale_after_ms: u64) -> Option<VmState> {
+fn seen(vm: &Vm, believed: Option<&Reading<HypervisorSample>>) -> Option<VmState> {
     if !matches!(vm.state, VmState::Running | VmState::Stopped | VmState::Unknown) {
         return None;
     }
-    let domain = believed(entry, now, stale_after_ms)
-        .map(|reading| reading.sample.domains.iter().find(|domain| domain.id == vm.id));
+    let domain = believed.map(|reading| reading.sample.domains.iter().find(|domain| domain.id == vm.id));
     let state = match domain.map(|found| found.map(|domain| domain.state)) {
         None | Some(None) => VmState::Unknown,
         Some(Some(DomainState::Running | DomainState::Paused)) => VmState::Running,
