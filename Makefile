@@ -48,13 +48,13 @@ build: setup
 .PHONY: build-only
 build-only: utility
 	@echo 'build: server and browser halves'
-	@cargo leptos build
+	+@cargo leptos build --bin-features as-tested
 	@setup/browser-files
 
 .PHONY: utility
 utility:
 	@echo 'build: utility module'
-	@RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --package utility --bin utility \
+	+@RUSTFLAGS='-C target-feature=+crt-static' cargo build --quiet --package utility --bin utility \
 	    --profile utility --target $(UTILITY_TARGET)
 
 images: utility
@@ -70,24 +70,37 @@ run: build
 	if lab/lab check 2>/dev/null; then $(MAKE) --no-print-directory images; fi; \
 	exec lab/run $(RUN)
 
-lint: setup
-	@$(MAKE) --no-print-directory lint-only
+# What is compiled for the server, for the browser and for the utility VM has one core's work in each at times: beside each
+# other (a plus lets cargo take part in make's own count of what runs at once).
+BESIDE := $(MAKE) --no-print-directory --jobs=4
 
-.PHONY: lint-only
-lint-only:
+lint: setup
+	@$(BESIDE) lint-only
+
+.PHONY: lint-only lint-format lint-server lint-browser
+lint-only: lint-format lint-server lint-browser
+
+lint-format:
 	@cargo fmt --all --check
-	@cargo clippy --workspace --all-targets --quiet -- -D warnings
-	@cargo clippy --package grid --package app --no-default-features --features app/hydrate --lib \
+
+lint-server:
+	+@cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+lint-browser:
+	+@cargo clippy --package grid --package app --no-default-features --features app/hydrate --lib \
 	    --target wasm32-unknown-unknown --quiet -- -D warnings
 
 test: setup
 	@$(MAKE) --no-print-directory test-only
 
-.PHONY: test-only
-test-only: lint-only images
-	@$(MAKE) --no-print-directory test-rust test-lab
-	@$(MAKE) --no-print-directory build-only
-	@$(MAKE) --no-print-directory test-end2end
+.PHONY: test-only test-build
+test-only:
+	@$(BESIDE) lint-only test-build images build-only
+	@$(MAKE) --no-print-directory test-rust test-lab test-end2end
+
+test-build:
+	@echo 'build: tests'
+	+@cargo test --workspace --quiet --no-run
 
 # The same cases of every property each time; `make fuzz` draws new ones.
 test-rust:

@@ -44,7 +44,9 @@ export default defineConfig({
     baseURL: lab.url,
     actionTimeout: 15_000,
     navigationTimeout: 30_000,
-    trace: 'retain-on-failure',
+    // Pictures of all that happens would take the guests a core of the two that they are emulated on.
+    trace: { mode: 'retain-on-failure', screenshots: false },
+    contextOptions: { reducedMotion: 'reduce' },
     locale: 'en-GB',
     timezoneId: 'UTC',
     launchOptions: {

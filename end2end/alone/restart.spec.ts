@@ -82,7 +82,7 @@ class Story {
 test('told to stop while its nodes start, it leaves nothing', async ({ lab }) => {
   needsRealNodes(lab);
   const state = mkdtempSync('/var/tmp/hostgrid-cut.');
-  for (const after of [300, 600, 1_200, 3_000]) {
+  for (const after of [600, 3_000]) {
     const child = run(cut, state, 'ignore');
     await new Promise((done) => setTimeout(done, after));
     expect(await stopped(child), `after ${after} ms`).toBe(130);

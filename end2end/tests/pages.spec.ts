@@ -49,8 +49,16 @@ function paintedBackground(): string {
 
 const brightness = (colour: string) => colour.split(',').reduce((sum, part) => sum + Number(part), 0) / 3 / 255;
 
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`every page is alive and complains of nothing, ${colorScheme}`, async ({ as, admin, lab, visitor }) => {
+for (const [colorScheme, viewport] of [
+  ['light', { width: 1280, height: 720 }],
+  ['dark', { width: 360, height: 740 }],
+] as const) {
+  test(`every page is alive, complains of nothing and fits, ${colorScheme} and ${viewport.width} wide`, async ({
+    as,
+    admin,
+    lab,
+    visitor,
+  }) => {
     const customer = await as(lab.vm('shop').owner);
     const backgrounds = new Set<string>();
     for (const [panel, paths] of [
@@ -59,35 +67,22 @@ for (const colorScheme of ['light', 'dark'] as const) {
       [admin, adminPages(lab)],
     ] as const) {
       await panel.page.emulateMedia({ colorScheme });
+      await panel.page.setViewportSize(viewport);
       for (const path of paths) {
         expect(await panel.open(path), path).toBe(200);
         await expect(panel.page.locator('h1'), path).toHaveCount(1);
         expect(await panel.page.title(), path).toContain('Hostgrid');
         // What is really painted, whatever notation the style sheet uses.
         backgrounds.add(await panel.page.evaluate(paintedBackground));
+        expect(await tooWide(panel.page), `${path}: it does not scroll sideways`).toBeLessThanOrEqual(0);
+        const ways = panel.page.locator('.head-ways');
+        const cut = await ways.evaluateAll((all) => all.map((each) => each.scrollWidth - each.clientWidth));
+        expect(Math.max(0, ...cut), `${path}: no way is cut off`).toBe(0);
       }
     }
     for (const background of backgrounds) expect(brightness(background) > 0.5, background).toBe(colorScheme === 'light');
   });
 }
-
-test('no page scrolls sideways on a phone', async ({ as, admin, lab, visitor }) => {
-  const customer = await as(lab.vm('shop').owner);
-  for (const [panel, paths] of [
-    [visitor, ['/login']],
-    [customer, [...customerPages(lab), ...(await customer.operationsOf(lab.vm('shop').id))]],
-    [admin, adminPages(lab)],
-  ] as const) {
-    await panel.page.setViewportSize({ width: 360, height: 740 });
-    for (const path of paths) {
-      await panel.open(path);
-      expect(await tooWide(panel.page), path).toBeLessThanOrEqual(0);
-      const ways = panel.page.locator('.head-ways');
-      const cut = await ways.evaluateAll((all) => all.map((each) => each.scrollWidth - each.clientWidth));
-      expect(Math.max(0, ...cut), `${path}: no way is cut off`).toBe(0);
-    }
-  }
-});
 
 test('walking through the application by its links keeps it alive', async ({ admin, lab }) => {
   await admin.open('/admin');

@@ -1,10 +1,20 @@
 import { heard } from '../story/guest';
-import { found } from '../story/lab';
+import type { Plan } from '../story/panel';
 import { fillMemory } from '../story/room';
 import { expect, needsRealNodes, test } from '../story/test';
 import { tracesOn, verifyAfter, verifyRuns } from '../story/verify';
 
-// The tiny guest ignores every request to stop where it is called so.
+/** What is tried on a guest that ignores the request to shut down. */
+interface Deaf {
+  image: string;
+  plan: Plan;
+  /** Of memory, in MiB. */
+  change: number;
+  /** What the change needs first; answers what undoes it. */
+  prepare: (node: string) => Promise<() => Promise<void>>;
+}
+
+// The tiny guest ignores every request to stop where it is called so. Both wait for a deadline twice: at the same time.
 test('a guest that ignores the request to shut down is forced off only where that was ticked', async ({
   admin,
   as,
@@ -12,66 +22,42 @@ test('a guest that ignores the request to shut down is forced off only where tha
   watch,
 }) => {
   needsRealNodes(lab);
-  const owner = await as(lab.vm('render').owner);
-  const id = await owner.deploy('deaf-one', 'tiny-container');
-  await expect.poll(() => heard(lab, id)?.name, { timeout: 60_000 }).toBe('deaf-one');
-  const size = await owner.sizeOf(id);
-  const before = watch(id);
-  const other = found(lab.others(before.node)[0], 'another node of its kind').name;
-  const larger = { ...size, memory_mib: size.memory_mib + 64 };
-  const giveBack = await fillMemory(admin, before.node);
-  try {
-    expect(await owner.preview(id, larger)).toBe('move-cold');
-    await owner.agree();
-    const undone = await owner.outcome();
-    expect(undone.word, await owner.said()).toBe('Undone');
-    await expect(owner.page.locator('.outcome-reason')).toContainText('the guest did not shut down within 20 s');
-    expect(lab.whereabouts(id)).toEqual([before.node]);
-    expect(tracesOn(lab, other, id)).toEqual([]);
-    await verifyRuns(lab, before, size);
-    expect(await owner.sizeOf(id)).toEqual(size);
-
-    const again = watch(id);
-    expect(await owner.preview(id, larger)).toBe('move-cold');
-    await owner.agree({ forceOff: true });
-    const outcome = await owner.outcome();
-    expect(outcome.word, await owner.said()).toBe('Succeeded');
-    expect(await owner.said()).toContain('forced off, as agreed');
-    await verifyAfter(lab, again, outcome, larger);
-  } finally {
-    await giveBack();
-    await owner.remove(id);
-    await owner.outcome();
-  }
-});
-
-test('a machine that ignores the request to shut down is forced off only where that was ticked', async ({ as, lab, watch }) => {
-  needsRealNodes(lab);
-  const owner = await as(lab.vm('render').owner);
-  const id = await owner.deploy('deaf-machine', 'tiny');
-  try {
-    await expect.poll(() => heard(lab, id)?.name, { timeout: 60_000 }).toBe('deaf-machine');
+  const deaf = async ({ image, plan, change, prepare }: Deaf) => {
+    const owner = await as(lab.vm('render').owner);
+    const name = `deaf-${image}`;
+    const id = await owner.deploy(name, image);
+    await expect.poll(() => heard(lab, id)?.name, { timeout: 60_000 }).toBe(name);
     const size = await owner.sizeOf(id);
     const before = watch(id);
-    // Less than it was started with can't be had while it runs.
-    const smaller = { ...size, memory_mib: size.memory_mib - 64 };
-    expect(await owner.preview(id, smaller)).toBe('in-place-restart');
-    await owner.agree();
-    const undone = await owner.outcome();
-    expect(undone.word, await owner.said()).toBe('Undone');
-    await expect(owner.page.locator('.outcome-reason')).toContainText('the guest did not shut down within 20 s');
-    await verifyRuns(lab, before, size);
-    expect(await owner.sizeOf(id)).toEqual(size);
+    const changed = { ...size, memory_mib: size.memory_mib + change };
+    const giveBack = await prepare(before.node);
+    try {
+      expect(await owner.preview(id, changed)).toBe(plan);
+      await owner.agree();
+      const undone = await owner.outcome();
+      expect(undone.word, await owner.said()).toBe('Undone');
+      await expect(owner.page.locator('.outcome-reason')).toContainText(/the guest did not shut down within \d+ s/);
+      expect(lab.whereabouts(id)).toEqual([before.node]);
+      for (const other of lab.others(before.node)) expect(tracesOn(lab, other.name, id)).toEqual([]);
+      await verifyRuns(lab, before, size);
+      expect(await owner.sizeOf(id)).toEqual(size);
 
-    const again = watch(id);
-    expect(await owner.preview(id, smaller)).toBe('in-place-restart');
-    await owner.agree({ forceOff: true });
-    const outcome = await owner.outcome();
-    expect(outcome.word, await owner.said()).toBe('Succeeded');
-    expect(await owner.said()).toContain('forced off, as agreed');
-    await verifyAfter(lab, again, outcome, smaller);
-  } finally {
-    await owner.remove(id);
-    await owner.outcome();
-  }
+      const again = watch(id);
+      expect(await owner.preview(id, changed)).toBe(plan);
+      await owner.agree({ forceOff: true });
+      const outcome = await owner.outcome();
+      expect(outcome.word, await owner.said()).toBe('Succeeded');
+      expect(await owner.said()).toContain('forced off, as agreed');
+      await verifyAfter(lab, again, outcome, changed);
+    } finally {
+      await giveBack();
+      await owner.remove(id);
+      await owner.outcome();
+    }
+  };
+  await Promise.all([
+    deaf({ image: 'tiny-container', plan: 'move-cold', change: 64, prepare: (node) => fillMemory(admin, node) }),
+    // Less than it was started with can't be had while it runs.
+    deaf({ image: 'tiny', plan: 'in-place-restart', change: -64, prepare: async () => async () => {} }),
+  ]);
 });

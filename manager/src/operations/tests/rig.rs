@@ -55,7 +55,7 @@ fn pace() -> Pace {
     Pace {
         sample_every: Duration::from_millis(40),
         sample_deadline: Duration::from_millis(300),
-        history_every: Duration::from_millis(100),
+        history_every: Duration::from_secs(1),
         freshness: Freshness { stale_after_ms: 3_000 },
         utility_dead_after: Duration::from_millis(2_500),
         utility_back_off: Duration::from_millis(100),
@@ -67,7 +67,7 @@ fn pace() -> Pace {
         retry_first: Duration::from_millis(5),
         tries: 3,
         unknown: Duration::from_millis(200),
-        schedule_every: Duration::from_millis(25),
+        schedule_every: Duration::from_millis(100),
         ..Pace::default()
     }
 }
