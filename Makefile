@@ -70,8 +70,7 @@ run: build
 	if lab/lab check 2>/dev/null; then $(MAKE) --no-print-directory images; fi; \
 	exec lab/run $(RUN)
 
-# What is compiled for the server, for the browser and for the utility VM has one core's work in each at times: beside each
-# other (a plus lets cargo take part in make's own count of what runs at once).
+# What takes one core, or waits, goes beside what takes all of them (a plus lets cargo take part in make's own count).
 BESIDE := $(MAKE) --no-print-directory --jobs=4
 
 lint: setup
@@ -96,7 +95,8 @@ test: setup
 .PHONY: test-only test-build
 test-only:
 	@$(BESIDE) lint-only test-build images build-only
-	@$(MAKE) --no-print-directory test-rust test-lab test-end2end
+	@$(BESIDE) test-rust test-lab
+	@$(MAKE) --no-print-directory test-end2end
 
 test-build:
 	@echo 'build: tests'
@@ -104,7 +104,7 @@ test-build:
 
 # The same cases of every property each time; `make fuzz` draws new ones.
 test-rust:
-	@PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} lab/with-lab --name hgt --index 251 -- lab/cargo-test
+	+@PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-1} lab/with-lab --name hgt --index 251 -- lab/cargo-test
 
 # As with the other suites, what failed is tried once more where CI is set, and is listed then.
 test-lab:
@@ -112,7 +112,6 @@ test-lab:
 
 test-end2end:
 	@end2end/run
-	@end2end/run --failures
 	@end2end/run --alone
 
 bench: setup

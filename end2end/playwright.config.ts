@@ -1,6 +1,6 @@
-// What runs where: `browser` and `no-script` are the tests; `failures` are those of nodes that die, pools that fill and
-// servers that are killed, and `alone` those that leave the grid another than the others expect, each group on a freshly
-// seeded grid of its own; `bench` and `pictures` are asked for by name.
+// What runs where: `browser`, `no-script` and, last, `failures` (nodes that die, pools that fill, servers that are killed) are
+// the tests; `alone` are those that leave the grid another than the others expect, on a freshly seeded grid of their own;
+// `bench` and `pictures` are asked for by name, and so can the failures be, by themselves.
 //
 // `end2end/run` starts the server and sets HOSTGRID_LAB_JSON; this file reads the server's address from there.
 
@@ -9,13 +9,15 @@ import { readLab } from './story/lab';
 
 const lab = readLab();
 
+const failures: Project = { name: 'failures', testDir: 'tests', testMatch: /(failures|killed)\.spec\.ts$/ };
 const tests: Project[] = [
   { name: 'browser', testDir: 'tests', testIgnore: [/\.no-script\.spec\.ts$/, /(failures|killed)\.spec\.ts$/] },
   { name: 'no-script', testDir: 'tests', testMatch: /\.no-script\.spec\.ts$/, use: { javaScriptEnabled: false } },
+  failures,
 ];
 const asked: Record<string, Project[]> = {
   tests,
-  failures: [{ name: 'failures', testDir: 'tests', testMatch: /(failures|killed)\.spec\.ts$/ }],
+  failures: [failures],
   alone: [
     // First: what it looks at is the grid as it was seeded.
     { name: 'as-seeded', testDir: 'alone', testMatch: /as-seeded\.spec\.ts$/ },

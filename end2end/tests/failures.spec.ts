@@ -2,67 +2,78 @@
 // ends with its reason, and the VM runs once, where the last page says.
 
 import { heard } from '../story/guest';
+import type { Lab } from '../story/lab';
 import type { Panel } from '../story/panel';
-import { fillPool, ready, runsWhereItEnded, runsWhereItWas, scene, standStill } from '../story/scene';
+import { fillPool, ready, runsWhereItWas, scene, standStill } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
 import { verifyAfter } from '../story/verify';
 
-for (const [name, plan] of [
-  ['catalogue', 'move-cold'],
-  ['shop', 'move-live'],
-] as const) {
-  test(`a pool that fills during a ${plan} to it: undone, with the reason`, async ({ admin, as, lab }) => {
-    needsRealNodes(lab);
-    const it = await scene(name, admin, as, lab);
-    let giveBackPool = () => {};
-    try {
-      expect(it.plan).toBe(plan);
-      await it.owner.agree();
-      // The room was there when it was agreed to.
-      giveBackPool = fillPool(lab, it.destination);
-      const outcome = await it.owner.outcome(150);
-      expect(outcome.word, await it.owner.said()).toBe('Undone');
-      expect(await it.owner.said()).toMatch(/pool|space|room|full/i);
-    } finally {
-      giveBackPool();
-      await it.giveBack();
-    }
-    await runsWhereItWas(it);
-    const kept = plan === 'move-live' ? { boot_id: it.before.boot_id } : {};
-    await expect.poll(() => heard(lab, it.vm), { timeout: 60_000 }).toMatchObject({ data: it.before.data, ...kept });
-  });
+/** A machine whose growth needs a live move, and a container whose growth needs a cold one: on nodes of their own. */
+async function both(...[admin, as, lab]: [Panel, (email: string) => Promise<Panel>, Lab]) {
+  const [live, cold] = [await scene('shop', admin, as, lab), await scene('catalogue', admin, as, lab)];
+  expect([live.plan, cold.plan]).toEqual(['move-live', 'move-cold']);
+  const giveBack = async () => {
+    for (const it of [live, cold]) await it.giveBack();
+  };
+  return { live, cold, giveBack };
 }
 
-for (const [kind, image] of [
-  ['lxc', 'tiny-container'],
-  ['qemu', 'tiny'],
-] as const) {
-  test(`a pool that fills while ${image} is deployed to it: undone, with the reason, and nothing is left`, async ({ as, lab }) => {
-    needsRealNodes(lab);
-    const nodes = lab.nodes.map(({ name }) => name).filter((name) => name.startsWith(kind));
-    const owner = await as(lab.vm('catalogue').owner);
-    const files = () => nodes.flatMap((node) => lab.poolFiles(node)).filter((file) => /[0-9a-f-]{36}/.test(file));
-    const before = files();
-    const name = `late-${kind}-${test.info().retry}`;
-    const goOn: (() => void)[] = [];
-    const giveBack: (() => void)[] = [];
-    try {
-      // What makes the disk stands still until the room that was there has gone.
-      for (const node of nodes) goOn.push(standStill(lab, node));
-      await owner.orderDeploy(name, image);
-      await owner.operationOpened();
-      for (const node of nodes) giveBack.push(fillPool(lab, node));
-      for (const each of goOn.splice(0)) each();
+test('pools that fill while VMs move to them: undone, with the reason', async ({ admin, as, lab }) => {
+  needsRealNodes(lab);
+  const { live, cold, giveBack } = await both(admin, as, lab);
+  const giveBackPools: (() => void)[] = [];
+  try {
+    for (const it of [live, cold]) {
+      await it.owner.agree();
+      // The room was there when it was agreed to.
+      giveBackPools.push(fillPool(lab, it.destination));
+    }
+    for (const { owner } of [live, cold]) {
       expect((await owner.outcome(150)).word, await owner.said()).toBe('Undone');
       expect(await owner.said()).toMatch(/pool|space|room|full/i);
-    } finally {
-      for (const each of [...goOn, ...giveBack]) each();
     }
-    await expect.poll(files, { message: 'what is in the pools', timeout: 30_000 }).toEqual(before);
-    for (const node of nodes) expect(lab.virsh(node, 'list', '--name', '--state-paused'), node).toBe('');
-    await removeFailed(owner, name);
-  });
-}
+  } finally {
+    for (const giveBackPool of giveBackPools) giveBackPool();
+    await giveBack();
+  }
+  for (const it of [live, cold]) {
+    await runsWhereItWas(it);
+    const kept = it === live ? { boot_id: it.before.boot_id } : {};
+    await expect.poll(() => heard(lab, it.vm), { timeout: 60_000 }).toMatchObject({ data: it.before.data, ...kept });
+  }
+});
+
+test('pools that fill while VMs are deployed to them: undone, with the reason, and nothing is left', async ({ as, lab }) => {
+  needsRealNodes(lab);
+  const nodes = lab.nodes.map(({ name }) => name);
+  const files = () => nodes.flatMap((node) => lab.poolFiles(node)).filter((file) => /[0-9a-f-]{36}/.test(file));
+  const before = files();
+  const deployments: { owner: Panel; name: string }[] = [];
+  const goOn: (() => void)[] = [];
+  const giveBack: (() => void)[] = [];
+  try {
+    // What makes the disks stands still until the room that was there has gone.
+    for (const node of nodes) goOn.push(standStill(lab, node));
+    for (const image of ['tiny-container', 'tiny']) {
+      const owner = await as(lab.vm('catalogue').owner);
+      const name = `late-${image}-${test.info().retry}`;
+      await owner.orderDeploy(name, image);
+      await owner.operationOpened();
+      deployments.push({ owner, name });
+    }
+    for (const node of nodes) giveBack.push(fillPool(lab, node));
+    for (const each of goOn.splice(0)) each();
+    for (const { owner, name } of deployments) {
+      expect((await owner.outcome(150)).word, `${name}: ${await owner.said()}`).toBe('Undone');
+      expect(await owner.said()).toMatch(/pool|space|room|full/i);
+    }
+  } finally {
+    for (const each of [...goOn, ...giveBack]) each();
+  }
+  await expect.poll(files, { message: 'what is in the pools', timeout: 30_000 }).toEqual(before);
+  for (const node of nodes) expect(lab.virsh(node, 'list', '--name', '--state-paused'), node).toBe('');
+  for (const { owner, name } of deployments) await removeFailed(owner, name);
+});
 
 test('a move that its owner cancels while the disk is carried: taken back, and the VM runs where it was', async ({ admin, as, lab }) => {
   needsRealNodes(lab);
@@ -108,61 +119,46 @@ test('a libvirtd that hangs while a VM moves there: it ends with the reason', as
   await expect.poll(() => heard(lab, it.vm)?.boot_id, { timeout: 30_000 }).toBe(it.before.boot_id);
 });
 
-test('a node that dies while a VM moves there: it ends with the reason', async ({ admin, as, lab }) => {
+test('nodes that die while VMs move to them, live and cold, and another is deployed: each ends with the reason', async ({ admin, as, lab }) => {
   needsRealNodes(lab);
-  // What was made on the dead node is looked for before it is left there.
+  // What was made on a dead node is looked for before it is left there.
   test.setTimeout(400_000);
-  const it = await scene('shop', admin, as, lab);
-  try {
-    expect(it.plan).toBe('move-live');
-    await it.owner.agree();
-    lab.command('kill', it.destination);
-    const outcome = await it.owner.outcome(300);
-    expect(outcome.word, await it.owner.said()).not.toBe('Succeeded');
-    await expect(it.owner.page.locator('.outcome-reason').first()).toContainText(/hypervisor|node|answer/i);
-    expect(lab.virsh(it.source, 'domstate', it.vm)).toBe('running');
-    await admin.open(`/admin/nodes/${it.destination}`);
-    for (const set of ['hypervisor', 'utility']) {
-      await expect(admin.page.locator(`[data-set=${set}]`).first(), set).toHaveAttribute('data-stale', 'true', { timeout: 60_000 });
-    }
-  } finally {
-    lab.command('start', it.destination);
-    await it.giveBack();
-  }
-  await ready(admin, it.destination);
-  await runsWhereItWas(it);
-  await expect.poll(() => heard(lab, it.vm)?.boot_id, { timeout: 30_000 }).toBe(it.before.boot_id);
-});
-
-test('a node that dies while a VM moves cold to it and another is deployed there: both end with the reason', async ({ admin, as, lab }) => {
-  needsRealNodes(lab);
-  // What was made on the dead node is looked for before it is left there.
-  test.setTimeout(400_000);
-  const it = await scene('catalogue', admin, as, lab);
+  const { live, cold, giveBack } = await both(admin, as, lab);
   const deployer = await as(lab.vm('catalogue').owner);
   const name = `nowhere-${test.info().retry}`;
+  const dead = [live.destination, cold.destination];
   try {
-    expect(it.plan).toBe('move-cold');
     // So that the node dies in the middle of both.
-    standStill(lab, it.destination);
-    await it.owner.agree();
+    standStill(lab, cold.destination);
+    await cold.owner.agree();
     await deployer.orderDeploy(name, 'tiny-container');
     await deployer.operationOpened();
-    await expect(it.owner.underWay('copy-disk')).toBeVisible();
+    await expect(cold.owner.underWay('copy-disk')).toBeVisible();
     await expect(deployer.underWay('fetch-image')).toBeVisible();
-    lab.command('kill', it.destination);
-    for (const owner of [deployer, it.owner]) {
+    await live.owner.agree();
+    for (const node of dead) lab.command('kill', node);
+    for (const owner of [live.owner, deployer, cold.owner]) {
       expect((await owner.outcome(300)).word, await owner.said()).not.toBe('Succeeded');
-      await expect(owner.page.locator('.outcome-reason').first()).toContainText(/utility module|hypervisor/);
+      await expect(owner.page.locator('.outcome-reason').first()).toContainText(/utility module|hypervisor|node|answer/i);
     }
-    expect(lab.virsh(it.source, 'domstate', it.vm)).toBe('running');
+    for (const it of [live, cold]) expect(lab.virsh(it.source, 'domstate', it.vm)).toBe('running');
+    for (const node of dead) {
+      await admin.open(`/admin/nodes/${node}`);
+      for (const set of ['hypervisor', 'utility']) {
+        const shown = admin.page.locator(`[data-set=${set}]`).first();
+        await expect(shown, `${node}: ${set}`).toHaveAttribute('data-stale', 'true', { timeout: 60_000 });
+      }
+    }
   } finally {
-    lab.command('start', it.destination);
-    await it.giveBack();
+    for (const node of dead) lab.command('start', node);
+    await giveBack();
   }
-  await ready(admin, it.destination);
-  await runsWhereItWas(it);
-  await expect.poll(() => heard(lab, it.vm)?.data, { timeout: 60_000 }).toBe(it.before.data);
+  for (const it of [live, cold]) {
+    await ready(admin, it.destination);
+    await runsWhereItWas(it);
+    const kept = it === live ? { boot_id: it.before.boot_id } : {};
+    await expect.poll(() => heard(lab, it.vm), { timeout: 60_000 }).toMatchObject({ data: it.before.data, ...kept });
+  }
   await removeFailed(deployer, name);
 });
 

@@ -128,6 +128,8 @@ pub(crate) struct Operations {
     pub(crate) revert_window_hours: u64,
     /// How long both ends of a move are looked at before where the VM runs is called unknown, in seconds; 10 to 3600.
     pub(crate) unknown_seconds: u64,
+    /// Between two looks at what is not as it is recorded, in seconds; 5 to 3600.
+    pub(crate) reconcile_seconds: u64,
 }
 
 impl Operations {
@@ -137,7 +139,11 @@ impl Operations {
 impl Default for Operations {
     fn default() -> Self {
         let pace = manager::Pace::default();
-        Self { revert_window_hours: pace.revert_window.as_secs() / 3600, unknown_seconds: pace.unknown.as_secs() }
+        Self {
+            revert_window_hours: pace.revert_window.as_secs() / 3600,
+            unknown_seconds: pace.unknown.as_secs(),
+            reconcile_seconds: pace.reconcile_every.as_secs(),
+        }
     }
 }
 
@@ -227,6 +233,9 @@ impl Configuration {
         }
         if !(10..=3600).contains(&self.operations.unknown_seconds) {
             return Err(ConfigurationError::Wrong("operations: unknown_seconds is from 10 to 3600".to_owned()));
+        }
+        if !(5..=3600).contains(&self.operations.reconcile_seconds) {
+            return Err(ConfigurationError::Wrong("operations: reconcile_seconds is from 5 to 3600".to_owned()));
         }
         if self.network.first > self.network.last {
             return Err(ConfigurationError::Wrong("network.first is above network.last".to_owned()));

@@ -199,6 +199,7 @@ async fn open(
             shut_down: Duration::from_secs(configuration.guests.shut_down_seconds),
             revert_window: Duration::from_hours(configuration.operations.revert_window_hours),
             unknown: Duration::from_secs(configuration.operations.unknown_seconds),
+            reconcile_every: Duration::from_secs(configuration.operations.reconcile_seconds),
             ..Pace::default()
         },
     })

@@ -89,14 +89,25 @@ fn a_resize_can_be_reverted_for_so_many_hours() {
 }
 
 #[test]
-fn what_is_unknown_is_looked_at_for_so_many_seconds() {
-    let seconds = |text: &str| parse(text).map(|read| read.operations.unknown_seconds);
-    assert_eq!(seconds(EXAMPLE).unwrap(), 120);
-    assert_eq!(seconds(&EXAMPLE.replace("unknown_seconds = 120", "unknown_seconds = 30")).unwrap(), 30);
-    assert_eq!(seconds(&EXAMPLE.replace("unknown_seconds = 120", "")).unwrap(), 120);
-    for wrong in ["0", "9", "3601"] {
-        let text = EXAMPLE.replace("unknown_seconds = 120", &format!("unknown_seconds = {wrong}"));
-        assert!(seconds(&text).unwrap_err().to_string().starts_with("operations:"), "{wrong}");
+fn what_is_unknown_and_what_is_not_as_recorded_is_looked_at_at_its_pace() {
+    let seconds =
+        |text: &str| parse(text).map(|read| (read.operations.unknown_seconds, read.operations.reconcile_seconds));
+    assert_eq!(seconds(EXAMPLE).unwrap(), (120, 30));
+    for (line, other, read) in [
+        ("unknown_seconds = 120", "unknown_seconds = 30", (30, 30)),
+        ("reconcile_seconds = 30", "reconcile_seconds = 5", (120, 5)),
+    ] {
+        assert_eq!(seconds(&EXAMPLE.replace(line, other)).unwrap(), read);
+        assert_eq!(seconds(&EXAMPLE.replace(line, "")).unwrap(), (120, 30));
+    }
+    for (line, wrong) in [
+        ("unknown_seconds = 120", ["unknown_seconds = 0", "unknown_seconds = 9", "unknown_seconds = 3601"]),
+        ("reconcile_seconds = 30", ["reconcile_seconds = 0", "reconcile_seconds = 4", "reconcile_seconds = 3601"]),
+    ] {
+        for wrong in wrong {
+            let error = seconds(&EXAMPLE.replace(line, wrong)).unwrap_err().to_string();
+            assert!(error.starts_with("operations:"), "{wrong}: {error}");
+        }
     }
 }
 

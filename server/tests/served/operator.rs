@@ -101,7 +101,7 @@ fn what_is_not_as_it_is_recorded_is_recorded_without_scripts() {
     });
     let mut admin = server.signed_in("admin");
     assert!(admin.page("/admin/drift").body.contains("Everything is as it is recorded"));
-    // Two looks, half a minute apart.
+    // Two looks.
     until("it is told", || admin.page("/admin/drift").body.contains("data-drift=\"size\""));
     let answer = admin.press("/admin/drift", "Record what is", &[]);
     assert_eq!(answer.location, "/admin/drift");

@@ -176,6 +176,7 @@ impl Server {
             .current_dir(&folder)
             .env("FOLDER", &folder)
             .env("NO_COLOR", "1")
+            .env("HOSTGRID__OPERATIONS__RECONCILE_SECONDS", "5")
             .env_remove("HOSTGRID_LOG")
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
