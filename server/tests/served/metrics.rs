@@ -1,7 +1,8 @@
-//! `/metrics` of a server that has something to tell: to Prometheus at an address of its own, and to no customer.
+//! `/metrics` of a server that has something to tell: to Prometheus at an address of its own, and to no customer. And
+//! what others ask before they send anybody: whether it is ready.
 
 use crate::browser::Browser;
-use crate::server::{NODES, Server, shared};
+use crate::server::{NODES, Server, edit, shared};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -69,12 +70,24 @@ fn the_metrics_are_at_their_own_address_only_and_no_answer_for_machines_names_a_
 #[test]
 fn an_operator_can_have_the_metrics_beside_the_pages() {
     let mut server = Server::begin_with_metrics_beside_its_pages();
-    let page = |server: &Server, path: &str| {
-        // It may not listen yet.
-        std::net::TcpStream::connect(("127.0.0.1", server.web)).ok()?;
-        Some(server.visitor().page(path))
-    };
-    let answer = server.until("it answers", |server| page(server, "/metrics"));
+    let answer = server.first_answer("/metrics");
     assert_eq!((answer.status, answer.kind.as_str()), (200, "text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(server.visitor().page("/login").status, 200);
+}
+
+#[test]
+fn a_server_without_a_map_lives_and_is_not_ready_and_one_with_a_map_is() {
+    let mut server = Server::begin_changed(|folder| {
+        edit(folder, "hostgrid.toml", |text| text.split("[[node]]").next().unwrap().to_owned());
+    });
+    let answer = server.first_answer("/readyz");
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let said: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    let wanted = serde_json::json!({ "ready": false, "store": true, "map_version": 0, "nodes": 0 });
+    assert_eq!((said, server.visitor().page("/healthz").status), (wanted, 200));
+
+    let answer = shared().visitor().page("/readyz");
+    let said: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, &said["ready"], &said["nodes"]), (200, &true.into(), &NODES.len().into()), "{said}");
+    assert!(said["map_version"].as_u64() > Some(0), "{said}");
 }

@@ -112,6 +112,23 @@ pub(crate) fn configure(folder: &Path, [web, utility, metrics]: [u16; 3], uri: i
     std::fs::write(folder.join("seed.toml"), SEED).unwrap();
 }
 
+/// What the program answers to these words, in a folder.
+pub(crate) fn command(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_hostgrid")).args(words).current_dir(folder).output().unwrap()
+}
+
+/// All that it said.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
+}
+
+/// Writes a file of a folder anew.
+pub(crate) fn edit(folder: &Path, name: &str, change: impl FnOnce(&str) -> String) {
+    let path = folder.join(name);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(path, change(&text)).unwrap();
+}
+
 /// Waits until it is so.
 pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
@@ -137,10 +154,28 @@ impl Server {
         Self::begin_at([web, free_port(), web])
     }
 
+    /// One that is not seeded yet, with this done to its folder before.
+    pub(crate) fn begin_changed(change: impl FnOnce(&Path)) -> Self {
+        Self::begin_in([free_port(), free_port(), free_port()], change)
+    }
+
     fn begin_at(ports: [u16; 3]) -> Self {
+        Self::begin_in(ports, |_| {})
+    }
+
+    fn begin_in(ports: [u16; 3], change: impl FnOnce(&Path)) -> Self {
         let folder = folder();
         configure(&folder, ports, |name| format!("simulated:///{name}"));
+        change(&folder);
         Self::spawn(folder, ports)
+    }
+
+    /// What it answers to a visitor, once it answers at all.
+    pub(crate) fn first_answer(&mut self, path: &str) -> Answer {
+        self.until("it answers", |server| {
+            std::net::TcpStream::connect(("127.0.0.1", server.web)).ok()?;
+            Some(server.visitor().page(path))
+        })
     }
 
     /// Stops it, and starts it once more with all that it kept.
@@ -150,21 +185,25 @@ impl Server {
 
     /// The same, with this done to its folder in between.
     pub(crate) fn again_after(mut self, change: impl FnOnce(&Path)) -> Self {
-        self.keeper.stdin.take().unwrap().write_all(b"keep\n").unwrap();
-        assert!(self.keeper.wait().unwrap().success(), "{}", self.log());
+        self.end();
         drop(std::fs::remove_file(self.folder.join("lab.json")));
         change(&self.folder);
         Self::spawn(self.folder.clone(), [self.web, self.utility, self.metrics]).seeded()
     }
 
+    /// Stops it, and leaves its folder as it is.
+    pub(crate) fn end(&mut self) {
+        self.keeper.stdin.take().unwrap().write_all(b"keep\n").unwrap();
+        assert!(self.keeper.wait().unwrap().success(), "{}", self.log());
+    }
+
     /// The same without this node, which is as if it had died meanwhile.
     pub(crate) fn again_without(self, node: &str) -> Self {
         self.again_after(|folder| {
-            let path = folder.join("hostgrid.toml");
-            let configuration = std::fs::read_to_string(&path).unwrap();
-            let is_other = |block: &&str| !block.contains(&format!("name = \"{node}\""));
-            let kept: Vec<&str> = configuration.split("[[node]]").filter(is_other).collect();
-            std::fs::write(path, kept.join("[[node]]")).unwrap();
+            edit(folder, "hostgrid.toml", |configuration| {
+                let is_other = |block: &&str| !block.contains(&format!("name = \"{node}\""));
+                configuration.split("[[node]]").filter(is_other).collect::<Vec<_>>().join("[[node]]")
+            });
         })
     }
 
@@ -229,7 +268,7 @@ impl Server {
 
     /// What the program answers to these words, beside the server.
     pub(crate) fn command(&self, words: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_hostgrid")).args(words).current_dir(&self.folder).output().unwrap()
+        command(&self.folder, words)
     }
 
     /// All that it logged so far.
