@@ -11,6 +11,7 @@ mod metrics;
 mod operator;
 mod pages;
 mod people;
+mod program;
 mod reports;
 mod resize;
 mod restart;

@@ -1,11 +1,6 @@
 //! Tenants, people and offers by the command line, beside the server.
 
-use crate::server::{Server, folder, shared};
-use std::process::Output;
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&[&output.stdout[..], &output.stderr].concat()).into_owned()
-}
+use crate::server::{Server, command, folder, said, shared};
 
 #[test]
 fn whoever_is_added_can_sign_in_and_deploy_what_is_offered() {
@@ -53,11 +48,7 @@ fn what_can_t_be_is_refused_and_changes_nothing() {
 fn without_a_server_s_database_nothing_is_made() {
     let folder = folder();
     crate::server::configure(&folder, [1, 2, 3], |name| format!("simulated:///{name}"));
-    let done = std::process::Command::new(env!("CARGO_BIN_EXE_hostgrid"))
-        .args(["user", "add", "cleo@cedar.example", "--tenant", "Cedar"])
-        .current_dir(&folder)
-        .output()
-        .unwrap();
+    let done = command(&folder, &["user", "add", "cleo@cedar.example", "--tenant", "Cedar"]);
     assert!(!done.status.success() && said(&done).contains("is not there"), "{}", said(&done));
     assert!(!folder.join("data").exists());
     std::fs::remove_dir_all(folder).unwrap();
