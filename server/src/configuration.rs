@@ -37,7 +37,7 @@ pub(crate) struct Configuration {
 pub(crate) struct Web {
     /// Where the pages are served.
     pub(crate) address: SocketAddr,
-    /// The address that people type: where it begins with `https:`, cookies are never sent without encryption.
+    /// The address that people type: where it begins with `https://`, cookies are never sent without encryption.
     pub(crate) url: String,
     /// The folder with `pkg/`, made by the build.
     pub(crate) site: PathBuf,
@@ -48,6 +48,15 @@ pub(crate) struct Web {
 }
 
 impl Web {
+    /// Whether people come by HTTPS only. A scheme is read as browsers read it: in capitals too.
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.scheme().eq_ignore_ascii_case("https")
+    }
+
+    fn scheme(&self) -> &str {
+        self.url.split_once("://").map_or("", |(scheme, _)| scheme)
+    }
+
     fn metrics_address() -> SocketAddr {
         (Ipv4Addr::LOCALHOST, 7601).into()
     }
@@ -222,6 +231,9 @@ impl Configuration {
     }
 
     fn check(&self) -> Result<(), ConfigurationError> {
+        if !self.web.is_encrypted() && !self.web.scheme().eq_ignore_ascii_case("http") {
+            return Err(ConfigurationError::Wrong("web.url begins with http:// or https://".to_owned()));
+        }
         if self.moves.per_node == 0 || self.moves.altogether == 0 {
             return Err(ConfigurationError::Wrong("moves: at least one must be able to go".to_owned()));
         }

@@ -84,7 +84,7 @@ async fn run(configuration: &Configuration, arguments: &ServeArguments) -> Resul
         manager: manager.clone(),
         store: Arc::clone(&store),
         leptos_options: leptos_options(&configuration.web),
-        secure_cookies: configuration.web.url.starts_with("https:"),
+        secure_cookies: configuration.web.is_encrypted(),
         stopping: stop.clone(),
     })
     .merge(observe::router(manager.clone(), Arc::clone(&store)));

@@ -22,6 +22,26 @@ fn an_unknown_key_is_refused() {
 }
 
 #[test]
+fn people_come_by_https_where_the_address_says_so_and_it_says_one_or_the_other() {
+    let encrypted = |url: &str| {
+        let read = parse(&EXAMPLE.replace("https://panel.example", url));
+        read.map(|read| read.web.is_encrypted()).map_err(|error| error.to_string())
+    };
+    for (url, expected) in [
+        ("https://panel.example", true),
+        ("HTTPS://panel.example", true),
+        ("http://127.0.0.1:3000", false),
+        ("Http://https.example/https://", false),
+    ] {
+        assert_eq!(encrypted(url), Ok(expected), "{url}");
+    }
+    for wrong in ["panel.example", "//panel.example", "https:panel.example", "ftp://panel.example", ""] {
+        let said = encrypted(wrong).unwrap_err();
+        assert!(said.contains("web.url begins with http:// or https://"), "{wrong}: {said}");
+    }
+}
+
+#[test]
 fn a_bad_node_is_named() {
     let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "kvm-1.example")).unwrap_err();
     assert!(error.to_string().starts_with("node kvm-1:"), "{error}");

@@ -16,6 +16,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) kind: String,
     pub(crate) location: String,
+    /// The cookie as it was set, with its attributes.
+    pub(crate) set_cookie: String,
     pub(crate) body: String,
 }
 
@@ -125,6 +127,11 @@ impl Browser {
         &self.cookie
     }
 
+    /// Goes on with somebody's cookie.
+    pub(crate) fn take_cookie(&mut self, cookie: &str) {
+        cookie.clone_into(&mut self.cookie);
+    }
+
     /// A page, as it comes over the wire.
     pub(crate) fn page(&mut self, path: &str) -> Answer {
         self.send("GET", path, "text/html", &[], String::new())
@@ -160,7 +167,14 @@ impl Browser {
         self.send("POST", &format!("/api/{endpoint}"), accept, more, body)
     }
 
-    fn send(&mut self, method: &str, path: &str, accept: &str, more: &[(&str, &str)], body: String) -> Answer {
+    pub(crate) fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        accept: &str,
+        more: &[(&str, &str)],
+        body: String,
+    ) -> Answer {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://127.0.0.1:{}{path}", self.web))
@@ -181,13 +195,13 @@ impl Browser {
         let header = |name: &str| {
             response.headers().get(name).map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
         };
-        let cookie = header("set-cookie");
-        if let Some((cookie, _)) = cookie.split_once(';') {
+        let set_cookie = header("set-cookie");
+        if let Some((cookie, _)) = set_cookie.split_once(';') {
             cookie.clone_into(&mut self.cookie);
         }
         let (kind, location) = (header("content-type"), header("location"));
         let status = response.status().as_u16();
-        Answer { status, kind, location, body: response.body_mut().read_to_string().unwrap() }
+        Answer { status, kind, location, set_cookie, body: response.body_mut().read_to_string().unwrap() }
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test may panic, and so may what it is made of")]
 
 mod browser;
+mod cookie;
 mod fence;
 mod forms;
 mod lease;
