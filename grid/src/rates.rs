@@ -13,9 +13,9 @@ pub struct DomainRate {
     pub id: VmId,
     /// Busy share of its vCPUs: 1000 is all of them, all the time.
     pub cpu_permille: u32,
-    /// Bytes per second, rounded down.
-    pub block_read: u64,
-    pub block_write: u64,
+    /// Bytes per second, rounded down; of its disks where both samples tell them.
+    pub block_read: Option<u64>,
+    pub block_write: Option<u64>,
     pub network_receive: u64,
     pub network_transmit: u64,
 }
@@ -46,17 +46,21 @@ pub fn network_mbit(previous: &HypervisorSample, current: &HypervisorSample) -> 
 fn domain_rate(before: &DomainSample, now: &DomainSample, elapsed_ms: u64) -> Option<DomainRate> {
     let cpu_ns = now.cpu_time_ns.checked_sub(before.cpu_time_ns)?;
     let could_ns = u128::from(elapsed_ms) * 1_000_000 * u128::from(now.vcpus_current.max(1));
-    let per_second = |counter: fn(&DomainSample) -> u64| {
-        let bytes = u128::from(counter(now).checked_sub(counter(before))?);
+    let per_second = |before: u64, now: u64| {
+        let bytes = u128::from(now.checked_sub(before)?);
         u64::try_from((bytes * 1000).checked_div(u128::from(elapsed_ms))?).ok()
+    };
+    let where_told = |before: Option<u64>, now: Option<u64>| match (before, now) {
+        (Some(before), Some(now)) => per_second(before, now).map(Some),
+        _ => Some(None),
     };
     Some(DomainRate {
         id: now.id,
         cpu_permille: permille(u128::from(cpu_ns), could_ns)?,
-        block_read: per_second(|domain| domain.block_read_bytes)?,
-        block_write: per_second(|domain| domain.block_write_bytes)?,
-        network_receive: per_second(|domain| domain.network_receive_bytes)?,
-        network_transmit: per_second(|domain| domain.network_transmit_bytes)?,
+        block_read: where_told(before.block_read_bytes, now.block_read_bytes)?,
+        block_write: where_told(before.block_write_bytes, now.block_write_bytes)?,
+        network_receive: per_second(before.network_receive_bytes, now.network_receive_bytes)?,
+        network_transmit: per_second(before.network_transmit_bytes, now.network_transmit_bytes)?,
     })
 }
 

@@ -52,6 +52,9 @@ pub struct HypervisorSample {
     pub cpu_busy_ns: Option<u64>,
     pub cpu_idle_ns: Option<u64>,
     pub pool: Option<PoolSample>,
+    /// What the hypervisor counts as taken in the pool. Not always all that is not free: a pool may keep some back.
+    #[serde(default)]
+    pub pool_allocated_mib: Option<u64>,
     pub domains: Vec<DomainSample>,
 }
 
@@ -109,11 +112,11 @@ pub struct DomainSample {
     pub memory_maximum_mib: u64,
     /// Sum of its disks' virtual sizes.
     pub disk_capacity_mib: u64,
-    /// Since the domain's start: CPU time in ns, bytes of its disks and interfaces.
+    /// Since the domain's start: CPU time in ns, bytes of its disks, where its hypervisor tells them, and interfaces.
     pub cpu_time_ns: u64,
     pub memory_resident_mib: Option<u64>,
-    pub block_read_bytes: u64,
-    pub block_write_bytes: u64,
+    pub block_read_bytes: Option<u64>,
+    pub block_write_bytes: Option<u64>,
     pub network_receive_bytes: u64,
     pub network_transmit_bytes: u64,
 }

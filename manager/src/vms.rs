@@ -49,8 +49,9 @@ pub struct VmUsage {
     /// Of its vCPUs: 1000 is all of them, all the time.
     pub cpu_permille: u32,
     pub memory_resident_mib: Option<u64>,
-    pub block_read_bytes_per_s: u64,
-    pub block_write_bytes_per_s: u64,
+    /// None where its hypervisor doesn't tell it.
+    pub block_read_bytes_per_s: Option<u64>,
+    pub block_write_bytes_per_s: Option<u64>,
     pub network_receive_bytes_per_s: u64,
     pub network_transmit_bytes_per_s: u64,
 }

@@ -48,6 +48,9 @@ fn node(checks: &mut Checks, sample: &mut HypervisorSample, previous: Option<&Hy
         checks.has(format_args!("pool.capacity_mib"), &mut pool.capacity_mib, MOST_MIB);
         checks.free(format_args!("pool.free_mib"), &mut pool.free_mib, pool.capacity_mib);
     }
+    if let Some(allocated) = &mut sample.pool_allocated_mib {
+        checks.taken(format_args!("pool_allocated_mib"), allocated, MOST_MIB);
+    }
     if let Some(before) = previous {
         let pairs = [
             ("cpu_busy_ns", before.cpu_busy_ns, sample.cpu_busy_ns),
@@ -73,12 +76,12 @@ fn domain(checks: &mut Checks, domain: &mut DomainSample, before: Option<&Domain
         checks.taken(format_args!("domains.{id}.memory_resident_mib"), resident, MOST_MIB);
     }
     let counters = [
-        ("block_read_bytes", &mut domain.block_read_bytes),
-        ("block_write_bytes", &mut domain.block_write_bytes),
-        ("network_receive_bytes", &mut domain.network_receive_bytes),
-        ("network_transmit_bytes", &mut domain.network_transmit_bytes),
+        ("block_read_bytes", domain.block_read_bytes.as_mut()),
+        ("block_write_bytes", domain.block_write_bytes.as_mut()),
+        ("network_receive_bytes", Some(&mut domain.network_receive_bytes)),
+        ("network_transmit_bytes", Some(&mut domain.network_transmit_bytes)),
     ];
-    for (name, bytes) in counters {
+    for (name, bytes) in counters.into_iter().filter_map(|(name, bytes)| Some((name, bytes?))) {
         checks.taken(format_args!("domains.{id}.{name}"), bytes, MOST_BYTES);
     }
     // All of a domain's counters start anew together, so that one of them tells it.

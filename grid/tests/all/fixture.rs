@@ -81,8 +81,8 @@ pub(crate) fn domain(vm: &Vm) -> DomainSample {
         disk_capacity_mib: if vm.kind.is_container() { 0 } else { vm.size.disk.to_mib().0 },
         cpu_time_ns: 0,
         memory_resident_mib: None,
-        block_read_bytes: 0,
-        block_write_bytes: 0,
+        block_read_bytes: Some(0),
+        block_write_bytes: Some(0),
         network_receive_bytes: 0,
         network_transmit_bytes: 0,
     }
@@ -113,6 +113,7 @@ pub(crate) fn hypervisor(has: Resources) -> HypervisorSample {
         cpu_busy_ns: None,
         cpu_idle_ns: None,
         pool: Some(PoolSample { capacity_mib: has.disk_mib(), free_mib: has.disk_mib() }),
+        pool_allocated_mib: Some(0),
         domains: Vec::new(),
     }
 }

@@ -20,19 +20,33 @@ fn a_domains_counters_become_shares_and_bytes_a_second() {
     let (before, mut now) = two();
     let domain = &mut now.domains[0];
     domain.cpu_time_ns = 1_000_000_000;
-    domain.block_read_bytes = 4096;
-    domain.block_write_bytes = 8192;
+    domain.block_read_bytes = Some(4096);
+    domain.block_write_bytes = Some(8192);
     domain.network_receive_bytes = 3;
     domain.network_transmit_bytes = 2;
     let told = DomainRate {
         id: vm_id(1),
         cpu_permille: 250,
-        block_read: 2048,
-        block_write: 4096,
+        block_read: Some(2048),
+        block_write: Some(4096),
         network_receive: 1,
         network_transmit: 1,
     };
     assert_eq!(rates(&before, &now), [told]);
+}
+
+#[test]
+fn what_is_not_told_of_disks_is_no_rate_of_nothing_and_the_others_are_told() {
+    let (before, mut now) = two();
+    now.domains[0].cpu_time_ns = 1_000_000_000;
+    now.domains[0].block_read_bytes = None;
+    let told = rates(&before, &now);
+    assert_eq!(
+        told.iter().map(|it| (it.cpu_permille, it.block_read, it.block_write)).next(),
+        Some((250, None, Some(0)))
+    );
+    let told = rates(&now, &HypervisorSample { taken_at: UnixMillis(NOW.0 + 4_000), ..now.clone() });
+    assert_eq!(told.iter().map(|it| it.block_read).next(), Some(None));
 }
 
 #[test]
@@ -78,7 +92,9 @@ proptest! {
             (sample.cpu_busy_ns, sample.cpu_idle_ns) = (Some(numbers[0]), Some(numbers[1]));
             let domain = &mut sample.domains[0];
             domain.vcpus_current = vcpus;
-            [_, domain.cpu_time_ns, domain.block_read_bytes, domain.block_write_bytes, domain.network_receive_bytes] = numbers;
+            let blocks;
+            [_, domain.cpu_time_ns, blocks, domain.network_transmit_bytes, domain.network_receive_bytes] = numbers;
+            (domain.block_read_bytes, domain.block_write_bytes) = (Some(blocks), (blocks % 2 == 0).then_some(blocks));
         }
         for rate in rates(&first, &second) {
             prop_assert!(rate.cpu_permille <= 1000);

@@ -142,6 +142,7 @@ fn hypervisor_says(node: &Node, hardware: Hardware, now: UnixMillis) -> Hypervis
         cpu_busy_ns: Some(1),
         cpu_idle_ns: Some(1_000),
         pool: Some(PoolSample { capacity_mib: pool_mib, free_mib: pool_mib }),
+        pool_allocated_mib: Some(0),
         domains: Vec::new(),
     }
 }

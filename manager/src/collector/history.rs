@@ -81,17 +81,17 @@ fn vm_points(entry: &MapNode, usage: &BTreeMap<VmId, VmUsage>, at: UnixMillis) -
     for domain in entry.hypervisor.iter().flat_map(|reading| &reading.sample.domains) {
         let Some(usage) = usage.get(&domain.id).filter(|_| domain.state == DomainState::Running) else { continue };
         let subject = domain.id.to_string();
-        let mut add = |metric: &str, value: u64| points.push(point(&subject, metric, at, value));
-        add("cpu_permille", u64::from(usage.cpu_permille));
-        add("block_read_bytes_per_s", usage.block_read_bytes_per_s);
-        add("block_write_bytes_per_s", usage.block_write_bytes_per_s);
-        add("network_receive_bytes_per_s", usage.network_receive_bytes_per_s);
-        add("network_transmit_bytes_per_s", usage.network_transmit_bytes_per_s);
-        add("vcpus", u64::from(domain.vcpus_current));
-        add("memory_mib", domain.memory_current_mib);
-        if let Some(memory) = usage.memory_resident_mib {
-            add("memory_resident_mib", memory);
-        }
+        let told = [
+            ("cpu_permille", Some(usage.cpu_permille.into())),
+            ("memory_resident_mib", usage.memory_resident_mib),
+            ("block_read_bytes_per_s", usage.block_read_bytes_per_s),
+            ("block_write_bytes_per_s", usage.block_write_bytes_per_s),
+            ("network_receive_bytes_per_s", Some(usage.network_receive_bytes_per_s)),
+            ("network_transmit_bytes_per_s", Some(usage.network_transmit_bytes_per_s)),
+            ("vcpus", Some(domain.vcpus_current.into())),
+            ("memory_mib", Some(domain.memory_current_mib)),
+        ];
+        points.extend(told.into_iter().filter_map(|(metric, value)| Some(point(&subject, metric, at, value?))));
     }
     points
 }

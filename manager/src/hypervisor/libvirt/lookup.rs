@@ -43,14 +43,22 @@ pub(super) fn xml(domain: &Domain, live: bool) -> Result<Element, Failure> {
     Ok(Element::parse(&domain.xml_desc(flags)?)?)
 }
 
-pub(super) fn state(domain: &Domain) -> Result<DomainState, Failure> {
-    Ok(state_of(domain.state()?.0.to_raw()))
+/// Its state, and whether it is off and libvirtd knows no reason: it was off when libvirtd found it.
+pub(super) fn state(domain: &Domain) -> Result<(DomainState, bool), Failure> {
+    let (state, reason) = domain.state()?;
+    let is_unexplained = match reason {
+        DomainStateReasonEnum::Known(DomainStateReason::Shutoff(reason)) => {
+            reason.is_known_and(|reason| reason == DomainShutoffReason::Unknown)
+        }
+        _ => false,
+    };
+    Ok((state_of(state.to_raw()), is_unexplained))
 }
 
-/// Whether it is off and libvirtd knows no reason: it was off when libvirtd found it.
-pub(super) fn is_off_unexplained(domain: &Domain) -> Result<bool, Failure> {
-    let DomainStateReasonEnum::Known(DomainStateReason::Shutoff(reason)) = domain.state()?.1 else { return Ok(false) };
-    Ok(reason.is_known_and(|reason| reason == DomainShutoffReason::Unknown))
+/// The same by the numbers of the bulk statistics.
+pub(super) fn state_in_numbers(state: u64, reason: u64) -> (DomainState, bool) {
+    let state = state_of(state.try_into().unwrap_or(virt_sys::VIR_DOMAIN_NOSTATE));
+    (state, state == DomainState::ShutOff && reason == u64::from(virt_sys::VIR_DOMAIN_SHUTOFF_UNKNOWN))
 }
 
 /// `virDomainState` in our words.
@@ -65,7 +73,7 @@ pub(super) fn state_of(raw: virt_sys::virDomainState) -> DomainState {
 
 pub(super) fn observe(connection: &Connect, traits: &Traits, vm: VmId) -> Result<Option<Observation>, Failure> {
     let Some(domain) = find(connection, vm)? else { return Ok(None) };
-    let state = state(&domain)?;
+    let (state, off_unexplained) = state(&domain)?;
     let disk = Gib(disk_bytes(connection, &domain, traits, vm) >> 30);
     let read = |live| -> Result<Facts, Failure> { Ok(Facts::read(&xml(&domain, live)?, traits, live)) };
     let live = if domain.is_active()? { Some(read(true)?) } else { None };
@@ -77,7 +85,7 @@ pub(super) fn observe(connection: &Connect, traits: &Traits, vm: VmId) -> Result
     let Some(now) = live.as_ref().or(persistent.as_ref()) else { return Ok(None) };
     Ok(Some(Observation {
         state,
-        off_unexplained: is_off_unexplained(&domain)?,
+        off_unexplained,
         live: live.as_ref().map(size),
         persistent: persistent.as_ref().map(size),
         maxima: Maxima { vcpus: Vcpus(now.vcpus_maximum), memory: Mib(now.memory_maximum_mib) },
@@ -101,4 +109,21 @@ pub(super) fn volume_bytes(connection: &Connect, name: &str) -> Result<u64, Fail
         pool.lookup_storage_vol_by_name(name)
     })?;
     Ok(volume.info()?.capacity)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_say_the_state_and_that_nobody_knows_why_a_domain_is_off() {
+        let (running, off) = (u64::from(virt_sys::VIR_DOMAIN_RUNNING), u64::from(virt_sys::VIR_DOMAIN_SHUTOFF));
+        assert_eq!(state_in_numbers(running, 0), (DomainState::Running, false));
+        assert_eq!(state_in_numbers(off, 0), (DomainState::ShutOff, true));
+        assert_eq!(
+            state_in_numbers(off, u64::from(virt_sys::VIR_DOMAIN_SHUTOFF_SHUTDOWN)),
+            (DomainState::ShutOff, false)
+        );
+        assert_eq!(state_in_numbers(1 << 40, 0), (DomainState::Other, false));
+    }
 }

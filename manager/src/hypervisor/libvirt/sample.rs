@@ -57,7 +57,8 @@ pub(super) fn take(connection: &Connect, traits: &Traits, known: &Mutex<Known>) 
         numa_cells: cells(connection, &host.cells, memory_free_mib),
         cpu_busy_ns: times.get("idle").map(|_| busy.fold(0, |sum: u64, ns| sum.saturating_add(*ns))),
         cpu_idle_ns: times.get("idle").copied(),
-        pool,
+        pool: pool.map(|(pool, _)| pool),
+        pool_allocated_mib: pool.map(|(_, allocated)| allocated),
         domains,
     })
 }
@@ -158,8 +159,8 @@ fn cells(connection: &Connect, known: &[NumaCell], free_of_node: u64) -> Vec<Num
     known.iter().enumerate().map(|(index, cell)| of(index, cell)).collect()
 }
 
-/// The pool's figures, read afresh; `None` where there is no such pool or it is not active.
-fn pool(connection: &Connect) -> Option<PoolSample> {
+/// The pool's figures and what of it is allocated, read afresh; `None` where there is no such pool or it is not active.
+fn pool(connection: &Connect) -> Option<(PoolSample, u64)> {
     let pool = connection.lookup_storage_pool_by_name(POOL).ok()?;
     if let Err(error) = pool.refresh(0) {
         // A volume that is being written keeps the pool from a refresh; the old figures are near enough.
@@ -169,7 +170,8 @@ fn pool(connection: &Connect) -> Option<PoolSample> {
         }
     }
     let info = pool.info().ok()?;
-    Some(PoolSample { capacity_mib: info.capacity >> 20, free_mib: info.available >> 20 })
+    let pool = PoolSample { capacity_mib: info.capacity >> 20, free_mib: info.available >> 20 };
+    Some((pool, info.allocation >> 20))
 }
 
 fn now() -> UnixMillis {

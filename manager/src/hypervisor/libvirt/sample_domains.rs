@@ -1,6 +1,6 @@
 //! The first set of statistics: every domain of the node, strangers too.
 //!
-//! Counters come by one bulk call where the driver has it, domain by domain where not. A domain that is busy (a
+//! States and counters come by one bulk call where the driver has it, domain by domain where not. A domain that is busy (a
 //! migration, say) is not waited for. Sizes come from the XML: only there libvirt says what of a memory device is
 //! really plugged. A domain that disappears while it is asked is left out.
 
@@ -12,7 +12,7 @@ use super::raw::{self, DomainStatistics};
 use super::sample::Known;
 use super::{limit, lookup};
 use grid::VmId;
-use grid::sample::DomainSample;
+use grid::sample::{DomainSample, DomainState};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
@@ -32,8 +32,8 @@ const GROUPS: u32 = sys::VIR_DOMAIN_STATS_STATE
 struct Used {
     cpu_time_ns: u64,
     memory_resident_mib: Option<u64>,
-    block_read_bytes: u64,
-    block_write_bytes: u64,
+    block_read_bytes: Option<u64>,
+    block_write_bytes: Option<u64>,
     network_receive_bytes: u64,
     network_transmit_bytes: u64,
     disk_bytes: u64,
@@ -65,23 +65,28 @@ fn one(
     bulk: &BTreeMap<Uuid, DomainStatistics>,
 ) -> Result<DomainSample, Failure> {
     let (uuid, name) = (domain.uuid()?, domain.name()?);
-    let active = domain.is_active()?;
+    let statistics = bulk.get(&uuid);
+    let (state, off_unexplained) = match statistics.and_then(state_by_bulk) {
+        Some(told) => told,
+        None => lookup::state(domain)?,
+    };
+    let active = state != DomainState::ShutOff;
     let xml = lookup::xml(domain, active)?;
     let facts = Facts::read(&xml, traits, active);
     // What a guest has been promised counts before it has plugged it, and what it has to give back until it has.
     let asked_mib = Facts::read(&xml, traits, false).memory_mib;
-    let used = match bulk.get(&uuid) {
+    let used = match statistics {
         Some(statistics) => used_by_bulk(statistics),
         None => used_one_by_one(connection, traits, domain, &facts, active),
     };
     let vm = VmId(uuid);
-    if active && name == domain_name(vm) && facts.limit_mib.is_none() && bulk.contains_key(&uuid) {
+    if active && name == domain_name(vm) && facts.limit_mib.is_none() && statistics.is_some() {
         limit_again(connection, traits, domain, vm);
     }
     Ok(DomainSample {
         id: vm,
-        state: lookup::state(domain)?,
-        off_unexplained: lookup::is_off_unexplained(domain)?,
+        state,
+        off_unexplained,
         vcpus_current: facts.vcpus,
         vcpus_maximum: facts.vcpus_maximum,
         memory_current_mib: facts.memory_mib.max(asked_mib),
@@ -97,12 +102,17 @@ fn one(
     })
 }
 
+fn state_by_bulk(statistics: &DomainStatistics) -> Option<(DomainState, bool)> {
+    Some(lookup::state_in_numbers(statistics.get("state.state")?, statistics.get("state.reason")?))
+}
+
 fn used_by_bulk(statistics: &DomainStatistics) -> Used {
     Used {
         cpu_time_ns: statistics.get("cpu.time").unwrap_or(0),
         memory_resident_mib: statistics.get("balloon.rss").map(|kib| kib >> 10),
-        block_read_bytes: statistics.sum("block", "rd.bytes"),
-        block_write_bytes: statistics.sum("block", "wr.bytes"),
+        // A domain that is busy tells its disks' sizes only.
+        block_read_bytes: statistics.get("block.0.rd.bytes").map(|_| statistics.sum("block", "rd.bytes")),
+        block_write_bytes: statistics.get("block.0.wr.bytes").map(|_| statistics.sum("block", "wr.bytes")),
         network_receive_bytes: statistics.sum("net", "rx.bytes"),
         network_transmit_bytes: statistics.sum("net", "tx.bytes"),
         // The first is the VM's disk; what follows is its seed.
@@ -128,8 +138,12 @@ fn used_one_by_one(connection: &Connect, traits: &Traits, domain: &Domain, facts
         used.cpu_time_ns = info.cpu_time;
         used.memory_resident_mib = Some(info.memory >> 10);
     }
-    if let Ok(blocks) = domain.block_stats("") {
-        (used.block_read_bytes, used.block_write_bytes) = (positive(blocks.rd_bytes), positive(blocks.wr_bytes));
+    // A kernel that counts nothing for the driver of containers says 0 of everything, and none has read nothing.
+    if let Ok(blocks) = domain.block_stats("")
+        && (blocks.rd_bytes > 0 || blocks.wr_bytes > 0)
+    {
+        used.block_read_bytes = Some(positive(blocks.rd_bytes));
+        used.block_write_bytes = Some(positive(blocks.wr_bytes));
     }
     for interface in &facts.interfaces {
         if let Ok(network) = domain.interface_stats(interface) {

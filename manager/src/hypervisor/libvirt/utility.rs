@@ -24,7 +24,7 @@ const POOL_TAG: &str = "pool";
 const POOL_INSIDE: &str = "/pool";
 
 pub(super) fn state(connection: &Connect) -> Result<Option<DomainState>, Failure> {
-    find(connection)?.map(|domain| lookup::state(&domain)).transpose()
+    find(connection)?.map(|domain| Ok(lookup::state(&domain)?.0)).transpose()
 }
 
 fn find(connection: &Connect) -> Result<Option<Domain>, Failure> {

@@ -147,6 +147,7 @@ impl Machine {
             cpu_busy_ns: Some(busy),
             cpu_idle_ns: Some(uptime_ns.saturating_sub(busy)),
             pool: Some(PoolSample { capacity_mib: self.hardware.pool_mib, free_mib: self.pool_free_mib() }),
+            pool_allocated_mib: Some(self.hardware.pool_mib.saturating_sub(self.pool_free_mib())),
             domains,
         }
     }
@@ -172,8 +173,8 @@ impl Machine {
             disk_capacity_mib: self.disk_bytes(vm) >> 20,
             cpu_time_ns: busy_ns(vm, running_ms).saturating_mul(u64::from(configuration.size.vcpus.0)),
             memory_resident_mib: domain.live.map(|_| memory / 3 + memory * permille / 2000),
-            block_read_bytes: running_ms.saturating_mul(150),
-            block_write_bytes: running_ms.saturating_mul(40),
+            block_read_bytes: Some(running_ms.saturating_mul(150)),
+            block_write_bytes: Some(running_ms.saturating_mul(40)),
             network_receive_bytes: running_ms.saturating_mul(90),
             network_transmit_bytes: running_ms.saturating_mul(30),
         }
@@ -195,8 +196,8 @@ impl Machine {
             disk_capacity_mib: 0,
             cpu_time_ns: running_ms.saturating_mul(20_000),
             memory_resident_mib: running.then_some(utility.memory_mib / 2),
-            block_read_bytes: 0,
-            block_write_bytes: 0,
+            block_read_bytes: Some(0),
+            block_write_bytes: Some(0),
             network_receive_bytes: running_ms,
             network_transmit_bytes: running_ms.saturating_mul(2),
         }

@@ -136,6 +136,8 @@ fn hypervisor_rows(sample: &HypervisorSample) -> Vec<Row> {
     let cells: Vec<String> = sample.numa_cells.iter().map(cell).collect();
     let model = &sample.compatibility.cpu_model;
     vec![
+        only("Pool, allocated", sample.pool_allocated_mib.map_or("–".to_owned(), amounts::mib))
+            .of(&["pool_allocated_mib"]),
         only("CPUs", sample.cpus.to_string()).of(&["cpus"]),
         only("CPU model", if model.is_empty() { "–".to_owned() } else { model.clone() }),
         only("Domain types", kinds.join(", ")),
