@@ -56,30 +56,46 @@ pub(super) async fn headers(request: Request<Body>, next: Next) -> Response {
 /// Refuses to change anything on behalf of another site's page.
 pub(super) async fn same_origin(State(pages): State<PlainPages>, request: Request<Body>, next: Next) -> Response {
     let is_reading = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if is_reading || comes_from_here(request.headers()) {
-        return next.run(request).await;
-    }
+    let (why, text) = match Sender::of(request.headers()) {
+        _ if is_reading => return next.run(request).await,
+        Sender::Here => return next.run(request).await,
+        Sender::Elsewhere => {
+            ("it came from another site's page", "This request came from another site, so nothing was changed.")
+        }
+        Sender::Untold => (
+            "it does not say from which page it came",
+            "This request does not say which site it came from, so nothing was changed.",
+        ),
+    };
     if let Some(note) = request.extensions().get::<Note>() {
-        note.refused("it came from another site's page");
+        note.refused(why);
     }
-    let text = "This request came from another site, so nothing was changed.";
     (StatusCode::FORBIDDEN, pages.worded(StatusCode::FORBIDDEN, "Not allowed", text)).into_response()
 }
 
-/// By what the browser says of the page that asks: `Sec-Fetch-Site`, or else `Origin` against `Host`. A client that
-/// says neither is no browser, and carries nobody's cookies by accident.
-fn comes_from_here(headers: &HeaderMap) -> bool {
-    let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
-    if let Some(site) = text(HeaderName::from_static("sec-fetch-site")) {
-        return site == "same-origin";
-    }
-    match text(header::ORIGIN) {
-        None => true,
-        Some(origin) => {
-            let host = text(header::HOST).unwrap_or("");
-            let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
-            !host.is_empty() && authority.eq_ignore_ascii_case(host)
-        }
+/// Whose page a browser sends something for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Here,
+    Elsewhere,
+    /// No browser that is in use today leaves it out of what changes something.
+    Untold,
+}
+
+impl Sender {
+    /// By what the browser says of the page that asks: `Sec-Fetch-Site`, or else `Origin` against `Host`.
+    fn of(headers: &HeaderMap) -> Self {
+        let text = |name: HeaderName| headers.get(name).map(|value| value.to_str().unwrap_or(""));
+        let is_here = match (text(HeaderName::from_static("sec-fetch-site")), text(header::ORIGIN)) {
+            (Some(site), _) => site == "same-origin",
+            (None, Some(origin)) => {
+                let host = text(header::HOST).unwrap_or("");
+                let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+                !host.is_empty() && authority.eq_ignore_ascii_case(host)
+            }
+            (None, None) => return Self::Untold,
+        };
+        if is_here { Self::Here } else { Self::Elsewhere }
     }
 }
 
@@ -87,24 +103,40 @@ fn comes_from_here(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn from(pairs: &[(&'static str, &'static str)]) -> bool {
+    fn from(pairs: &[(&'static str, &'static str)]) -> Sender {
         let pair = |&(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value));
-        comes_from_here(&pairs.iter().map(pair).collect())
+        Sender::of(&pairs.iter().map(pair).collect())
     }
 
     #[test]
     fn a_page_of_ours_may_change_things() {
-        assert!(from(&[("sec-fetch-site", "same-origin"), ("origin", "http://other")]));
-        assert!(from(&[("origin", "http://grid.example:3000"), ("host", "grid.example:3000")]));
-        assert!(from(&[("host", "grid.example")]));
+        for pairs in [
+            [("sec-fetch-site", "same-origin"), ("origin", "http://other")],
+            [("origin", "http://grid.example:3000"), ("host", "grid.example:3000")],
+        ] {
+            assert_eq!(from(&pairs), Sender::Here, "{pairs:?}");
+        }
     }
 
     #[test]
     fn another_sites_page_may_not() {
-        assert!(!from(&[("sec-fetch-site", "cross-site")]));
-        assert!(!from(&[("sec-fetch-site", "same-site")]));
-        assert!(!from(&[("origin", "https://evil.example"), ("host", "grid.example")]));
-        assert!(!from(&[("origin", "null"), ("host", "grid.example")]));
-        assert!(!from(&[("origin", "http://grid.example:3001"), ("host", "grid.example:3000")]));
+        for pairs in [
+            &[("sec-fetch-site", "cross-site")][..],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "none")],
+            &[("sec-fetch-site", "cross-site"), ("origin", "http://grid.example"), ("host", "grid.example")],
+            &[("origin", "https://evil.example"), ("host", "grid.example")],
+            &[("origin", "null"), ("host", "grid.example")],
+            &[("origin", "http://grid.example:3001"), ("host", "grid.example:3000")],
+            &[("origin", "http://")],
+        ] {
+            assert_eq!(from(pairs), Sender::Elsewhere, "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn whoever_says_nothing_of_a_page_may_not_either() {
+        assert_eq!(from(&[("host", "grid.example"), ("referer", "http://grid.example/vms")]), Sender::Untold);
+        assert_eq!(from(&[]), Sender::Untold);
     }
 }

@@ -10,6 +10,7 @@ mod lease;
 mod log;
 mod metrics;
 mod operator;
+mod origin;
 mod pages;
 mod people;
 mod program;

@@ -174,6 +174,14 @@ fn bandwidth_is_told_of_once_an_admin_says_what_a_node_carries() {
 }
 
 #[test]
+fn an_admin_sees_what_a_nodes_pool_has_and_what_of_it_is_free_and_allocated() {
+    let page = shared().signed_in("admin").page("/admin/nodes/lxc-b").body;
+    for part in ["Pool, capacity", "Pool, free", "Pool, allocated"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+}
+
+#[test]
 fn an_admin_sees_how_a_node_would_be_drained_and_is_told_when_a_form_is_nonsense() {
     let server = shared();
     let mut admin = server.signed_in("admin");
@@ -205,7 +213,15 @@ fn an_admin_reviews_what_would_even_the_nodes_out_and_nonsense_starts_nothing() 
     }
 }
 
-/// Every route that the application has, so that a new one can't be forgotten.
+/// The path of every page that the application has, so that a new one can't be forgotten.
+pub(crate) fn all_paths() -> Vec<&'static str> {
+    let routes = include_str!("../../../app/src/lib.rs");
+    let paths: Vec<&str> =
+        routes.split("path!(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|it| it.0).collect();
+    assert!(paths.len() > 12, "{paths:?}");
+    paths
+}
+
 #[test]
 fn every_page_says_that_the_grid_is_simulated() {
     let server = shared();
@@ -213,11 +229,7 @@ fn every_page_says_that_the_grid_is_simulated() {
     let operations = admin.page("/admin/operations").body;
     let (_, link) = operations.split_once("\"/operations/").unwrap();
     let operation = &link[..36];
-    let routes = include_str!("../../../app/src/lib.rs");
-    let paths: Vec<&str> =
-        routes.split("path!(\"").skip(1).filter_map(|rest| rest.split_once('"')).map(|it| it.0).collect();
-    assert!(paths.len() > 12, "{paths:?}");
-    for path in paths {
+    for path in all_paths() {
         let id = if path.starts_with("operations") { operation } else { server.vm("shop") };
         let path = format!("/{}", path.replace(":id", id).replace(":name", "qemu-a"));
         let mut page = if path == "/login" { server.visitor().page(&path) } else { admin.page(&path) };

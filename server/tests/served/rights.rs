@@ -4,7 +4,7 @@ use crate::log::plan_in;
 use crate::server::shared;
 use std::collections::BTreeSet;
 
-type Fields<'a> = Vec<(&'a str, &'a str)>;
+pub(crate) type Fields<'a> = Vec<(&'a str, &'a str)>;
 
 /// Doors at which there is nothing of somebody else's to ask for: they take no id.
 const OF_ONESELF: [&str; 8] = [
@@ -24,7 +24,7 @@ const OF_AN_OPERATION: [&str; 2] = ["operation_get", "operation_cancel"];
 /// Deploys for oneself.
 const NEW: &str = "vm_deploy";
 
-fn of_a_vm<'a>(vm: &'a str, plan: &'a str) -> Vec<(&'static str, Fields<'a>)> {
+pub(crate) fn of_a_vm<'a>(vm: &'a str, plan: &'a str) -> Vec<(&'static str, Fields<'a>)> {
     let typed = |vcpus: &'a str| -> Fields<'a> {
         vec![("id", vm), ("typed[vcpus]", vcpus), ("typed[memory_mib]", "256"), ("typed[disk_gib]", "1")]
     };
@@ -59,7 +59,7 @@ fn of_a_vm<'a>(vm: &'a str, plan: &'a str) -> Vec<(&'static str, Fields<'a>)> {
     ]
 }
 
-fn of_admins() -> Vec<(&'static str, Fields<'static>)> {
+pub(crate) fn of_admins() -> Vec<(&'static str, Fields<'static>)> {
     let settings = |amount: &'static str| -> Fields<'static> {
         let ratios = [
             "settings[overcommit_vcpus]",
@@ -116,6 +116,19 @@ fn of_admins() -> Vec<(&'static str, Fields<'static>)> {
         ("operation_give_up", vec![("id", NOWHERE)]),
         ("what_if_get", what_if.map(|name| (name, "")).to_vec()),
     ]
+}
+
+/// Every door that the application has; all are opened by POST.
+pub(crate) fn all_doors() -> Vec<String> {
+    // They are known to a program that has the application's router.
+    let _ = app::router;
+    let doors = leptos::server_fn::axum::server_fn_paths();
+    doors
+        .map(|(path, method)| {
+            assert_eq!(method, http::Method::POST, "{path}");
+            path.strip_prefix("/api/").unwrap_or_else(|| panic!("{path} is elsewhere")).to_owned()
+        })
+        .collect()
 }
 
 /// The operation that deployed the VM, as its page links it.
@@ -181,11 +194,7 @@ fn whoever_is_signed_out_gets_nothing_at_any_door() {
 
 #[test]
 fn no_door_is_missing_here() {
-    // The application's doors are known to a program that has its router.
-    let _ = app::router;
-    let doors: BTreeSet<String> = leptos::server_fn::axum::server_fn_paths()
-        .map(|(path, _)| path.trim_start_matches("/api/").to_owned())
-        .collect();
+    let doors: BTreeSet<String> = all_doors().into_iter().collect();
     let asked = of_a_vm("", "").into_iter().chain(of_admins()).map(|(door, _)| door);
     let known = asked.chain(OF_ONESELF).chain(OF_AN_OPERATION).chain([NEW]);
     let known: BTreeSet<String> = known.map(str::to_owned).collect();
