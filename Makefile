@@ -151,7 +151,11 @@ bench-packing:
 bench-room:
 	@cargo bench --quiet --package grid --bench room
 
-# A node that still runs would lose what lies beneath it.
+# A story that goes on, or a node that still runs, would lose what lies beneath it.
 clean:
+	@if [[ -e var/run.lock ]] && ! flock -n var/run.lock true; then \
+	    echo 'clean: make run goes on, with its state in var; end it first' >&2; \
+	    exit 1; \
+	fi
 	@if [[ -d var/lab ]]; then lab/lab down; fi
 	@rm -rf var

@@ -1,4 +1,4 @@
-//! `lab/run`, the script of the whole story in the foreground.
+//! `lab/run`, the script of the whole story in the foreground; and `make clean`, which forgets it.
 
 use crate::server::folder;
 use std::os::unix::fs::PermissionsExt;
@@ -73,4 +73,31 @@ fn the_story_ends_as_it_should_when_its_script_was_edited_meanwhile() {
     assert_eq!(ended.status.code(), Some(7), "{said}");
     assert!(said.contains("run: stopping") && !said.contains("EDITED"), "{said}");
     assert!(!said.contains("line "), "no complaints of the shell: {said}");
+}
+
+#[test]
+fn clean_forgets_all_of_the_story_but_nothing_of_one_that_goes_on() {
+    let folder = folder();
+    std::fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Makefile"), folder.join("Makefile")).unwrap();
+    script(&folder.join("lab/lab"), "#!/bin/sh\necho lab $1 >>asked\n");
+    std::fs::create_dir_all(folder.join("var/lab")).unwrap();
+    let asked = || std::fs::read_to_string(folder.join("asked")).unwrap_or_default();
+    let clean = || Command::new("make").arg("clean").current_dir(&folder).output().unwrap();
+
+    // As `lab/run` holds it for as long as it runs.
+    let held = std::fs::File::create(folder.join("var/run.lock")).unwrap();
+    held.try_lock().unwrap();
+    let refused = clean();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(!refused.status.success() && said.contains("make run goes on") && said.contains("end it first"), "{said}");
+    assert!(folder.join("var/lab").exists() && asked().is_empty(), "{}", asked());
+
+    drop(held);
+    for _ in 0..2 {
+        let done = clean();
+        assert!(done.status.success(), "{done:?}");
+        assert!(!folder.join("var").exists());
+    }
+    assert_eq!(asked(), "lab down\n", "the second time there is no lab any more");
+    std::fs::remove_dir_all(folder).unwrap();
 }
