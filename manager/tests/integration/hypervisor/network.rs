@@ -1,9 +1,11 @@
-//! A guest's network on real nodes: what reaches it and what it answers is in the first set, each under its own name.
+//! A guest's network on real nodes: what reaches it and what it answers is in the first set, each under its own name; and
+//! it leads to customers only.
 
 use super::ground::{Ground, size};
 use grid::Gib;
 use grid::sample::DomainSample;
 use manager::hypervisor::Definition;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::time::Duration;
 
 const POOL: &str = "/var/lib/hostgrid/pool";
@@ -55,6 +57,67 @@ async fn grown(ground: &Ground, wanted: &Definition, since: &DomainSample, recei
     grown
 }
 
+/// Where libvirtd is asked.
+const LIBVIRTD: u16 = 16_509;
+
+/// Datagrams to its own addresses that the node had no use for.
+fn datagrams_unheard(ground: &Ground) -> u64 {
+    let counted = "awk '/^Udp: [0-9]/ {print $3}' /proc/net/snmp";
+    ground.lab().inside(&ground.nodes[0].name, counted).trim().parse().unwrap()
+}
+
+/// Whoever has all rights in a guest, and knows the addresses of the management network, reaches none of them: neither
+/// the manager nor a libvirtd, be it by its node's own bridge.
+fn leads_to_customers_only(ground: &Ground, wanted: &Definition) {
+    let (lab, node) = (ground.lab(), &ground.nodes[0].name);
+    let host = |uri: &str| uri.split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next()).unwrap().to_owned();
+    let (here, there) = (host(&ground.nodes[0].uri), host(&ground.nodes[1].uri));
+    let manager = TcpListener::bind((lab.manager_address(), 0)).unwrap();
+    manager.set_nonblocking(true).unwrap();
+    let port = manager.local_addr().unwrap().port();
+
+    // What is tried below can be reached from where it is meant to be.
+    for host in [&here, &there] {
+        TcpStream::connect((host.as_str(), LIBVIRTD)).unwrap();
+    }
+    lab.inside(node, &format!("timeout 3 bash -c 'exec 3<>/dev/tcp/{}/{port}'", lab.manager_address()));
+    manager.accept().expect("its node reaches the manager");
+    let before = datagrams_unheard(ground);
+    UdpSocket::bind("0.0.0.0:0").unwrap().send_to(b"x", (here.as_str(), 9)).unwrap();
+    assert!((0..20).any(|_| datagrams_unheard(ground) > before), "what reaches the node is counted");
+
+    // A container's network is entered. A machine's can't be: beside its interface another one is put on the bridge,
+    // which nothing filters.
+    let enter = if ground.kind.is_container() {
+        format!("pid=$(pgrep -P $(virsh -q -c lxc:///system domid vm-{}) | head -n1)", wanted.vm)
+    } else {
+        "unshare -n sleep 60 & pid=$!; trap 'kill $pid; ip link del hgtry' EXIT; own=$(readlink /proc/self/ns/net)
+        until [[ $(readlink /proc/$pid/ns/net) != $own ]]; do sleep 0.05; done
+        ip link add hgtry type veth peer name eth0 netns $pid; ip link set hgtry master vmbr0 up
+        nsenter -t $pid -n ip addr add 10.77.199.1/16 dev eth0; nsenter -t $pid -n ip link set eth0 up"
+            .to_owned()
+    };
+    let network = lab.manager_address().rsplit_once('.').unwrap().0;
+    let tcp = [(lab.manager_address(), port), (&here, LIBVIRTD), (&there, LIBVIRTD)].map(|(host, port)| {
+        format!("(timeout 3 bash -c 'exec 3<>/dev/tcp/{host}/{port}' 2>/dev/null && echo reached {host}:{port}) &")
+    });
+    let attack = format!(
+        "ip route replace {network}.0/24 dev eth0
+        ip neigh replace {here} lladdr $1 dev eth0 nud permanent
+        ping -c1 -w3 10.77.0.1 >/dev/null && echo reached the customers\' gateway
+        for _ in 1 2 3 4 5; do echo x >/dev/udp/{here}/9; done
+        {}
+        wait",
+        tcp.join("\n")
+    );
+    let before = datagrams_unheard(ground);
+    let script = format!("{enter}\nnsenter -t $pid -n bash -c \"$1\" bash $(</sys/class/net/vmbr0/address)");
+    let reached = lab.run("exec", node, &["bash", "-c", &script, "bash", &attack]);
+    assert_eq!(reached.trim(), "reached the customers' gateway");
+    assert!(manager.accept().is_err(), "nobody came");
+    assert_eq!(datagrams_unheard(ground), before, "nothing that it sends to its node comes in there");
+}
+
 async fn counts(ground: &Ground) {
     let it = &ground.hypervisors[0];
     let wanted = ground.definition(size(1, 256, 1), size(2, 512, 1));
@@ -76,6 +139,7 @@ async fn counts(ground: &Ground) {
     ground.lab().among_customers(&format!("for _ in $(seq {DATAGRAMS}); do {datagram}; done"));
     let (received, sent) = grown(ground, &wanted, &before, DATAGRAMS * PAYLOAD).await;
     assert!(received >= DATAGRAMS * PAYLOAD && sent < received / 2, "{received} bytes received, {sent} sent");
+    leads_to_customers_only(ground, &wanted);
     it.force_off(vm).await.unwrap();
     ground.clean(vm).await;
 }
