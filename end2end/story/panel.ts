@@ -12,8 +12,7 @@ export type Plan =
   | 'move-live-restart'
   | 'move-cold'
   | 'make-room'
-  | 'refused'
-  | 'nothing';
+  | 'refused';
 
 /** What an operation's page says of it, in figures; null where it isn't said. */
 export interface Outcome {

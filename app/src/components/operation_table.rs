@@ -10,9 +10,12 @@ pub fn OperationTable(
     /// Whether the VM's name is worth a column.
     #[prop(optional)]
     with_vm: bool,
+    /// What is said where there are none.
+    #[prop(default = "Nothing was done yet.")]
+    none: &'static str,
 ) -> impl IntoView {
     if operations.is_empty() {
-        return view! { <p class="empty">"Nothing was done yet."</p> }.into_any();
+        return view! { <p class="empty">{none}</p> }.into_any();
     }
     let rows = operations
         .into_iter()

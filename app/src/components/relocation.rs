@@ -41,13 +41,14 @@ pub fn Run(newest: RelocationRun, titles: (&'static str, &'static str), children
     let state = newest.state;
     let can_cancel = !state.is_over() && !newest.is_cancelled;
     let cancelled = !state.is_over() && newest.is_cancelled;
+    let none = if state.is_over() { "Nothing was moved." } else { "Nothing was moved yet." };
     view! {
         <section class="card" data-relocation=newest.id data-state=state.as_str()>
             <h2>{if state.is_over() { titles.1 } else { titles.0 }}</h2>
             <p role="status"><RelocationBadge state/> " " {newest.reason}</p>
             {cancelled.then(|| view! { <p>"It ends after the move at hand."</p> })}
             {can_cancel.then(children)}
-            <div class="card-table"><OperationTable operations=newest.moves with_vm=true/></div>
+            <div class="card-table"><OperationTable operations=newest.moves with_vm=true none/></div>
         </section>
     }
     .into_any()
@@ -55,3 +56,27 @@ pub fn Run(newest: RelocationRun, titles: (&'static str, &'static str), children
 
 /// What a press on cancel does.
 pub const CANCEL_HINT: &str = "It ends after the move at hand; what has moved stays where it is.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use grid::relocation::RelocationState;
+
+    #[test]
+    fn what_is_over_and_moved_nothing_says_so_and_what_goes_on_says_not_yet() {
+        Owner::new().with(|| {
+            let html = |state: RelocationState| {
+                let newest =
+                    RelocationRun { id: String::new(), state, reason: None, is_cancelled: false, moves: Vec::new() };
+                view! { <Run newest titles=("Being drained", "The last drain")>"Cancel"</Run> }.to_html()
+            };
+            let goes_on = html(RelocationState::Running);
+            assert!(goes_on.contains("Being drained") && goes_on.contains("Nothing was moved yet."), "{goes_on}");
+            for state in [RelocationState::Succeeded, RelocationState::Failed, RelocationState::Cancelled] {
+                let over = html(state);
+                assert!(over.contains("The last drain") && over.contains("Nothing was moved."), "{over}");
+                assert!(!over.contains("Cancel<") && !over.contains("yet"), "{over}");
+            }
+        });
+    }
+}

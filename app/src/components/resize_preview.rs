@@ -17,8 +17,7 @@ where
     match preview {
         None | Some(PreviewView::Unreadable { .. }) => ().into_any(),
         Some(PreviewView::Nothing) => {
-            view! { <p class="notice" data-plan="nothing">"This is its size already: there is nothing to change."</p> }
-                .into_any()
+            view! { <p class="notice">"This is its size already: there is nothing to change."</p> }.into_any()
         }
         Some(PreviewView::NotNow { reason }) => {
             view! { <p class="notice notice-warning" data-plan="refused">{reason}</p> }.into_any()
@@ -110,4 +109,38 @@ fn RefusalPanel(refusal: RefusalView, id: String) -> impl IntoView {
         </section>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The words that the elements which show a plan carry.
+    fn words(preview: PreviewView) -> (Vec<String>, String) {
+        Owner::new().with(|| {
+            let form = |_: &PlanView| ().into_any();
+            let html = view! { <Preview preview=Some(preview) id=String::new() form/> }.to_html();
+            let words = html.split("data-plan=\"").skip(1).filter_map(|rest| rest.split('"').next());
+            (words.map(str::to_owned).collect(), html.clone())
+        })
+    }
+
+    #[test]
+    fn a_refusal_is_called_so_and_where_there_is_nothing_to_change_there_is_no_plan() {
+        let reason = "no node has room".to_owned();
+        let refusal = RefusalView {
+            reason: reason.clone(),
+            asked: Size::SMALLEST,
+            largest: None,
+            choice: None,
+            as_of: String::new(),
+        };
+        for refused in [PreviewView::Refused(Box::new(refusal)), PreviewView::NotNow { reason: reason.clone() }] {
+            let (words, html) = words(refused);
+            assert_eq!(words, ["refused"], "{html}");
+            assert!(html.contains(&reason), "{html}");
+        }
+        let (words, html) = words(PreviewView::Nothing);
+        assert!(words.is_empty() && html.contains("there is nothing to change"), "{html}");
+    }
 }

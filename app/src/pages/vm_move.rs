@@ -1,4 +1,4 @@
-//! `/vms/{id}/move`: the server that the VM is on is to be emptied, and the VM can't be moved while it runs: its owner
+//! `/vms/{id}/move`: the node that the VM is on is to be emptied, and the VM can't be moved while it runs: its owner
 //! agrees to a restart, now or in a window, or takes that back.
 
 use super::address;
@@ -10,7 +10,7 @@ use crate::components::loaded::loaded;
 use crate::components::moment::Time;
 use crate::components::window::WindowFields;
 use crate::form::{Flash, FormReply, Problem};
-use crate::view::schedule::{CLOSES, OPENS, TypedWindow};
+use crate::view::schedule::{CLOSES, FORCE_OFF, OPENS, TypedWindow};
 use crate::view::vm::{MoveAskedView, MoveGivenView};
 use leptos::form::ActionForm;
 use leptos::prelude::*;
@@ -39,14 +39,13 @@ pub fn VmMovePage() -> impl IntoView {
         move || id.get(),
         |id| async move { Ok((vm_get(id).await?, flash_take("move".to_owned()).await?)) },
     );
-    let force_off = RwSignal::new(false);
     view! {
         <Title text="Move a VM"/>
         {loaded(vm, move |(view, flash)| {
             let problems = problems(move || consent.value().get(), flash.problems.clone());
             let (id, name) = (view.vm.id.clone(), view.vm.name.clone());
             let asked = match view.move_asked {
-                Some(asked) => view! { <Asked id=id.clone() asked flash problems consent force_off/> }.into_any(),
+                Some(asked) => view! { <Asked id=id.clone() asked flash problems consent/> }.into_any(),
                 None => view! { <p data-nothing-asked="">"Nobody asks for this VM to be moved."</p> }.into_any(),
             };
             view! {
@@ -67,8 +66,8 @@ pub fn MoveSentences(asked: MoveAskedView) -> impl IntoView {
     let given = asked.given.map(|given| view! { <Given given/> });
     view! {
         <p>
-            "The server that this VM runs on is to be emptied. The VM can't be moved while it runs: it would be shut down, "
-            "moved to another server with its data and its address, and started there. "
+            "The node that this VM runs on is to be emptied. The VM can't be moved while it runs: it would be shut down, "
+            "moved to another node with its data and its address, and started there. "
             <strong>{format!("Expected downtime: {}.", asked.downtime)}</strong>
             " Without your consent it stays as it is."
         </p>
@@ -96,9 +95,10 @@ fn Asked(
     flash: Flash,
     problems: Signal<Vec<Problem>>,
     consent: ServerAction<VmMoveConsent>,
-    force_off: RwSignal<bool>,
 ) -> impl IntoView {
     let window = TypedWindow::of(&flash, &asked.proposed);
+    let agreed = asked.given.as_ref().is_some_and(|given| given.force_off && !given.is_over);
+    let force_off = RwSignal::new(flash.value_or(FORCE_OFF, &agreed.to_string()) == "true");
     let is_pending = move || consent.pending().get();
     let [never, within, now] =
         ["never", "within", "now"].map(|when| view! { <Carried id=id.clone() drain=asked.drain.clone() when/> });
@@ -117,7 +117,7 @@ fn Asked(
         <ActionForm action=consent>
             {within}
             <WindowFields typed=window problems/>
-            <TickField label="Force off if the guest does not shut down in time" name="force_off" ticked=force_off/>
+            <TickField label="Force off if the guest does not shut down in time" name=FORCE_OFF ticked=force_off/>
             <button type="submit" class="button button-main" disabled=is_pending>"Agree to this time"</button>
         </ActionForm>
         <ActionForm action=consent>
@@ -153,6 +153,23 @@ mod tests {
             given,
             proposed: TypedWindow::default(),
         }
+    }
+
+    #[test]
+    fn what_may_be_forced_off_is_ticked_as_it_was_agreed_to_or_typed() {
+        Owner::new().with(|| {
+            let ticked = |given: Option<bool>, typed: Option<&str>| {
+                let values = typed.map(|typed| (FORCE_OFF.to_owned(), typed.to_owned()));
+                let flash = Flash { values: values.into_iter().collect(), ..Flash::default() };
+                let (problems, consent) = (Signal::derive(Vec::new), ServerAction::new());
+                let html = view! { <Asked id=String::new() asked=asked(given) flash problems consent/> }.to_html();
+                let (_, tick) = html.split_once("type=\"checkbox\"").unwrap();
+                tick.split('>').next().unwrap().contains("checked")
+            };
+            assert!(!ticked(None, None) && ticked(Some(false), None));
+            assert!(!ticked(Some(true), None), "what was agreed to is over");
+            assert!(ticked(None, Some("true")) && !ticked(Some(false), Some("false")), "typed without scripts");
+        });
     }
 
     #[test]

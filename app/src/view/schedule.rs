@@ -24,6 +24,8 @@ pub struct TypedWindow {
 /// The fields of a window, as its form names them.
 pub const OPENS: &str = "window[opens]";
 pub const CLOSES: &str = "window[closes]";
+/// The tick beside it.
+pub const FORCE_OFF: &str = "force_off";
 
 impl TypedWindow {
     /// What is carried back to a form without scripts.

@@ -6,7 +6,7 @@ use crate::form::{FormReply, Problem};
 use crate::server_side::door::{Door, refuse};
 use crate::view::amounts;
 use crate::view::plan::Typed;
-use crate::view::schedule::{CLOSES, Moment, OPENS, ScheduleView, TypedWindow};
+use crate::view::schedule::{CLOSES, FORCE_OFF, Moment, OPENS, ScheduleView, TypedWindow};
 use grid::plan::{Plan, PlanKind};
 use grid::schedule::{ResizeAgreed, ScheduledResize};
 use grid::window::Window;
@@ -101,6 +101,7 @@ pub async fn move_consent(
 ) -> Result<FormReply, AppError> {
     let drain = door.id(drain)?;
     let (vm_page, page) = (format!("/vms/{id}"), format!("/vms/{id}/move"));
+    let typed_again = [&typed.typed()[..], &[(FORCE_OFF, force_off.to_string())]].concat();
     let when = match when {
         "now" => MoveWhen::Now { force_off },
         "never" => MoveWhen::Never,
@@ -108,7 +109,7 @@ pub async fn move_consent(
             Ok(window) => MoveWhen::Within { window, force_off },
             Err(problems) => {
                 door.pass(door.manager.vm_get(&door.principal, id).await)?;
-                return door.reply_problems(problems, "move", &page, &typed.typed()).await;
+                return door.reply_problems(problems, "move", &page, &typed_again).await;
             }
         },
         _ => {
@@ -117,7 +118,7 @@ pub async fn move_consent(
         }
     };
     let done = door.manager.vm_move_consent(&door.principal, id, drain, when).await.map_err(in_form);
-    door.reply(done.map(|()| vm_page), "move", &page, &typed.typed()).await
+    door.reply(done.map(|()| vm_page), "move", &page, &typed_again).await
 }
 
 /// A window to begin with: from the next full hour, for four hours.
@@ -126,6 +127,18 @@ pub fn proposed(now: UnixMillis) -> TypedWindow {
     let opens = now.0.div_euclid(HOUR).saturating_add(1).saturating_mul(HOUR);
     let at = |after: i64| time::in_field(UnixMillis(opens.saturating_add(after)));
     TypedWindow { opens: at(0), closes: at(4 * HOUR), ..TypedWindow::default() }
+}
+
+/// The window that was agreed to, as far as it is still to come, for whoever changes it; else one to begin with.
+pub fn proposed_instead(agreed: Option<Window>, now: UnixMillis) -> TypedWindow {
+    match agreed.filter(|agreed| !agreed.is_over(now)) {
+        Some(Window { opens, closes }) => TypedWindow {
+            opens: time::in_field(opens.max(now)),
+            closes: time::in_field(closes),
+            ..TypedWindow::default()
+        },
+        None => proposed(now),
+    }
 }
 
 /// What was typed as a window, or what is wrong with each field.
@@ -175,6 +188,26 @@ mod tests {
         let proposed = proposed(now);
         assert_eq!([&*proposed.opens, &*proposed.closes], ["2026-09-23T12:00", "2026-09-23T16:00"]);
         assert_eq!(window(&proposed).unwrap().check(now), Ok(()));
+    }
+
+    #[test]
+    fn the_window_that_was_agreed_to_is_proposed_until_it_is_over_and_can_be_chosen_again() {
+        const HOUR: i64 = 60 * 60 * 1000;
+        let now = UnixMillis(1_790_163_727_000);
+        let proposed = |opens: i64, closes: i64| {
+            let agreed = Window { opens: UnixMillis(now.0 + opens), closes: UnixMillis(now.0 + closes) };
+            proposed_instead(Some(agreed), now)
+        };
+        let later = proposed(24 * HOUR, 26 * HOUR);
+        assert_eq!([&*later.opens, &*later.closes], ["2026-09-24T11:42", "2026-09-24T13:42"]);
+        let open = proposed(-HOUR, HOUR);
+        assert_eq!([&*open.opens, &*open.closes], ["2026-09-23T11:42", "2026-09-23T12:42"]);
+        for typed in [later, open] {
+            assert_eq!(window(&typed).unwrap().check(now), Ok(()), "{typed:?}");
+        }
+        for other in [proposed(-2 * HOUR, -HOUR), proposed_instead(None, now)] {
+            assert_eq!(other, super::proposed(now));
+        }
     }
 
     #[test]

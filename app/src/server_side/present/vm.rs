@@ -7,8 +7,8 @@ use crate::server_side::door::Door;
 use crate::view::amounts;
 use crate::view::chart::ChartView;
 use crate::view::vm::{MoveAskedView, MoveGivenView, RevertView, VmCard, VmListView, VmPageView};
-use grid::VmId;
 use grid::relocation::MoveConsent;
+use grid::{HypervisorKind, VmId};
 use manager::history::HistoryRange;
 use manager::vms::{Revert, VmView};
 
@@ -24,7 +24,7 @@ type Charted = (&'static str, Unit, &'static [(&'static str, &'static str)]);
 
 const CHARTS: [Charted; 4] = [
     ("CPU", Unit::Permille, &[("cpu_permille", "In use, of its vCPUs")]),
-    ("Memory", Unit::Mib, &[("memory_mib", "Configured"), ("memory_resident_mib", "Resident on its server")]),
+    ("Memory", Unit::Mib, &[("memory_mib", "Configured"), ("memory_resident_mib", "Resident on its node")]),
     ("Disk", Unit::BytesPerSecond, &[("block_read_bytes_per_s", "Read"), ("block_write_bytes_per_s", "Written")]),
     (
         "Network",
@@ -34,8 +34,12 @@ const CHARTS: [Charted; 4] = [
 ];
 
 /// Why more can be resident than is configured.
-const MEMORY_NOTE: &str = "Resident is all that its server's memory holds for it: the guest's and what the hypervisor \
+const MEMORY_NOTE: &str = "Resident is all that its node's memory holds for it: the guest's and what the hypervisor \
                            needs to run it. So it can be a little more than is configured.";
+
+/// What a container writes goes to its node's memory first, and from there to the disk in the node's own name.
+const CONTAINER_DISK_NOTE: &str = "Of a container only what goes to the disk at once is counted, where its node counts \
+                                   that at all; not what its node's memory holds, and writes later.";
 
 /// The list of VMs.
 pub fn list(door: &Door, vms: Vec<VmView>, quota: manager::catalogue::QuotaView) -> VmListView {
@@ -59,7 +63,7 @@ pub async fn page(door: &Door, id: VmId) -> Result<VmPageView, AppError> {
         created_at: time::moment(view.vm.created_at),
         maximum_vcpus: view.vm.maxima.vcpus.0,
         maximum_memory_mib: view.vm.maxima.memory.0,
-        charts: history(door, id).await?,
+        charts: history(door, id, view.vm.kind).await?,
         operations: operations.iter().map(|each| operation::line(each, &name)).collect(),
         revert: back.map(revert),
         schedules: schedule::list(door, id).await?,
@@ -78,7 +82,8 @@ fn move_asked(asked: MoveConsent) -> MoveAskedView {
         force_off: given.force_off,
     });
     let downtime = amounts::expected(asked.estimate.downtime_ms);
-    let proposed = schedule::proposed(time::now());
+    let agreed = asked.given.map(|given| given.window);
+    let proposed = schedule::proposed_instead(agreed, time::now());
     MoveAskedView { drain: asked.relocation.to_string(), downtime, given, proposed }
 }
 
@@ -107,7 +112,7 @@ pub fn card(door: &Door, view: VmView) -> VmCard {
     }
 }
 
-async fn history(door: &Door, vm: VmId) -> Result<Vec<ChartView>, AppError> {
+async fn history(door: &Door, vm: VmId, kind: HypervisorKind) -> Result<Vec<ChartView>, AppError> {
     let to = time::now();
     let range = HistoryRange { from: grid::UnixMillis(to.0 - CHARTED_MS), to, points: POINTS };
     let mut drawn = Vec::with_capacity(CHARTS.len());
@@ -118,7 +123,12 @@ async fn history(door: &Door, vm: VmId) -> Result<Vec<ChartView>, AppError> {
             lines.push(Line { name: (*name).to_owned(), points });
         }
         let chart = charts::chart(title, unit, &lines, (range.from, range.to));
-        drawn.push(ChartView { note: (title == "Memory").then(|| MEMORY_NOTE.to_owned()), ..chart });
+        let note = match title {
+            "Memory" => Some(MEMORY_NOTE),
+            "Disk" if kind.is_container() => Some(CONTAINER_DISK_NOTE),
+            _ => None,
+        };
+        drawn.push(ChartView { note: note.map(str::to_owned), ..chart });
     }
     Ok(drawn)
 }
