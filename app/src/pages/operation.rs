@@ -134,7 +134,7 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
         OperationState::Failed => "It could not be finished.",
         OperationState::Undoing => "It is being taken back.",
         OperationState::Waiting => {
-            "Nothing goes on until an operator has looked at it, or a server that gave no answer answers again."
+            "Nothing goes on until an operator has looked at it, or a node that gave no answer answers again."
         }
         OperationState::Pending if view.plan.as_deref() == Some(PlanKind::MakeRoom.as_str()) => {
             "Room is being made: other VMs move away first. It goes on even if you close this page."

@@ -129,7 +129,7 @@ pub fn RunningOperation(line: OperationLine) -> impl IntoView {
     .into_any()
 }
 
-/// Its server is to be emptied, and it can't be moved while it runs.
+/// Its node is to be emptied, and it can't be moved while it runs.
 #[component]
 fn MoveAsked(id: String, asked: MoveAskedView) -> impl IntoView {
     let button = if asked.given.is_some() { "Change what you agreed to" } else { "Agree to a restart" };

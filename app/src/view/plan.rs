@@ -66,7 +66,7 @@ pub struct PlanView {
     pub kind: PlanKind,
     pub from: Size,
     pub to: Size,
-    /// `Moves to another server while it runs`.
+    /// `Moves to another node while it runs`.
     pub title: String,
     /// What happens, sentence by sentence.
     pub sentences: Vec<String>,

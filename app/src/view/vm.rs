@@ -61,7 +61,7 @@ pub struct VmPageView {
     pub as_of: String,
 }
 
-/// Its server is to be emptied, and it can't be moved while it runs.
+/// Its node is to be emptied, and it can't be moved while it runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MoveAskedView {
     /// What asks for it.

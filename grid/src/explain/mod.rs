@@ -34,31 +34,27 @@ const fn title(plan: &Plan) -> &'static str {
         (PlanKind::InPlaceLive, _) => "Changes while it runs",
         (PlanKind::InPlaceRestart, true) => "Changes with a restart",
         (PlanKind::InPlaceRestart, false) => "Changes where it is",
-        (PlanKind::MoveLive, _) => "Moves to another server while it runs",
+        (PlanKind::MoveLive, _) => "Moves to another node while it runs",
         (PlanKind::MoveLiveRestart, _) => "Moves while it runs, then restarts",
-        (PlanKind::MoveCold, true) => "Moves to another server, with a restart",
-        (PlanKind::MoveCold, false) => "Moves to another server",
+        (PlanKind::MoveCold, true) => "Moves to another node, with a restart",
+        (PlanKind::MoveCold, false) => "Moves to another node",
         (PlanKind::MakeRoom, _) => "Makes room first",
     }
 }
 
 fn happens(plan: &Plan) -> Vec<&'static str> {
-    const NO_ROOM: &str = "Its server has no room for this size, so it moves to another server of the same kind.";
+    const NO_ROOM: &str = "Its node has no room for this size, so it moves to another node of the same kind.";
     let grows = !Resources::from(plan.from).covers(&Resources::from(plan.to));
     match (plan.kind, plan.running) {
         (PlanKind::InPlaceLive, _) if grows => {
-            vec!["Its server has the room.", "It grows where it is and keeps running."]
+            vec!["Its node has the room.", "It grows where it is and keeps running."]
         }
         (PlanKind::InPlaceLive, _) => vec!["It gives back what it no longer has, and keeps running."],
         (PlanKind::InPlaceRestart, true) => vec![
-            if grows {
-                "Its server has the room, but this size needs a fresh start."
-            } else {
-                "It needs a fresh start."
-            },
+            if grows { "Its node has the room, but this size needs a fresh start." } else { "It needs a fresh start." },
             "The guest is asked to shut down, is given its new size, and is started again.",
         ],
-        (PlanKind::InPlaceRestart, false) if grows => vec!["Its server has the room.", "It is off and stays off."],
+        (PlanKind::InPlaceRestart, false) if grows => vec!["Its node has the room.", "It is off and stays off."],
         (PlanKind::InPlaceRestart, false) => vec!["It is off and stays off."],
         (PlanKind::MoveLive, _) => vec![NO_ROOM, "It keeps running while it moves, and grows there."],
         (PlanKind::MoveLiveRestart, _) => vec![
@@ -75,7 +71,7 @@ fn happens(plan: &Plan) -> Vec<&'static str> {
         (PlanKind::MoveCold, false) => vec![NO_ROOM, "Its disk is carried over.", "It is off and stays off."],
         (PlanKind::MakeRoom, running) => {
             let first =
-                "No server has room for this size yet: other VMs move away first, and none of them is interrupted.";
+                "No node has room for this size yet: other VMs move away first, and none of them is interrupted.";
             vec![first, plan.room.as_ref().map_or("Then this one gets its new size.", |room| then(room.then, running))]
         }
     }
@@ -88,14 +84,14 @@ const fn then(kind: PlanKind, running: bool) -> &'static str {
         (PlanKind::InPlaceRestart, true) => {
             "Then the guest is asked to shut down, is given its new size where it is, and is started again."
         }
-        (PlanKind::MoveLive, _) => "Then it moves to another server while it runs, and grows there.",
+        (PlanKind::MoveLive, _) => "Then it moves to another node while it runs, and grows there.",
         (PlanKind::MoveLiveRestart, _) => {
-            "Then it moves to another server while it runs; there the guest is asked to shut down and starts at its new size."
+            "Then it moves to another node while it runs; there the guest is asked to shut down and starts at its new size."
         }
         (PlanKind::MoveCold, true) => {
-            "Then the guest is asked to shut down, its disk is carried to another server, and it starts there at its new size."
+            "Then the guest is asked to shut down, its disk is carried to another node, and it starts there at its new size."
         }
-        (PlanKind::MoveCold, false) => "Then its disk is carried to another server. It is off and stays off.",
+        (PlanKind::MoveCold, false) => "Then its disk is carried to another node. It is off and stays off.",
         (PlanKind::InPlaceRestart, false) => "Then it gets its new size. It is off and stays off.",
         (PlanKind::MakeRoom, _) => "Then this one gets its new size.",
     }
