@@ -2,15 +2,24 @@
 
 import { heard } from '../story/guest';
 import { found } from '../story/lab';
-import { isBack, runsWhereItEnded, scene } from '../story/scene';
+import { isBack, runsWhereItEnded, type Scene, scene, standStill } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
 
 /** A page's stream breaks with its server. */
 const brokenStream = /Failed to load resource|ERR_|network error|EventSource/i;
 
-for (const [name, plan] of [
-  ['shop', 'move-live'],
-  ['catalogue', 'move-cold'],
+/** Has a live move take its time; answers what lets it go on. It may have ended by then. */
+function slow({ lab, source, vm }: Scene): () => void {
+  const speed = (mib: number) => void lab.virsh(source, 'migrate-setspeed', vm, String(mib));
+  speed(4);
+  return () => {
+    if (lab.virsh(source, 'domstate', vm) === 'running') speed(10_000);
+  };
+}
+
+for (const [name, plan, step, held] of [
+  ['shop', 'move-live', 'migrate-live', slow],
+  ['catalogue', 'move-cold', 'copy-disk', ({ lab, destination }: Scene) => standStill(lab, destination)],
 ] as const) {
   test(`a server that is killed during a ${plan} goes on with it`, async ({ admin, as, lab, allow }) => {
     needsRealNodes(lab);
@@ -18,8 +27,15 @@ for (const [name, plan] of [
     const it = await scene(name, admin, as, lab);
     try {
       expect(it.plan).toBe(plan);
-      const operation = await it.owner.agree();
-      lab.killServer();
+      const goOn = held(it);
+      let operation = '';
+      try {
+        operation = await it.owner.agree();
+        await expect(it.owner.underWay(step)).toBeVisible();
+        lab.killServer();
+      } finally {
+        goOn();
+      }
       await isBack(lab);
       await it.owner.open(`/operations/${operation}`);
       const outcome = await it.owner.outcome(150);

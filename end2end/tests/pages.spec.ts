@@ -17,6 +17,7 @@ const customerPages = (lab: Lab) => {
     `${resize}?vcpus=x&memory_mib=-1&disk_gib=1`,
     `${resize}/later?vcpus=2&memory_mib=320&disk_gib=1`,
     `/vms/${id}/move`,
+    `/vms/${id}/rebuild`,
   ];
 };
 const adminPages = (lab: Lab) => [
@@ -194,9 +195,12 @@ test('news from the grid leaves alone what is being typed or ticked', async ({ a
   await admin.open(`/admin/nodes/${lab.nodes[0]?.name}`);
   const field = admin.field('Reserve memory (MiB)');
   await field.fill('123');
+  const buttons = ['Save', 'Cordon'].map((name) => admin.button(name));
+  for (const button of buttons) await button.evaluate((element) => element.setAttribute('data-same', ''));
   await news();
   await news();
   await expect(field).toHaveValue('123');
+  for (const button of buttons) await expect(button).toHaveAttribute('data-same');
 
   await admin.open(`/vms/${lab.vms[0]?.id}`);
   const tick = admin.page.getByRole('checkbox');
