@@ -236,9 +236,11 @@ pub fn SelectField(
 /// A tick. Whether it is ticked belongs to the page: a view that is made anew by news from the grid keeps it.
 #[component]
 pub fn TickField(label: &'static str, name: &'static str, ticked: RwSignal<bool>) -> impl IntoView {
+    // What is bound is set by scripts; the attribute says it where there are none.
+    let at_first = ticked.get_untracked();
     view! {
         <label class="tick">
-            <input type="checkbox" name=name value="true" bind:checked=ticked/>
+            <input type="checkbox" name=name value="true" checked=at_first bind:checked=ticked/>
             <span>{label}</span>
         </label>
     }

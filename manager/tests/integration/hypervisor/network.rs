@@ -104,7 +104,7 @@ fn leads_to_customers_only(ground: &Ground, wanted: &Definition) {
     let attack = format!(
         "ip route replace {network}.0/24 dev eth0
         ip neigh replace {here} lladdr $1 dev eth0 nud permanent
-        ping -c1 -w3 10.77.0.1 >/dev/null && echo reached the customers\' gateway
+        ping -c1 -w3 10.77.0.1 >/dev/null && echo reached the gateway
         for _ in 1 2 3 4 5; do echo x >/dev/udp/{here}/9; done
         {}
         wait",
@@ -113,7 +113,7 @@ fn leads_to_customers_only(ground: &Ground, wanted: &Definition) {
     let before = datagrams_unheard(ground);
     let script = format!("{enter}\nnsenter -t $pid -n bash -c \"$1\" bash $(</sys/class/net/vmbr0/address)");
     let reached = lab.run("exec", node, &["bash", "-c", &script, "bash", &attack]);
-    assert_eq!(reached.trim(), "reached the customers' gateway");
+    assert_eq!(reached.trim(), "reached the gateway");
     assert!(manager.accept().is_err(), "nobody came");
     assert_eq!(datagrams_unheard(ground), before, "nothing that it sends to its node comes in there");
 }
