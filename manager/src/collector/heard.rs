@@ -5,8 +5,8 @@ use super::records::{Changed, Records};
 use crate::clock;
 use crate::refusal_log::escaped;
 use crate::shared::Shared;
-use crate::store::Store;
-use crate::store::rows::VmRecord;
+use crate::store::rows::{LastSample, VmRecord};
+use crate::store::{Store, StoreError};
 use crate::vms::VmUsage;
 use grid::map::{MapNode, NodeInputs, Reading};
 use grid::rates::rates;
@@ -16,6 +16,9 @@ use grid::vm::commitment;
 use grid::{Gib, NodeId, OperationId, Resources, Size, UnixMillis, Vcpus, VmId};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+/// So many last samples are read at once.
+const REMEMBERED_TOGETHER: u32 = 1_000;
 
 /// Characters of a flag in the log.
 const LONGEST_FLAG: usize = 200;
@@ -57,13 +60,21 @@ impl Heard {
 
     /// Takes up what an earlier run heard last, so that a restarted manager knows what it knew; its age tells that it
     /// is old.
-    pub(super) async fn remember(&mut self, store: &dyn Store) {
-        let nodes: Vec<NodeId> = self.nodes();
-        for node in nodes {
-            let hypervisor = last(store, node, Source::Hypervisor).await;
-            let utility = last(store, node, Source::Utility).await;
-            let heard = self.nodes.entry(node).or_default();
-            (heard.hypervisor, heard.utility) = (hypervisor, utility);
+    pub(super) async fn remember(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut last = None;
+        loop {
+            let samples = store.sample_list(last, REMEMBERED_TOGETHER).await?;
+            let Some(newest) = samples.last() else { return Ok(()) };
+            last = Some((newest.node, newest.source));
+            for sample in samples {
+                if self.records.nodes.contains_key(&sample.node) {
+                    let heard = self.nodes.entry(sample.node).or_default();
+                    match sample.source {
+                        Source::Hypervisor => heard.hypervisor = read(&sample),
+                        Source::Utility => heard.utility = read(&sample),
+                    }
+                }
+            }
         }
     }
 
@@ -256,19 +267,13 @@ fn note(node: NodeId, source: Source, flags: Vec<Flag>, kept: &mut Vec<Flag>) {
     *kept = lies;
 }
 
-async fn last<S: serde::de::DeserializeOwned>(store: &dyn Store, node: NodeId, source: Source) -> Option<Reading<S>> {
-    let (at, json) = match store.sample_get(node, source).await {
-        Ok(found) => found?,
-        Err(error) => {
-            tracing::warn!(%error, %node, source = source.as_str(), "the last sample could not be read");
-            return None;
-        }
-    };
-    let sample = serde_json::from_str(&json);
+fn read<S: serde::de::DeserializeOwned>(last: &LastSample) -> Option<Reading<S>> {
+    let sample = serde_json::from_str(&last.json);
     if let Err(error) = &sample {
-        tracing::warn!(%error, %node, source = source.as_str(), "the last sample is of another version");
+        let (node, source) = (last.node, last.source.as_str());
+        tracing::warn!(%error, %node, source, "the last sample is of another version");
     }
-    Some(Reading { at, sample: sample.ok()? })
+    Some(Reading { at: last.at, sample: sample.ok()? })
 }
 
 fn usage(previous: &HypervisorSample, current: &HypervisorSample) -> BTreeMap<VmId, VmUsage> {

@@ -22,12 +22,23 @@ pub(super) async fn insert_all<T>(
     rows: &[T],
     bind: impl Fn(&mut Tuple<'_, '_>, &T),
 ) -> Result<(), sqlx::Error> {
+    put_all(connection, into, "", rows, bind).await
+}
+
+/// The same, where `then` says what becomes of a row that is there already.
+pub(super) async fn put_all<T>(
+    connection: &mut SqliteConnection,
+    into: &'static str,
+    then: &'static str,
+    rows: &[T],
+    bind: impl Fn(&mut Tuple<'_, '_>, &T),
+) -> Result<(), sqlx::Error> {
     let mut left = rows;
     while !left.is_empty() {
         let (run, rest) = left.split_at((1 << left.len().ilog2()).min(MOST));
         let mut query = QueryBuilder::<Sqlite>::new(into);
         query.push_values(run, |mut tuple, row| bind(&mut tuple, row));
-        query.build().execute(&mut *connection).await?;
+        query.push(then).build().execute(&mut *connection).await?;
         left = rest;
     }
     Ok(())

@@ -33,6 +33,7 @@ use super::{Store, StoreError};
 use accept::Acceptance;
 use asked::{Offers, Standings};
 use columns::Statement;
+use futures::TryStreamExt;
 use line::Line;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
@@ -82,8 +83,12 @@ type Read<T> = fn(&SqliteRow) -> Result<T, StoreError>;
 impl SqliteStore {
     /// What a statement finds, each row read by `read`.
     async fn all<T>(&self, statement: Statement<'_>, read: Read<T>) -> Result<Vec<T>, StoreError> {
-        let rows = statement.fetch_all(&self.readers).await.map_err(database)?;
-        rows.iter().map(read).collect()
+        let (mut rows, mut all) = (statement.fetch(&self.readers), Vec::new());
+        // One after the other: as rows they take several times the memory.
+        while let Some(row) = rows.try_next().await.map_err(database)? {
+            all.push(read(&row)?);
+        }
+        Ok(all)
     }
 
     /// The one row that a statement finds, or none.
