@@ -146,10 +146,22 @@ impl Heard {
     }
 
     /// What operations hold on a node: those that are recorded, and those that are chosen only.
-    fn reserved(&self, node: NodeId) -> Resources {
-        let mut all: BTreeMap<OperationId, Resources> = self.records.reserved(node).collect();
-        all.extend(self.chosen.get(&node).into_iter().flatten());
-        all.into_values().fold(Resources::ZERO, Resources::plus)
+    pub(super) fn reserved(&self, node: NodeId) -> Resources {
+        let chosen = self.chosen.get(&node);
+        let is_chosen = |operation: &OperationId| chosen.is_some_and(|chosen| chosen.contains_key(operation));
+        let recorded = self.records.reserved(node).filter(|(operation, _)| !is_chosen(operation));
+        let all = recorded.map(|(_, amount)| amount).chain(chosen.into_iter().flat_map(BTreeMap::values).copied());
+        all.fold(Resources::ZERO, Resources::plus)
+    }
+
+    /// Whether the node's last samples know of this VM.
+    pub(super) fn shows(&self, node: NodeId, vm: VmId) -> bool {
+        let Some(HeardOfNode { hypervisor, utility, .. }) = self.nodes.get(&node) else { return false };
+        let by_hypervisor = hypervisor.iter().flat_map(|it| &it.sample.domains).any(|domain| domain.id == vm);
+        let samples = || utility.iter().map(|it| &it.sample);
+        let by_utility = samples().flat_map(|it| &it.disks).any(|disk| disk.vm == vm)
+            || samples().flat_map(|it| &it.deployed).any(|deployed| deployed.vm == vm);
+        by_hypervisor || by_utility
     }
 
     pub(super) fn hypervisor_answered(&mut self, node: NodeId, at: UnixMillis, sample: HypervisorSample) {

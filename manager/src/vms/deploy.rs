@@ -223,3 +223,37 @@ fn mac(id: VmId) -> String {
     let bytes = id.0.as_bytes();
     format!("52:54:00:{:02x}:{:02x}:{:02x}", bytes[13], bytes[14], bytes[15])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::rig::Rig;
+    use grid::sample::DiskSample;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_new_vm_counts_as_the_store_has_recorded_it_whatever_samples_show_meanwhile() {
+        let rig = Rig::new().await;
+        rig.manager.stop().await;
+        let collector = &rig.manager.collector;
+        for shown in [false, true] {
+            let request = Rig::request(&format!("shown-{shown}"), "disk-tiny");
+            let (vm, decided) = rig.manager.decide_deploy(&rig.customer, &request).await.unwrap();
+            let nodes = rig.manager.map().nodes().clone();
+            for entry in nodes.values().filter(|_| shown) {
+                let mut sample = entry.utility.clone().unwrap().sample;
+                sample.pool.free_mib /= 2;
+                sample.disks.push(DiskSample { vm, virtual_bytes: 1 << 30, real_bytes: 1 << 30 });
+                collector.utility_reported(entry.node.id, clock::now(), sample);
+            }
+            commit(&rig.manager.shared, decided).await.unwrap();
+            let counted = rig.manager.map();
+            collector.records_changed().await.unwrap();
+            let recorded = rig.manager.map();
+            assert!(recorded.version > counted.version);
+            assert!(recorded.iter().any(|entry| entry.reserved != Resources::ZERO));
+            for entry in recorded.iter() {
+                assert_eq!(counted.get(entry.node.id), Some(entry), "shown: {shown}");
+            }
+        }
+    }
+}
