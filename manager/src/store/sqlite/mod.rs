@@ -15,6 +15,7 @@ mod end;
 mod facts;
 mod history;
 mod holding;
+mod journal;
 mod lease;
 mod line;
 mod many;
@@ -34,6 +35,7 @@ use accept::Acceptance;
 use asked::{Offers, Standings};
 use columns::Statement;
 use futures::TryStreamExt;
+use journal::Journal;
 use line::Line;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
@@ -114,6 +116,7 @@ impl SqliteStore {
 struct Writer {
     connection: Arc<Mutex<SqliteConnection>>,
     options: SqliteConnectOptions,
+    journal: Arc<Journal>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -124,6 +127,7 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     async fn lock(&self) -> OwnedMutexGuard<SqliteConnection> {
+        self.journal.is_written();
         let mut connection = Arc::clone(&self.connection).lock_owned().await;
         // A transaction that was dropped is being undone, and behind a ping it is. One that the database has undone by
         // itself, for its disk was full, sqlx counts as open for ever.
