@@ -8,8 +8,8 @@ use sqlx::query_builder::Separated;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
 
-/// So many rows go into one statement at most.
-const MOST: usize = 64;
+/// So many rows go into one statement at most: as many as are accepted together.
+const MOST: usize = 256;
 
 /// One row's values, in the order of its columns.
 pub(super) type Tuple<'a, 'b> = Separated<'a, Sqlite, &'b str>;
