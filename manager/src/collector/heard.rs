@@ -20,6 +20,9 @@ use uuid::Uuid;
 /// So many last samples are read at once.
 const REMEMBERED_TOGETHER: u32 = 1_000;
 
+/// How many MACs there are.
+const MACS: u32 = 1 << 24;
+
 /// Characters of a flag in the log.
 const LONGEST_FLAG: usize = 200;
 
@@ -34,6 +37,8 @@ pub(super) struct Heard {
     /// What is chosen, and not in the store yet.
     chosen: BTreeMap<NodeId, BTreeMap<OperationId, Resources>>,
     pub(super) macs_chosen: BTreeSet<String>,
+    /// The one that was given out last.
+    last_mac: u32,
     nodes: BTreeMap<NodeId, HeardOfNode>,
     /// VMs that were on a node until then: an older sample still shows them, and they are no strangers.
     gone: Lately<(NodeId, VmId)>,
@@ -55,7 +60,7 @@ struct HeardOfNode {
 
 impl Heard {
     pub(super) fn new(records: Records) -> Self {
-        Self { records, ..Self::default() }
+        Self { records, last_mac: Uuid::new_v4().as_fields().0 % MACS, ..Self::default() }
     }
 
     /// Takes up what an earlier run heard last, so that a restarted manager knows what it knew; its age tells that it
@@ -141,8 +146,17 @@ impl Heard {
         }
     }
 
-    pub(super) fn is_mac_taken(&self, mac: &str) -> bool {
-        self.records.has_mac(mac) || self.macs_chosen.contains(mac)
+    /// A MAC that is nobody's, under the prefix that QEMU's makers have. They are given out in their order, round and round:
+    /// what comes together stands together in the store.
+    pub(super) fn next_mac(&mut self) -> String {
+        loop {
+            self.last_mac = (self.last_mac + 1) % MACS;
+            let [_, first, second, third] = self.last_mac.to_be_bytes();
+            let mac = format!("52:54:00:{first:02x}:{second:02x}:{third:02x}");
+            if !self.records.has_mac(&mac) && !self.macs_chosen.contains(&mac) {
+                return mac;
+            }
+        }
     }
 
     /// What operations hold on a node: those that are recorded, and those that are chosen only.
@@ -357,6 +371,15 @@ mod tests {
         let asked = heard.records_asked();
         assert_eq!(heard.record_came(asked, vm, VmRecord::default()), [NODE].into());
         assert_eq!(heard.reserved(NODE), Resources::ZERO);
+    }
+
+    #[test]
+    fn macs_are_given_out_in_their_order_past_those_that_somebody_has() {
+        let mut heard = Heard::new(Records::default());
+        heard.last_mac = MACS - 3;
+        heard.macs_chosen.insert("52:54:00:ff:ff:ff".to_owned());
+        let given = [(); 3].map(|()| heard.next_mac());
+        assert_eq!(given, ["52:54:00:ff:ff:fe", "52:54:00:00:00:00", "52:54:00:00:00:01"]);
     }
 
     #[test]

@@ -196,8 +196,9 @@ impl Collector {
         Ok(())
     }
 
-    pub(crate) fn is_mac_taken(&self, mac: &str) -> bool {
-        self.heard().is_mac_taken(mac)
+    /// A MAC that is nobody's. To be called by whoever decides, in that one's turn.
+    pub(crate) fn next_mac(&self) -> String {
+        self.heard().next_mac()
     }
 
     /// The hypervisor kinds that a region has.
