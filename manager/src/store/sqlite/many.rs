@@ -2,8 +2,9 @@
 
 use super::database;
 use crate::store::StoreError;
-use grid::Resource;
+use grid::{Resource, Resources};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use sqlx::query_builder::Separated;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{QueryBuilder, Sqlite};
@@ -54,6 +55,32 @@ pub(super) fn push_resources(tuple: &mut Tuple<'_, '_>, amounts: &[i64; Resource
 /// As one argument, which `json_each` makes rows of.
 pub(super) fn json(all: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(all).map_err(|error| StoreError::Corrupt(error.to_string()))
+}
+
+/// What a statement with this one argument finds, all of it as one JSON array: rows come from the connection's thread one
+/// by one, and wake who waits for each.
+pub(super) async fn found<T: DeserializeOwned>(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    all: &(impl Serialize + Sync),
+) -> Result<Vec<T>, StoreError> {
+    let found: String = sqlx::query_scalar(statement).bind(json(all)?).fetch_one(connection).await.map_err(database)?;
+    read(&found)
+}
+
+/// What [`found`] reads: amounts in the order of [`Resource::ALL`].
+pub(super) type Amounts = [u64; Resource::COUNT];
+
+pub(super) fn resources(amounts: Amounts) -> Resources {
+    let mut all = Resources::ZERO;
+    for (resource, amount) in Resource::ALL.into_iter().zip(amounts) {
+        all.set(resource, amount);
+    }
+    all
+}
+
+pub(super) fn read<T: DeserializeOwned>(json: &str) -> Result<T, StoreError> {
+    serde_json::from_str(json).map_err(|error| StoreError::Corrupt(error.to_string()))
 }
 
 /// The rows that a statement with this one argument finds.
