@@ -146,11 +146,8 @@ fn leptos_options(web: &Web) -> LeptosOptions {
 
 /// Each configured node in the store; those that are there keep their ids and what the admin set.
 async fn record_nodes(store: &Arc<dyn Store>, configuration: &Configuration) -> Result<Vec<Node>, ServeError> {
-    let mut nodes = Vec::with_capacity(configuration.nodes.len());
-    for entry in &configuration.nodes {
-        nodes.push(store.node_put(&entry.to_node(NodeId(uuid::Uuid::now_v7()))).await?);
-    }
-    Ok(nodes)
+    let nodes = configuration.nodes.iter().map(|entry| entry.to_node(NodeId(uuid::Uuid::now_v7())));
+    Ok(store.nodes_put(&nodes.collect::<Vec<_>>()).await?)
 }
 
 /// What the manager is made of, and what must be kept beside it while it runs.

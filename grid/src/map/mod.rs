@@ -192,9 +192,17 @@ impl ResourceMap {
     /// The next version, with this node new or replaced.
     #[must_use]
     pub fn with_node(&self, as_of: UnixMillis, node: MapNode) -> Self {
+        self.with_nodes(as_of, [node])
+    }
+
+    /// The next version, with all these nodes new or replaced: what many of them share the way to is copied once.
+    #[must_use]
+    pub fn with_nodes(&self, as_of: UnixMillis, nodes: impl IntoIterator<Item = MapNode>) -> Self {
         let mut next = self.next(as_of);
-        next.index.put_node(&node);
-        next.nodes.insert(node.node.id, Arc::new(node));
+        for node in nodes {
+            next.index.put_node(&node);
+            next.nodes.insert(node.node.id, Arc::new(node));
+        }
         next
     }
 

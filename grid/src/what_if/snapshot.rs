@@ -59,7 +59,7 @@ impl Snapshot {
     /// What is, ready to be changed and asked.
     pub fn scenario(&self) -> Scenario {
         let map = ResourceMap::default().with_policies(self.policies);
-        let map = self.nodes.iter().fold(map, |map, node| map.with_node(self.as_of, node.to_node()));
+        let map = map.with_nodes(self.as_of, self.nodes.iter().map(SnapshotNode::to_node));
         Scenario::new(map, self.vms.iter().map(SnapshotVm::to_vm).collect())
     }
 }

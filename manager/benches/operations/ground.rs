@@ -3,6 +3,7 @@
 
 use crate::Failure;
 use crate::chance::Chance;
+use futures::future::try_join_all;
 use grid::node::{Administration, Node, NodeSettings, Overcommit};
 use grid::offer::{Offer, Quota};
 use grid::sample::{Compatibility, HypervisorSample, NumaCell, PoolSample, Source, UtilitySample};
@@ -22,6 +23,9 @@ pub(crate) const REGIONS: [&str; 4] = ["east", "north", "south", "west"];
 pub(crate) const IMAGES: [&str; 3] = ["disk-tiny", "disk-tiny", "root-tiny"];
 
 const CUSTOMERS: u64 = 1_000;
+
+/// So many nodes are put into the store at once.
+const TOGETHER: usize = 1_000;
 
 pub(crate) const OFFERS: [&str; 4] = ["small", "medium", "large", "huge"];
 const SIZES: [Size; 4] = [size(1, 2, 10), size(2, 4, 20), size(2, 8, 40), size(8, 16, 80)];
@@ -56,16 +60,17 @@ pub(crate) fn prepare(folder: &Path, nodes: usize, heard: bool) -> Result<(), Fa
 async fn fill(folder: &Path, nodes: usize, heard: bool) -> Result<(), Failure> {
     let store = SqliteStore::open(folder).await?;
     let mut chance = Chance(7);
-    for number in 0..nodes {
-        let hardware = Hardware::draw(&mut chance);
-        let node = store.node_put(&node(number, hardware, &mut chance)).await?;
-        if !heard {
-            continue;
+    let numbers: Vec<usize> = (0..nodes).collect();
+    for some in numbers.chunks(TOGETHER) {
+        let draw = |number: &usize| {
+            let hardware = Hardware::draw(&mut chance);
+            (hardware, node(*number, hardware, &mut chance))
+        };
+        let (hardware, nodes): (Vec<_>, Vec<_>) = some.iter().map(draw).unzip();
+        let nodes = store.nodes_put(&nodes).await?;
+        if heard {
+            try_join_all(nodes.iter().zip(hardware).map(|(node, hardware)| hear(&store, node, hardware))).await?;
         }
-        let now = clock::now();
-        let (first, second) = (hypervisor_says(&node, hardware, now), utility_says(hardware, now));
-        store.sample_put(node.id, Source::Hypervisor, now, &serde_json::to_string(&first)?).await?;
-        store.sample_put(node.id, Source::Utility, now, &serde_json::to_string(&second)?).await?;
     }
     for number in 0..CUSTOMERS {
         let Principal { user, tenant, email, role } = customer(number);
@@ -76,6 +81,15 @@ async fn fill(folder: &Path, nodes: usize, heard: bool) -> Result<(), Failure> {
     for (name, size) in OFFERS.into_iter().zip(SIZES) {
         store.offer_put(&Offer { name: name.to_owned(), size }).await?;
     }
+    Ok(())
+}
+
+async fn hear(store: &SqliteStore, node: &Node, hardware: Hardware) -> Result<(), Failure> {
+    let now = clock::now();
+    let first = serde_json::to_string(&hypervisor_says(node, hardware, now))?;
+    let second = serde_json::to_string(&utility_says(hardware, now))?;
+    store.sample_put(node.id, Source::Hypervisor, now, &first).await?;
+    store.sample_put(node.id, Source::Utility, now, &second).await?;
     Ok(())
 }
 

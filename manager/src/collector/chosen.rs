@@ -68,6 +68,8 @@ impl Chosen<'_> {
         let holds = std::mem::take(&mut self.holds);
         self.collector.count(|heard| {
             let mut nodes: BTreeSet<NodeId> = holds.iter().map(|(node, _)| *node).collect();
+            let counted: Vec<_> = nodes.iter().map(|node| (*node, heard.reserved(*node))).collect();
+            let new = mac.as_ref().and(recorded.as_ref()).map(|(vm, _)| *vm);
             if let Some((vm, record)) = recorded {
                 let asked = heard.records_asked();
                 nodes.extend(heard.record_came(asked, vm, record));
@@ -77,6 +79,11 @@ impl Chosen<'_> {
             }
             if let Some(mac) = mac {
                 heard.macs_chosen.remove(&mac);
+            }
+            if let Some(vm) = new {
+                // While it is deployed a new VM counts by what its operation holds, and that counts already.
+                let counts = |node: &NodeId| counted.contains(&(*node, heard.reserved(*node)));
+                nodes.retain(|node| !counts(node) || heard.shows(*node, vm));
             }
             nodes
         });

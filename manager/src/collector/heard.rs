@@ -5,8 +5,8 @@ use super::records::{Changed, Records};
 use crate::clock;
 use crate::refusal_log::escaped;
 use crate::shared::Shared;
-use crate::store::Store;
-use crate::store::rows::VmRecord;
+use crate::store::rows::{LastSample, VmRecord};
+use crate::store::{Store, StoreError};
 use crate::vms::VmUsage;
 use grid::map::{MapNode, NodeInputs, Reading};
 use grid::rates::rates;
@@ -16,6 +16,12 @@ use grid::vm::commitment;
 use grid::{Gib, NodeId, OperationId, Resources, Size, UnixMillis, Vcpus, VmId};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
+
+/// So many last samples are read at once.
+const REMEMBERED_TOGETHER: u32 = 1_000;
+
+/// How many MACs there are.
+const MACS: u32 = 1 << 24;
 
 /// Characters of a flag in the log.
 const LONGEST_FLAG: usize = 200;
@@ -31,6 +37,8 @@ pub(super) struct Heard {
     /// What is chosen, and not in the store yet.
     chosen: BTreeMap<NodeId, BTreeMap<OperationId, Resources>>,
     pub(super) macs_chosen: BTreeSet<String>,
+    /// The one that was given out last.
+    last_mac: u32,
     nodes: BTreeMap<NodeId, HeardOfNode>,
     /// VMs that were on a node until then: an older sample still shows them, and they are no strangers.
     gone: Lately<(NodeId, VmId)>,
@@ -52,18 +60,26 @@ struct HeardOfNode {
 
 impl Heard {
     pub(super) fn new(records: Records) -> Self {
-        Self { records, ..Self::default() }
+        Self { records, last_mac: Uuid::new_v4().as_fields().0 % MACS, ..Self::default() }
     }
 
     /// Takes up what an earlier run heard last, so that a restarted manager knows what it knew; its age tells that it
     /// is old.
-    pub(super) async fn remember(&mut self, store: &dyn Store) {
-        let nodes: Vec<NodeId> = self.nodes();
-        for node in nodes {
-            let hypervisor = last(store, node, Source::Hypervisor).await;
-            let utility = last(store, node, Source::Utility).await;
-            let heard = self.nodes.entry(node).or_default();
-            (heard.hypervisor, heard.utility) = (hypervisor, utility);
+    pub(super) async fn remember(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut last = None;
+        loop {
+            let samples = store.sample_list(last, REMEMBERED_TOGETHER).await?;
+            let Some(newest) = samples.last() else { return Ok(()) };
+            last = Some((newest.node, newest.source));
+            for sample in samples {
+                if self.records.nodes.contains_key(&sample.node) {
+                    let heard = self.nodes.entry(sample.node).or_default();
+                    match sample.source {
+                        Source::Hypervisor => heard.hypervisor = read(&sample),
+                        Source::Utility => heard.utility = read(&sample),
+                    }
+                }
+            }
         }
     }
 
@@ -130,15 +146,36 @@ impl Heard {
         }
     }
 
-    pub(super) fn is_mac_taken(&self, mac: &str) -> bool {
-        self.records.has_mac(mac) || self.macs_chosen.contains(mac)
+    /// A MAC that is nobody's, under the prefix that QEMU's makers have. They are given out in their order, round and round:
+    /// what comes together stands together in the store.
+    pub(super) fn next_mac(&mut self) -> String {
+        loop {
+            self.last_mac = (self.last_mac + 1) % MACS;
+            let [_, first, second, third] = self.last_mac.to_be_bytes();
+            let mac = format!("52:54:00:{first:02x}:{second:02x}:{third:02x}");
+            if !self.records.has_mac(&mac) && !self.macs_chosen.contains(&mac) {
+                return mac;
+            }
+        }
     }
 
     /// What operations hold on a node: those that are recorded, and those that are chosen only.
-    fn reserved(&self, node: NodeId) -> Resources {
-        let mut all: BTreeMap<OperationId, Resources> = self.records.reserved(node).collect();
-        all.extend(self.chosen.get(&node).into_iter().flatten());
-        all.into_values().fold(Resources::ZERO, Resources::plus)
+    pub(super) fn reserved(&self, node: NodeId) -> Resources {
+        let chosen = self.chosen.get(&node);
+        let is_chosen = |operation: &OperationId| chosen.is_some_and(|chosen| chosen.contains_key(operation));
+        let recorded = self.records.reserved(node).filter(|(operation, _)| !is_chosen(operation));
+        let all = recorded.map(|(_, amount)| amount).chain(chosen.into_iter().flat_map(BTreeMap::values).copied());
+        all.fold(Resources::ZERO, Resources::plus)
+    }
+
+    /// Whether the node's last samples know of this VM.
+    pub(super) fn shows(&self, node: NodeId, vm: VmId) -> bool {
+        let Some(HeardOfNode { hypervisor, utility, .. }) = self.nodes.get(&node) else { return false };
+        let by_hypervisor = hypervisor.iter().flat_map(|it| &it.sample.domains).any(|domain| domain.id == vm);
+        let samples = || utility.iter().map(|it| &it.sample);
+        let by_utility = samples().flat_map(|it| &it.disks).any(|disk| disk.vm == vm)
+            || samples().flat_map(|it| &it.deployed).any(|deployed| deployed.vm == vm);
+        by_hypervisor || by_utility
     }
 
     pub(super) fn hypervisor_answered(&mut self, node: NodeId, at: UnixMillis, sample: HypervisorSample) {
@@ -256,19 +293,13 @@ fn note(node: NodeId, source: Source, flags: Vec<Flag>, kept: &mut Vec<Flag>) {
     *kept = lies;
 }
 
-async fn last<S: serde::de::DeserializeOwned>(store: &dyn Store, node: NodeId, source: Source) -> Option<Reading<S>> {
-    let (at, json) = match store.sample_get(node, source).await {
-        Ok(found) => found?,
-        Err(error) => {
-            tracing::warn!(%error, %node, source = source.as_str(), "the last sample could not be read");
-            return None;
-        }
-    };
-    let sample = serde_json::from_str(&json);
+fn read<S: serde::de::DeserializeOwned>(last: &LastSample) -> Option<Reading<S>> {
+    let sample = serde_json::from_str(&last.json);
     if let Err(error) = &sample {
-        tracing::warn!(%error, %node, source = source.as_str(), "the last sample is of another version");
+        let (node, source) = (last.node, last.source.as_str());
+        tracing::warn!(%error, %node, source, "the last sample is of another version");
     }
-    Some(Reading { at, sample: sample.ok()? })
+    Some(Reading { at: last.at, sample: sample.ok()? })
 }
 
 fn usage(previous: &HypervisorSample, current: &HypervisorSample) -> BTreeMap<VmId, VmUsage> {
@@ -340,6 +371,15 @@ mod tests {
         let asked = heard.records_asked();
         assert_eq!(heard.record_came(asked, vm, VmRecord::default()), [NODE].into());
         assert_eq!(heard.reserved(NODE), Resources::ZERO);
+    }
+
+    #[test]
+    fn macs_are_given_out_in_their_order_past_those_that_somebody_has() {
+        let mut heard = Heard::new(Records::default());
+        heard.last_mac = MACS - 3;
+        heard.macs_chosen.insert("52:54:00:ff:ff:ff".to_owned());
+        let given = [(); 3].map(|()| heard.next_mac());
+        assert_eq!(given, ["52:54:00:ff:ff:fe", "52:54:00:00:00:00", "52:54:00:00:00:01"]);
     }
 
     #[test]

@@ -64,7 +64,9 @@ impl Collector {
     pub(crate) async fn open(shared: Arc<Shared>) -> Result<Self, StoreError> {
         let records = Records::read(shared.store.as_ref()).await?;
         let mut heard = Heard::new(records);
-        heard.remember(shared.store.as_ref()).await;
+        if let Err(error) = heard.remember(shared.store.as_ref()).await {
+            tracing::warn!(%error, "the last samples could not be read");
+        }
         let (points, taken) = mpsc::channel(BATCHES_WAITING);
         let (returns, returns_taken) = mpsc::unbounded_channel();
         let collector = Self {
@@ -194,8 +196,9 @@ impl Collector {
         Ok(())
     }
 
-    pub(crate) fn is_mac_taken(&self, mac: &str) -> bool {
-        self.heard().is_mac_taken(mac)
+    /// A MAC that is nobody's. To be called by whoever decides, in that one's turn.
+    pub(crate) fn next_mac(&self) -> String {
+        self.heard().next_mac()
     }
 
     /// The hypervisor kinds that a region has.
@@ -220,19 +223,19 @@ impl Collector {
     }
 
     /// Something is known now that counts on the nodes that are answered: their entries are built with it, and a new version
-    /// of the map is swapped in, before anybody else knows of it.
+    /// of the map is swapped in, before anybody else knows of it. Where it counts nowhere, the version stays.
     fn count<N: IntoIterator<Item = NodeId>>(&self, change: impl FnOnce(&mut Heard) -> N) {
         let now = crate::clock::now();
         {
             let mut heard = self.heard();
-            let mut map = self.map.load_full().as_ref().clone();
-            for node in change(&mut heard) {
-                if let Some(entry) = heard.build(node, now, &self.shared) {
-                    map = map.with_node(now, entry);
-                }
+            let nodes = change(&mut heard);
+            let entries = nodes.into_iter().filter_map(|node| heard.build(node, now, &self.shared));
+            let mut entries = entries.peekable();
+            if entries.peek().is_some() {
+                let map = self.map().with_nodes(now, entries);
+                metrics::gauge!("hostgrid_map_version").set(version_as_f64(map.version));
+                self.map.store(Arc::new(map));
             }
-            metrics::gauge!("hostgrid_map_version").set(version_as_f64(map.version));
-            self.map.store(Arc::new(map));
         }
         self.shared.tell(Change::Map);
     }

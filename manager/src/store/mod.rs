@@ -18,8 +18,8 @@ use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use rows::{
-    AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter, OperationWait,
-    RoomCheck, ScheduleEnd, SessionRow, TenantStanding, UserRow, VmRecord,
+    AuditRow, Claim, LastSample, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationFilter,
+    OperationWait, RoomCheck, ScheduleEnd, SessionRow, TenantStanding, UserRow, VmRecord,
 };
 
 /// Accounts, sessions and audit.
@@ -57,7 +57,11 @@ pub trait NodeStore: Send + Sync {
     /// Makes or updates the node of this name (kind, region, URI); id, settings, administration and failure domain only
     /// at first sight.
     /// Answers the node as it is now.
-    async fn node_put(&self, node: &Node) -> Result<Node, StoreError>;
+    async fn node_put(&self, node: &Node) -> Result<Node, StoreError> {
+        self.nodes_put(std::slice::from_ref(node)).await?.pop().ok_or(StoreError::NotFound)
+    }
+    /// The same of many nodes, all of them or none.
+    async fn nodes_put(&self, nodes: &[Node]) -> Result<Vec<Node>, StoreError>;
     async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
     async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError>;
     /// Of a node that isn't fenced; [`StoreError::Conflict`] of one that is.
@@ -306,6 +310,8 @@ pub trait HistoryStore: Send + Sync {
     /// The last raw sample of a node by source, as JSON, so that a restarted server knows what it knew.
     async fn sample_put(&self, node: NodeId, source: Source, at: UnixMillis, json: &str) -> Result<(), StoreError>;
     async fn sample_get(&self, node: NodeId, source: Source) -> Result<Option<(UnixMillis, String)>, StoreError>;
+    /// The last samples of all nodes, in the order of nodes and sources: those that come after this one, at most `limit`.
+    async fn sample_list(&self, after: Option<(NodeId, Source)>, limit: u32) -> Result<Vec<LastSample>, StoreError>;
 }
 
 /// Which server carries operations out; see [`crate::lease`].

@@ -3,6 +3,7 @@
 use crate::accounts::Role;
 use grid::offer::Quota;
 use grid::operation::{OperationKind, OperationState};
+use grid::sample::Source;
 use grid::schedule::ScheduleState;
 use grid::vm::Vm;
 use grid::{NodeId, OperationId, RelocationId, Resources, TenantId, UnixMillis, UserId, VmId};
@@ -182,6 +183,15 @@ pub struct MetricSeries {
     pub subject: String,
     /// `cpu_permille`, `memory_mib`, `available_memory_mib`…
     pub metric: String,
+}
+
+/// The last raw sample of a node from a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastSample {
+    pub node: NodeId,
+    pub source: Source,
+    pub at: UnixMillis,
+    pub json: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]

@@ -73,7 +73,8 @@ impl Manager {
         let wish = self.wish(principal, request).await?;
         let _turn = self.chooser.turn().await;
         let (node, kind) = self.choose(principal, request, &wish)?;
-        let id = self.new_id();
+        // Ids grow with time, so that new rows of the store come to stand together.
+        let id = VmId(Uuid::now_v7());
         let vm = self.new_vm(principal, request, id, (node, kind, wish.size), (name, keys));
         let kind = OperationKind::Deploy { vm: id, node, size: wish.size };
         let wanted = Wanted { principal, kind, key: &request.idempotency_key, vm, is_new: true, relocation: None };
@@ -90,17 +91,6 @@ impl Manager {
         let Some(known) = known else { return Ok(None) };
         let operation = self.shared.store.operation_get(known).await?.ok_or(ManagerError::NotFound)?;
         Ok(Some((operation.kind.vm(), known)))
-    }
-
-    /// A VM's id, such that its MAC is nobody else's. Ids grow with time, so that new rows of the store come to stand
-    /// together.
-    fn new_id(&self) -> VmId {
-        loop {
-            let id = VmId(Uuid::now_v7());
-            if !self.collector.is_mac_taken(&mac(id)) {
-                return id;
-            }
-        }
     }
 
     /// What can be said of the request before one's turn.
@@ -156,7 +146,7 @@ impl Manager {
             size,
             maxima: maxima::choose(size, usable),
             state: VmState::Deploying,
-            mac: mac(id),
+            mac: self.collector.next_mac(),
             // Chosen in the transaction.
             address: Ipv4Addr::UNSPECIFIED,
             keys,
@@ -217,9 +207,36 @@ pub(super) fn invalid(field: &'static str, message: &str) -> ManagerError {
     ManagerError::Invalid { field, message: message.to_owned() }
 }
 
-/// An address of its own under the prefix that QEMU's makers have, from the VM's random id. The store keeps them
-/// unique.
-fn mac(id: VmId) -> String {
-    let bytes = id.0.as_bytes();
-    format!("52:54:00:{:02x}:{:02x}:{:02x}", bytes[13], bytes[14], bytes[15])
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::operations::rig::Rig;
+    use grid::sample::DiskSample;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_new_vm_counts_as_the_store_has_recorded_it_whatever_samples_show_meanwhile() {
+        let rig = Rig::new().await;
+        rig.manager.stop().await;
+        let collector = &rig.manager.collector;
+        for shown in [false, true] {
+            let request = Rig::request(&format!("shown-{shown}"), "disk-tiny");
+            let (vm, decided) = rig.manager.decide_deploy(&rig.customer, &request).await.unwrap();
+            let nodes = rig.manager.map().nodes().clone();
+            for entry in nodes.values().filter(|_| shown) {
+                let mut sample = entry.utility.clone().unwrap().sample;
+                sample.pool.free_mib /= 2;
+                sample.disks.push(DiskSample { vm, virtual_bytes: 1 << 30, real_bytes: 1 << 30 });
+                collector.utility_reported(entry.node.id, clock::now(), sample);
+            }
+            commit(&rig.manager.shared, decided).await.unwrap();
+            let counted = rig.manager.map();
+            collector.records_changed().await.unwrap();
+            let recorded = rig.manager.map();
+            assert!(recorded.version > counted.version);
+            assert!(recorded.iter().any(|entry| entry.reserved != Resources::ZERO));
+            for entry in recorded.iter() {
+                assert_eq!(counted.get(entry.node.id), Some(entry), "shown: {shown}");
+            }
+        }
+    }
 }

@@ -13,8 +13,8 @@ use grid::schedule::ScheduledResize;
 use grid::vm::{Maxima, Vm, VmState};
 use grid::{NodeId, OperationId, RelocationId, Resources, ScheduleId, Size, TenantId, UnixMillis, UserId, VmId};
 use manager::store::rows::{
-    AuditRow, Claim, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd, OperationFilter,
-    OperationWait, RoomCheck, ScheduleEnd, SessionRow, TenantStanding, UserRow, VmRecord,
+    AuditRow, Claim, LastSample, LeaseRow, MetricPoint, MetricSeries, NewOperation, NewUser, OperationEnd,
+    OperationFilter, OperationWait, RoomCheck, ScheduleEnd, SessionRow, TenantStanding, UserRow, VmRecord,
 };
 use manager::store::sqlite::SqliteStore;
 use manager::store::{
@@ -110,7 +110,7 @@ forward!(AccountStore {
 });
 
 forward!(NodeStore {
-    read node_put(node: &Node) -> Node;
+    read nodes_put(nodes: &[Node]) -> Vec<Node>;
     read node_list() -> Vec<Node>;
     read node_settings_set(node: NodeId, settings: NodeSettings) -> ();
     read node_administration_set(node: NodeId, to: Administration) -> ();
@@ -205,4 +205,5 @@ forward!(HistoryStore {
     read metrics_forget(before: UnixMillis) -> u64;
     read sample_put(node: NodeId, source: Source, at: UnixMillis, json: &str) -> ();
     read sample_get(node: NodeId, source: Source) -> Option<(UnixMillis, String)>;
+    read sample_list(after: Option<(NodeId, Source)>, limit: u32) -> Vec<LastSample>;
 });

@@ -1,9 +1,11 @@
 //! The history of samples.
 
-use super::super::rows::{MetricPoint, MetricSeries};
+use super::super::rows::{LastSample, MetricPoint, MetricSeries};
 use super::world::World;
-use grid::UnixMillis;
+use futures::future::try_join_all;
 use grid::sample::Source;
+use grid::{NodeId, UnixMillis};
+use uuid::Uuid;
 
 fn series(metric: &str) -> MetricSeries {
     MetricSeries { subject: "node".to_owned(), metric: metric.to_owned() }
@@ -79,4 +81,29 @@ async fn the_last_sample_of_each_source_is_kept() {
     let kept = store.sample_get(world.here, Source::Utility).await.unwrap();
     assert_eq!(kept, Some((UnixMillis(2), "{}".to_owned())));
     assert_eq!(store.sample_get(world.there, Source::Utility).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn all_last_samples_are_read_part_by_part() {
+    let world = World::new().await;
+    assert_eq!(world.store.sample_list(None, 9).await.unwrap(), []);
+    let ids = [1, 2, 3].map(|number| NodeId(Uuid::from_u128(number)));
+    let sources = [Source::Hypervisor, Source::Utility];
+    let all: Vec<LastSample> = (ids.into_iter().flat_map(|node| sources.map(|source| (node, source))))
+        .map(|(node, source)| LastSample { node, source, at: UnixMillis(5), json: format!("[\"{source:?}\"]") })
+        .collect();
+    // Many at once, and the same again.
+    let put = |it: LastSample| {
+        let store = &world.store;
+        async move { store.sample_put(it.node, it.source, it.at, &it.json).await }
+    };
+    try_join_all(all.iter().rev().chain(&all).cloned().map(put)).await.unwrap();
+    let (mut read, mut after) = (Vec::new(), None);
+    for expected in [4, 2, 0] {
+        let part = world.store.sample_list(after, 4).await.unwrap();
+        assert_eq!(part.len(), expected);
+        after = part.last().map(|last| (last.node, last.source)).or(after);
+        read.extend(part);
+    }
+    assert_eq!(read, all);
 }

@@ -42,6 +42,21 @@ async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
 }
 
 #[tokio::test]
+async fn many_nodes_are_put_together_or_not_at_all() {
+    let world = World::new().await;
+    let moved = Node { region: "south".to_owned(), ..node("there") };
+    let mut new: Vec<Node> = (0..600).map(|number| node(&format!("new-{number}"))).collect();
+    new.insert(300, moved);
+    let kept = world.store.nodes_put(&new).await.unwrap();
+    new[300].id = world.there;
+    assert_eq!(kept, new, "in their order; one that is there keeps its id");
+    let bad = [node("good"), Node { id: world.here, ..node("twin") }];
+    assert!(matches!(world.store.nodes_put(&bad).await, Err(StoreError::Conflict(_))));
+    assert!(world.store.node_list().await.unwrap().iter().all(|it| it.name != "good"));
+    assert_eq!(world.store.nodes_put(&[]).await.unwrap(), []);
+}
+
+#[tokio::test]
 async fn what_is_set_of_a_node_that_is_not_there_is_not_found() {
     let world = World::new().await;
     let nowhere = NodeId(Uuid::new_v4());

@@ -1,7 +1,7 @@
 //! Tenants, users, sessions and audit in SQLite.
 
 use super::columns::{Columns, bind_resources, each_resource, for_each_resource, role_word};
-use super::many::{insert_all, rows_of};
+use super::many::{Amounts, found, insert_all, resources};
 use super::{SqliteStore, begin, constraint, database};
 use crate::store::rows::{AuditRow, NewUser, SessionRow, TenantStanding, UserRow};
 use crate::store::{AccountStore, StoreError};
@@ -12,8 +12,16 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::{HashMap, HashSet};
 
 /// Of each of the tenants.
-pub(super) const STANDINGS: &str = "
-    SELECT tenant.* FROM json_each(?) AS asked CROSS JOIN tenant ON tenant.id = asked.value";
+pub(super) const STANDINGS: &str = concat!(
+    "SELECT json_group_array(json_array(tenant.id, quota_vms, json_array(",
+    each_resource!("quota_", ""),
+    "), used_vms, json_array(",
+    each_resource!("used_", ""),
+    "))) FROM json_each(?) AS asked CROSS JOIN tenant ON tenant.id = asked.value"
+);
+
+/// What that finds of a tenant: its quota, and what it uses.
+type Standing = (TenantId, u32, Amounts, u32, Amounts);
 
 const USER_BY_EMAIL: &str = "SELECT id, tenant, email, password_hash, role FROM user_account WHERE email = ?";
 
@@ -27,14 +35,12 @@ pub(super) async fn standings(
     if tenants.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = rows_of(connection, STANDINGS, tenants).await?;
-    let standing = |row: &SqliteRow| {
-        let columns = Columns(row);
-        let quota = Quota { limit: columns.resources("quota_")?, vms: columns.count("quota_vms")? };
-        let standing = TenantStanding { quota, used: columns.resources("used_")?, vms: columns.count("used_vms")? };
-        Ok((columns.parsed("id")?, standing))
+    let standings: Vec<Standing> = found(connection, STANDINGS, tenants).await?;
+    let standing = |(tenant, quota_vms, quota, vms, used): Standing| {
+        let quota = Quota { limit: resources(quota), vms: quota_vms };
+        (tenant, TenantStanding { quota, used: resources(used), vms })
     };
-    rows.iter().map(standing).collect()
+    Ok(standings.into_iter().map(standing).collect())
 }
 
 pub(super) async fn audit(connection: &mut SqliteConnection, row: &AuditRow) -> Result<(), StoreError> {

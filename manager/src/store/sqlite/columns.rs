@@ -5,6 +5,7 @@ use crate::store::StoreError;
 use grid::node::{Administration, Overcommit};
 use grid::operation::{OperationState, StepState};
 use grid::relocation::RelocationState;
+use grid::sample::Source;
 use grid::schedule::ScheduleState;
 use grid::vm::VmState;
 use grid::{Gib, Mbit, Mib, Resource, Resources, Size, UnixMillis, Vcpus};
@@ -182,6 +183,10 @@ impl Columns<'_> {
     pub(super) fn administration(&self, column: &str) -> Result<Administration, StoreError> {
         let all = [Administration::Open, Administration::Cordoned, Administration::Draining, Administration::Fenced];
         self.word(column, &all, administration_word)
+    }
+
+    pub(super) fn source(&self, column: &str) -> Result<Source, StoreError> {
+        self.word(column, &[Source::Hypervisor, Source::Utility], Source::as_str)
     }
 
     pub(super) fn role(&self, column: &str) -> Result<Role, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::accept::Request;
 use super::columns::{Columns, each_resource};
-use super::many::rows_of;
+use super::many::{Amounts, found, read, resources, rows_of};
 use super::{accounts, begin, database, vms};
 use crate::store::rows::{NewOperation, NewVm, RoomCheck, TenantStanding};
 use crate::store::{Begun, StoreError};
@@ -28,9 +28,9 @@ pub(super) const NAMES: &str = "
     CROSS JOIN vm ON tenant = asked.value ->> 0 AND name = asked.value ->> 1";
 
 pub(super) const TAKEN: &str = concat!(
-    "SELECT node.id, ",
+    "SELECT json_group_array(json_array(node.id, json_array(",
     each_resource!("taken_", ""),
-    " FROM json_each(?) AS asked CROSS JOIN node ON node.id = asked.value"
+    "))) FROM json_each(?) AS asked CROSS JOIN node ON node.id = asked.value"
 );
 
 /// The first free ones from the first argument to the second, as many as the third says.
@@ -38,7 +38,9 @@ const FREE_ADDRESSES: &str = "
     WITH RECURSIVE candidate (address) AS (
         SELECT ?1 WHERE ?1 <= ?2 UNION ALL SELECT address + 1 FROM candidate WHERE address < ?2
     )
-    SELECT address FROM candidate WHERE NOT EXISTS (SELECT 1 FROM vm WHERE vm.address = candidate.address) LIMIT ?3";
+    SELECT json_group_array(address) FROM (
+        SELECT address FROM candidate WHERE NOT EXISTS (SELECT 1 FROM vm WHERE vm.address = candidate.address) LIMIT ?3
+    )";
 
 /// An operation that was decided about, as it goes on from there.
 pub(super) struct Decided<'a> {
@@ -66,8 +68,8 @@ pub(super) async fn taken(
     connection: &mut SqliteConnection,
     nodes: &BTreeSet<NodeId>,
 ) -> Result<HashMap<NodeId, Resources>, StoreError> {
-    let rows = rows_of(connection, TAKEN, nodes).await?;
-    rows.iter().map(|row| Ok((Columns(row).parsed("id")?, Columns(row).resources("taken_")?))).collect()
+    let taken: Vec<(NodeId, Amounts)> = found(connection, TAKEN, nodes).await?;
+    Ok(taken.into_iter().map(|(node, amounts)| (node, resources(amounts))).collect())
 }
 
 impl RoomCheck {
@@ -229,13 +231,12 @@ async fn free_addresses(
     (first, last): (i64, i64),
     count: usize,
 ) -> Result<Vec<Ipv4Addr>, StoreError> {
-    let found: Vec<i64> = sqlx::query_scalar(FREE_ADDRESSES)
+    let found: String = sqlx::query_scalar(FREE_ADDRESSES)
         .bind(first)
         .bind(last)
         .bind(i64::try_from(count).unwrap_or(i64::MAX))
-        .fetch_all(tx)
+        .fetch_one(tx)
         .await
         .map_err(database)?;
-    let address = |number| u32::try_from(number).map_err(|error| StoreError::Corrupt(format!("address: {error}")));
-    found.into_iter().map(|number| address(number).map(Ipv4Addr::from_bits)).collect()
+    Ok(read::<Vec<u32>>(&found)?.into_iter().map(Ipv4Addr::from_bits).collect())
 }

@@ -2,19 +2,57 @@
 //! forgotten by age.
 
 use super::columns::Columns;
+use super::line::{Desk, Line};
+use super::many::put_all;
 use super::{SqliteStore, begin, database};
-use crate::store::rows::{MetricPoint, MetricSeries};
+use crate::store::rows::{LastSample, MetricPoint, MetricSeries};
 use crate::store::{HistoryStore, StoreError};
 use async_trait::async_trait;
 use grid::sample::Source;
 use grid::{NodeId, UnixMillis};
-use sqlx::sqlite::{SqliteConnection, SqlitePool};
+use sqlx::sqlite::{SqliteConnection, SqlitePool, SqliteRow};
 use std::collections::HashMap;
-use tokio::sync::Mutex;
+use std::sync::Arc;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Those behind a node and a source.
+const SAMPLES: &str = "
+    SELECT node, source, at_ms, body FROM last_sample WHERE (node, source) > (?, ?) ORDER BY node, source LIMIT ?";
 
 pub(super) struct History {
     readers: SqlitePool,
-    writer: Mutex<HistoryWriter>,
+    writer: Arc<Mutex<HistoryWriter>>,
+    samples: Line<Samples>,
+}
+
+/// Where last samples are kept: those of many nodes that come together are written together.
+struct Samples(Arc<Mutex<HistoryWriter>>);
+
+impl Desk for Samples {
+    type Question = LastSample;
+    type Answer = ();
+    type Connection = OwnedMutexGuard<HistoryWriter>;
+
+    async fn connect(&self) -> Result<Self::Connection, StoreError> {
+        Ok(Arc::clone(&self.0).lock_owned().await)
+    }
+
+    async fn answer(writer: &mut Self::Connection, samples: &[LastSample]) -> Result<Vec<()>, StoreError> {
+        let mut tx = begin(&mut writer.connection).await?;
+        let into = "INSERT INTO last_sample (node, source, at_ms, body) ";
+        let then = " ON CONFLICT (node, source) DO UPDATE SET at_ms = excluded.at_ms, body = excluded.body";
+        put_all(&mut tx, into, then, samples, |tuple, sample| {
+            tuple
+                .push_bind(sample.node.to_string())
+                .push_bind(sample.source.as_str())
+                .push_bind(sample.at.0)
+                .push_bind(sample.json.clone());
+        })
+        .await
+        .map_err(database)?;
+        tx.commit().await.map_err(database)?;
+        Ok(vec![(); samples.len()])
+    }
 }
 
 /// The only connection that writes the history, and the numbers of the series that it has seen.
@@ -31,7 +69,8 @@ impl std::fmt::Debug for History {
 
 impl History {
     pub(super) fn new(readers: SqlitePool, connection: SqliteConnection) -> Self {
-        Self { readers, writer: Mutex::new(HistoryWriter { connection, series: HashMap::new() }) }
+        let writer = Arc::new(Mutex::new(HistoryWriter { connection, series: HashMap::new() }));
+        Self { readers, samples: Line::at(Samples(Arc::clone(&writer))), writer }
     }
 }
 
@@ -149,18 +188,7 @@ impl HistoryStore for SqliteStore {
     }
 
     async fn sample_put(&self, node: NodeId, source: Source, at: UnixMillis, json: &str) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO last_sample (node, source, at_ms, body) VALUES (?, ?, ?, ?)
-             ON CONFLICT (node, source) DO UPDATE SET at_ms = excluded.at_ms, body = excluded.body",
-        )
-        .bind(node.to_string())
-        .bind(source.as_str())
-        .bind(at.0)
-        .bind(json)
-        .execute(&mut self.history.writer.lock().await.connection)
-        .await
-        .map_err(database)?;
-        Ok(())
+        self.history.samples.ask(LastSample { node, source, at, json: json.to_owned() }).await
     }
 
     async fn sample_get(&self, node: NodeId, source: Source) -> Result<Option<(UnixMillis, String)>, StoreError> {
@@ -175,5 +203,20 @@ impl HistoryStore for SqliteStore {
             Ok((columns.time("at_ms")?, columns.text("body")?))
         })
         .transpose()
+    }
+
+    async fn sample_list(&self, after: Option<(NodeId, Source)>, limit: u32) -> Result<Vec<LastSample>, StoreError> {
+        let (node, source) = after.map_or_else(Default::default, |(node, source)| (node.to_string(), source.as_str()));
+        let rows = sqlx::query(SAMPLES).bind(node).bind(source).bind(limit).fetch_all(&self.history.readers).await;
+        let sample = |row: &SqliteRow| {
+            let columns = Columns(row);
+            Ok(LastSample {
+                node: columns.parsed("node")?,
+                source: columns.source("source")?,
+                at: columns.time("at_ms")?,
+                json: columns.text("body")?,
+            })
+        };
+        rows.map_err(database)?.iter().map(sample).collect()
     }
 }

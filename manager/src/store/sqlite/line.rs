@@ -11,6 +11,7 @@
 
 use crate::store::StoreError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// So many are served together at most: others want the connection too.
@@ -74,8 +75,10 @@ impl<D: Desk> Line<D> {
             std::mem::replace(&mut waiting.served, true)
         };
         if !is_served {
-            // In a task of its own, so that nobody's going away takes others along.
-            tokio::spawn(serve(Arc::clone(&self.0)));
+            // By itself, so that nobody's going away takes others along; and on a thread, for a task would wait behind all
+            // who ask before each of its statements.
+            let (line, runtime) = (Arc::clone(&self.0), Handle::current());
+            tokio::task::spawn_blocking(move || runtime.block_on(serve(line)));
         }
         answered.await.unwrap_or_else(|_| Err(StoreError::Database("it was not served".to_owned())))
     }

@@ -15,6 +15,7 @@ mod end;
 mod facts;
 mod history;
 mod holding;
+mod journal;
 mod lease;
 mod line;
 mod many;
@@ -33,6 +34,8 @@ use super::{Store, StoreError};
 use accept::Acceptance;
 use asked::{Offers, Standings};
 use columns::Statement;
+use futures::TryStreamExt;
+use journal::Journal;
 use line::Line;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePool, SqliteRow};
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
@@ -82,8 +85,12 @@ type Read<T> = fn(&SqliteRow) -> Result<T, StoreError>;
 impl SqliteStore {
     /// What a statement finds, each row read by `read`.
     async fn all<T>(&self, statement: Statement<'_>, read: Read<T>) -> Result<Vec<T>, StoreError> {
-        let rows = statement.fetch_all(&self.readers).await.map_err(database)?;
-        rows.iter().map(read).collect()
+        let (mut rows, mut all) = (statement.fetch(&self.readers), Vec::new());
+        // One after the other: as rows they take several times the memory.
+        while let Some(row) = rows.try_next().await.map_err(database)? {
+            all.push(read(&row)?);
+        }
+        Ok(all)
     }
 
     /// The one row that a statement finds, or none.
@@ -109,6 +116,7 @@ impl SqliteStore {
 struct Writer {
     connection: Arc<Mutex<SqliteConnection>>,
     options: SqliteConnectOptions,
+    journal: Arc<Journal>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -119,6 +127,7 @@ impl std::fmt::Debug for Writer {
 
 impl Writer {
     async fn lock(&self) -> OwnedMutexGuard<SqliteConnection> {
+        self.journal.is_written();
         let mut connection = Arc::clone(&self.connection).lock_owned().await;
         // A transaction that was dropped is being undone, and behind a ping it is. One that the database has undone by
         // itself, for its disk was full, sqlx counts as open for ever.

@@ -1,9 +1,8 @@
 //! Nodes, offers and the keys of utility modules in SQLite.
 
 use super::accounts::audit;
-use super::columns::{
-    Columns, Statement, administration_word, bind_resources, each_resource, for_each_resource, ratios, stored,
-};
+use super::columns::{Columns, Statement, administration_word, each_resource, ratios, stored, stored_resources};
+use super::many::{put_all, rows_of};
 use super::{SqliteStore, begin, constraint, database, met};
 use crate::store::rows::AuditRow;
 use crate::store::{NodeStore, StoreError};
@@ -31,12 +30,17 @@ fn node(row: &SqliteRow) -> Result<Node, StoreError> {
     })
 }
 
-/// Binds what is kept back of each resource, how many times over each is sold, and what the network carries.
-fn bind_settings(statement: Statement<'_>, settings: NodeSettings) -> Result<Statement<'_>, StoreError> {
-    let statement = bind_resources(statement, settings.reserve)?;
-    let ratios = settings.overcommit.0.values().into_iter();
-    Ok(ratios.fold(statement, |it, permille| it.bind(i64::from(permille))).bind(stored(settings.network_mbit)?))
+/// What is kept back of each resource, how many times over each is sold, and what the network carries.
+fn settings(settings: NodeSettings) -> Result<Vec<i64>, StoreError> {
+    let mut all = stored_resources(settings.reserve)?.to_vec();
+    all.extend(settings.overcommit.0.values().into_iter().map(i64::from));
+    all.push(stored(settings.network_mbit)?);
+    Ok(all)
 }
+
+/// Those of these names, in their order.
+const BY_NAME: &str = "
+    SELECT node.* FROM json_each(?) AS asked CROSS JOIN node ON node.name = asked.value ORDER BY asked.key";
 
 /// Why nothing else is decided about a fenced node.
 pub(super) const FENCED: &str = "the node is fenced";
@@ -74,36 +78,39 @@ pub(super) async fn offers(connection: &mut SqliteConnection) -> Result<Vec<Offe
 
 #[async_trait]
 impl NodeStore for SqliteStore {
-    async fn node_put(&self, new: &Node) -> Result<Node, StoreError> {
+    async fn nodes_put(&self, new: &[Node]) -> Result<Vec<Node>, StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
-        let statement = sqlx::query(concat!(
+        let settled = |new: &Node| Ok((new.clone(), settings(new.settings)?));
+        let rows = new.iter().map(settled).collect::<Result<Vec<_>, StoreError>>()?;
+        let into = concat!(
             "INSERT INTO node (id, name, kind, region, uri, administration, failure_domain, ",
             each_resource!("reserve_", ""),
             ", ",
             ratios!(""),
-            ", network_mbit) VALUES (?, ?, ?, ?, ?, ?, ?, ?",
-            for_each_resource!(", ?, ?"),
-            ") ON CONFLICT (name) DO UPDATE SET kind = excluded.kind, region = excluded.region, uri = excluded.uri",
-        ))
-        .bind(new.id.to_string())
-        .bind(&new.name)
-        .bind(new.kind.as_str())
-        .bind(&new.region)
-        .bind(&new.uri)
-        .bind(administration_word(new.administration))
-        .bind(&new.failure_domain);
-        bind_settings(statement, new.settings)?
-            .execute(&mut *tx)
-            .await
-            .map_err(constraint("another node has this id"))?;
-        let row = sqlx::query("SELECT * FROM node WHERE name = ?")
-            .bind(&new.name)
-            .fetch_one(&mut *tx)
-            .await
-            .map_err(database)?;
+            ", network_mbit) ",
+        );
+        let then = " ON CONFLICT (name) DO UPDATE SET
+                kind = excluded.kind, region = excluded.region, uri = excluded.uri";
+        put_all(&mut tx, into, then, &rows, |tuple, (node, settings)| {
+            tuple
+                .push_bind(node.id.to_string())
+                .push_bind(node.name.clone())
+                .push_bind(node.kind.as_str())
+                .push_bind(node.region.clone())
+                .push_bind(node.uri.clone())
+                .push_bind(administration_word(node.administration))
+                .push_bind(node.failure_domain.clone());
+            for amount in settings {
+                tuple.push_bind(*amount);
+            }
+        })
+        .await
+        .map_err(constraint("another node has this id"))?;
+        let names: Vec<&str> = new.iter().map(|node| node.name.as_str()).collect();
+        let rows = rows_of(&mut tx, BY_NAME, &names).await?;
         tx.commit().await.map_err(database)?;
-        node(&row)
+        rows.iter().map(node).collect()
     }
 
     async fn node_list(&self) -> Result<Vec<Node>, StoreError> {
@@ -118,11 +125,8 @@ impl NodeStore for SqliteStore {
             ratios!(" = ?"),
             ", network_mbit = ? WHERE id = ?"
         ));
-        let done = bind_settings(statement, settings)?
-            .bind(node.to_string())
-            .execute(&mut *self.writer.lock().await)
-            .await
-            .map_err(database)?;
+        let statement = self::settings(settings)?.into_iter().fold(statement, Statement::bind);
+        let done = statement.bind(node.to_string()).execute(&mut *self.writer.lock().await).await.map_err(database)?;
         met(done.rows_affected())
     }
 

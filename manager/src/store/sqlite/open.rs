@@ -3,6 +3,7 @@
 use super::accept::Acceptance;
 use super::asked::{Offers, Standings};
 use super::history::History;
+use super::journal::{FAR_TOO_LONG, Journal, LONG};
 use super::line::Line;
 use super::{SqliteStore, Writer, database};
 use crate::store::StoreError;
@@ -29,10 +30,6 @@ const READERS: u32 = 4;
 /// what has no place here is written to the journal before its time.
 const WRITERS_CACHE_KIB: u32 = 64 * 1024;
 
-/// The journal is folded into the database at so many pages (64 MiB): pages that are written again and again meanwhile
-/// are folded in once.
-const JOURNAL_PAGES: u32 = 16_384;
-
 pub(super) async fn open(directory: &Path, temporary: Option<TemporaryDirectory>) -> Result<SqliteStore, StoreError> {
     // Password hashes and customers' keys are in it: nobody else's to read.
     std::fs::DirBuilder::new()
@@ -41,24 +38,32 @@ pub(super) async fn open(directory: &Path, temporary: Option<TemporaryDirectory>
         .create(directory)
         .map_err(|error| StoreError::Database(format!("can't make {}: {error}", directory.display())))?;
 
-    let main = migrated(&directory.join("hostgrid.db"), SqliteSynchronous::Full, &MIGRATIONS).await?;
-    let history = migrated(&directory.join("history.db"), SqliteSynchronous::Normal, &HISTORY_MIGRATIONS).await?;
+    let main = migrated(&directory.join("hostgrid.db"), MAIN, &MIGRATIONS).await?;
+    let history = migrated(&directory.join("history.db"), HISTORY, &HISTORY_MIGRATIONS).await?;
     Ok(store(main, history, temporary))
 }
 
 /// Opens what is there and makes nothing: both databases, of this program's version.
 pub(super) async fn open_unchanged(directory: &Path) -> Result<SqliteStore, StoreError> {
-    let main = unchanged(&directory.join("hostgrid.db"), SqliteSynchronous::Full, &MIGRATIONS).await?;
-    let history = unchanged(&directory.join("history.db"), SqliteSynchronous::Normal, &HISTORY_MIGRATIONS).await?;
+    let main = unchanged(&directory.join("hostgrid.db"), MAIN, &MIGRATIONS).await?;
+    let history = unchanged(&directory.join("history.db"), HISTORY, &HISTORY_MIGRATIONS).await?;
     Ok(store(main, history, None))
 }
+
+/// What is on the disk when a commit is answered, and at how many pages the writer folds its journal in.
+type Written = (SqliteSynchronous, i64);
+
+const MAIN: Written = (SqliteSynchronous::Full, FAR_TOO_LONG);
+const HISTORY: Written = (SqliteSynchronous::Normal, 16_384);
 
 /// How a database is reached, and the connection that writes it.
 type Opened = (SqliteConnectOptions, SqliteConnection);
 
 fn store(main: Opened, history: Opened, temporary: Option<TemporaryDirectory>) -> SqliteStore {
     let pool = readers(main.0.clone());
-    let writer = Arc::new(Writer { connection: Arc::new(Mutex::new(main.1)), options: main.0 });
+    let connection = Arc::new(Mutex::new(main.1));
+    let journal = Journal::new(main.0.clone(), Arc::clone(&connection), LONG);
+    let writer = Arc::new(Writer { connection, options: main.0, journal });
     SqliteStore {
         offers: Line::at(Offers(pool.clone())),
         standings: Line::at(Standings(pool.clone())),
@@ -70,18 +75,18 @@ fn store(main: Opened, history: Opened, temporary: Option<TemporaryDirectory>) -
     }
 }
 
-async fn migrated(file: &Path, synchronous: SqliteSynchronous, migrations: &Migrator) -> Result<Opened, StoreError> {
-    let options = writing(options(file, synchronous));
+async fn migrated(file: &Path, written: Written, migrations: &Migrator) -> Result<Opened, StoreError> {
+    let options = options(file, written);
     let mut connection = connect(&options).await?;
     migrate(migrations, &mut connection).await?;
     Ok((options, connection))
 }
 
-async fn unchanged(file: &Path, synchronous: SqliteSynchronous, migrations: &Migrator) -> Result<Opened, StoreError> {
+async fn unchanged(file: &Path, written: Written, migrations: &Migrator) -> Result<Opened, StoreError> {
     if !file.exists() {
         return Err(StoreError::Database(format!("{} is not there", file.display())));
     }
-    let options = writing(options(file, synchronous).create_if_missing(false));
+    let options = options(file, written).create_if_missing(false);
     let mut connection = connect(&options).await?;
     let applied: Option<i64> = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
         .fetch_one(&mut connection)
@@ -95,7 +100,7 @@ async fn unchanged(file: &Path, synchronous: SqliteSynchronous, migrations: &Mig
     Ok((options, connection))
 }
 
-fn options(file: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions {
+fn options(file: &Path, (synchronous, journal_pages): Written) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -105,13 +110,9 @@ fn options(file: &Path, synchronous: SqliteSynchronous) -> SqliteConnectOptions 
         .busy_timeout(PATIENCE)
         .statement_cache_capacity(256)
         .disable_statement_logging()
-}
-
-fn writing(options: SqliteConnectOptions) -> SqliteConnectOptions {
-    options
         .pragma("cache_size", format!("-{WRITERS_CACHE_KIB}"))
         .pragma("temp_store", "memory")
-        .pragma("wal_autocheckpoint", JOURNAL_PAGES.to_string())
+        .pragma("wal_autocheckpoint", journal_pages.to_string())
 }
 
 /// Connects a writer. The change to WAL is refused at once, whatever the time-out for locks, where another program is
