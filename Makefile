@@ -80,7 +80,7 @@ lint: setup
 lint-only: lint-format lint-server lint-browser
 
 lint-format:
-	@cargo fmt --all --check
+	+@cargo fmt --all --check
 
 lint-server:
 	+@cargo clippy --workspace --all-targets --quiet -- -D warnings

@@ -28,6 +28,16 @@ export async function scene(name: string, admin: Panel, as: (email: string) => P
   return { lab, owner, vm, source, destination, before, giveBack, plan };
 }
 
+/** A machine whose growth needs a live move, and a container whose growth needs a cold one: on nodes of their own. */
+export async function both(admin: Panel, as: (email: string) => Promise<Panel>, lab: Lab) {
+  const [live, cold] = [await scene('shop', admin, as, lab), await scene('catalogue', admin, as, lab)];
+  expect([live.plan, cold.plan]).toEqual(['move-live', 'move-cold']);
+  const giveBack = async () => {
+    for (const it of [live, cold]) await it.giveBack();
+  };
+  return { live, cold, giveBack };
+}
+
 /** It runs once, where the operation's end says, with its disk, and the other node has nothing of it. */
 export async function runsWhereItEnded({ lab, vm, source, destination }: Scene, word: string): Promise<void> {
   const [home, other] = word === 'Succeeded' ? [destination, source] : [source, destination];

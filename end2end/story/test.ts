@@ -103,6 +103,11 @@ export async function window(browser: Browser, guard: Guard, baseURL?: string): 
   return page;
 }
 
+/** Waits for all of them, also where one fails: none goes on when its test is over. */
+export async function together(scenes: Promise<void>[]): Promise<void> {
+  for (const ended of await Promise.allSettled(scenes)) if (ended.status === 'rejected') throw ended.reason;
+}
+
 /** For tests that ask the hypervisors themselves. */
 export function needsRealNodes(lab: Lab): void {
   test.skip(lab.simulated, 'asks real hypervisors; this grid is simulated');

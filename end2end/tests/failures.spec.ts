@@ -2,21 +2,10 @@
 // ends with its reason, and the VM runs once, where the last page says.
 
 import { heard } from '../story/guest';
-import type { Lab } from '../story/lab';
 import type { Panel } from '../story/panel';
-import { fillPool, ready, runsWhereItWas, scene, standStill } from '../story/scene';
+import { both, fillPool, ready, runsWhereItWas, scene, standStill } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
 import { verifyAfter } from '../story/verify';
-
-/** A machine whose growth needs a live move, and a container whose growth needs a cold one: on nodes of their own. */
-async function both(...[admin, as, lab]: [Panel, (email: string) => Promise<Panel>, Lab]) {
-  const [live, cold] = [await scene('shop', admin, as, lab), await scene('catalogue', admin, as, lab)];
-  expect([live.plan, cold.plan]).toEqual(['move-live', 'move-cold']);
-  const giveBack = async () => {
-    for (const it of [live, cold]) await it.giveBack();
-  };
-  return { live, cold, giveBack };
-}
 
 test('pools that fill while VMs move to them: undone, with the reason', async ({ admin, as, lab }) => {
   needsRealNodes(lab);

@@ -2,7 +2,7 @@
 
 import { heard } from '../story/guest';
 import { found } from '../story/lab';
-import { isBack, runsWhereItEnded, type Scene, scene, standStill } from '../story/scene';
+import { both, isBack, runsWhereItEnded, type Scene, standStill } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
 
 /** A page's stream breaks with its server. */
@@ -17,38 +17,35 @@ function slow({ lab, source, vm }: Scene): () => void {
   };
 }
 
-for (const [name, plan, step, held] of [
-  ['shop', 'move-live', 'migrate-live', slow],
-  ['catalogue', 'move-cold', 'copy-disk', ({ lab, destination }: Scene) => standStill(lab, destination)],
-] as const) {
-  test(`a server that is killed during a ${plan} goes on with it`, async ({ admin, as, lab, allow }) => {
-    needsRealNodes(lab);
-    allow(brokenStream);
-    const it = await scene(name, admin, as, lab);
+test('a server that is killed while VMs move, live and cold, goes on with both', async ({ admin, as, lab, allow }) => {
+  needsRealNodes(lab);
+  allow(brokenStream);
+  const { live, cold, giveBack } = await both(admin, as, lab);
+  try {
+    const goOn = [slow(live), standStill(lab, cold.destination)];
+    const operations = new Map<Scene, string>();
     try {
-      expect(it.plan).toBe(plan);
-      const goOn = held(it);
-      let operation = '';
-      try {
-        operation = await it.owner.agree();
-        await expect(it.owner.underWay(step)).toBeVisible();
-        lab.killServer();
-      } finally {
-        goOn();
-      }
-      await isBack(lab);
-      await it.owner.open(`/operations/${operation}`);
+      for (const it of [live, cold]) operations.set(it, await it.owner.agree());
+      await expect(live.owner.underWay('migrate-live')).toBeVisible();
+      await expect(cold.owner.underWay('copy-disk')).toBeVisible();
+      lab.killServer();
+    } finally {
+      for (const each of goOn) each();
+    }
+    await isBack(lab);
+    for (const it of [live, cold]) {
+      await it.owner.open(`/operations/${operations.get(it)}`);
       const outcome = await it.owner.outcome(150);
       await runsWhereItEnded(it, outcome.word);
-      const kept = plan === 'move-live' ? { boot_id: it.before.boot_id } : {};
+      const kept = it === live ? { boot_id: it.before.boot_id } : {};
       await expect
         .poll(() => heard(lab, it.vm), { timeout: 60_000 })
         .toMatchObject({ data: it.before.data, mac: it.before.mac, ...kept });
-    } finally {
-      await it.giveBack();
     }
-  });
-}
+  } finally {
+    await giveBack();
+  }
+});
 
 test('a server that is killed while a VM is deployed, stopped, started, grown or deleted goes on with it', async ({ as, lab, allow }) => {
   needsRealNodes(lab);

@@ -1,7 +1,7 @@
 import { heard } from '../story/guest';
 import type { Plan } from '../story/panel';
 import { fillMemory } from '../story/room';
-import { expect, needsRealNodes, test } from '../story/test';
+import { expect, needsRealNodes, test, together } from '../story/test';
 import { tracesOn, verifyAfter, verifyRuns } from '../story/verify';
 
 /** What is tried on a guest that ignores the request to shut down. */
@@ -55,7 +55,7 @@ test('a guest that ignores the request to shut down is forced off only where tha
       await owner.outcome();
     }
   };
-  await Promise.all([
+  await together([
     deaf({ image: 'tiny-container', plan: 'move-cold', change: 64, prepare: (node) => fillMemory(admin, node) }),
     // Less than it was started with can't be had while it runs.
     deaf({ image: 'tiny', plan: 'in-place-restart', change: -64, prepare: async () => async () => {} }),

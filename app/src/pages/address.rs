@@ -26,3 +26,31 @@ fn asked<T: Send + Sync + 'static>(memo: Memo<T>) -> Memo<T> {
     memo.with_untracked(|_| ());
     memo
 }
+
+/// What a page's title says of a part of its address. The server asks for it when the page is rendered already: what it was
+/// rendered with may be gone by then.
+pub(super) fn title(
+    part: Memo<String>,
+    say: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> impl Fn() -> String + Send + Sync + 'static {
+    let first = part.get_untracked();
+    move || say(part.try_get().as_ref().unwrap_or(&first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_there_when_its_page_is_gone_and_follows_it_before() {
+        let owner = Owner::new();
+        let (name, says) = owner.with(|| {
+            let name = RwSignal::new("qemu-a".to_owned());
+            (name, title(Memo::new(move |_| name.get()), |name| format!("Drain {name}")))
+        });
+        name.set("qemu-b".into());
+        assert_eq!(says(), "Drain qemu-b");
+        owner.cleanup();
+        assert_eq!(says(), "Drain qemu-a", "as it was when the page was made");
+    }
+}

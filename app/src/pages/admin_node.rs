@@ -69,7 +69,7 @@ pub fn AdminNodePage() -> impl IntoView {
     let flash = Resource::new(|| (), |()| flash_take("node".to_owned()));
     let reply = move || administer.value().get();
     view! {
-        <Title text=move || name.get()/>
+        <Title text=address::title(name, str::to_owned)/>
         {loaded(flash, move |typed: Flash| {
             let problems = problems(reply, typed.problems.clone());
             view! {

@@ -46,7 +46,7 @@ pub fn AdminNodeDrainPage() -> impl IntoView {
     let flash = Resource::new(|| (), |()| flash_take("drain".to_owned()));
     let reply = move || begin.value().get().or_else(|| cancel.value().get());
     view! {
-        <Title text=move || format!("Drain {}", name.get())/>
+        <Title text=address::title(name, |name| format!("Drain {name}"))/>
         {loaded(flash, move |flash| {
             let problems = problems(reply, flash.problems);
             view! { <FormProblems problems fields=&[]/> }

@@ -52,7 +52,7 @@ pub fn AdminNodeFencePage() -> impl IntoView {
     let flash = Resource::new(|| (), |()| flash_take("fence".to_owned()));
     let reply = move || unfence.value().get().or_else(|| fence.value().get());
     view! {
-        <Title text=move || format!("Fence {}", name.get())/>
+        <Title text=address::title(name, |name| format!("Fence {name}"))/>
         {loaded(flash, move |flash| {
             let typed = flash.value_or("confirmed", "");
             let problems = problems(reply, flash.problems);
