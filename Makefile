@@ -45,10 +45,15 @@ setup-tools:
 build: setup
 	@$(MAKE) --no-print-directory build-only
 
-.PHONY: build-only
-build-only: utility
+.PHONY: build-only halves browser-files
+build-only: halves
+	@$(MAKE) --no-print-directory browser-files
+
+halves: utility
 	@echo 'build: server and browser halves'
 	+@cargo leptos build --bin-features as-tested
+
+browser-files:
 	@setup/browser-files
 
 .PHONY: utility
@@ -94,8 +99,8 @@ test: setup
 
 .PHONY: test-only test-build
 test-only:
-	@$(BESIDE) lint-only test-build images build-only
-	@$(BESIDE) test-rust test-lab
+	@$(BESIDE) lint-only test-build images halves
+	@$(BESIDE) test-rust test-lab browser-files
 	@$(MAKE) --no-print-directory test-end2end
 
 test-build:

@@ -77,6 +77,15 @@ export function standStill(lab: Lab, node: string): () => void {
   return () => signal('CONT');
 }
 
+/** Has a live move take its time; answers what lets it go on. It may have ended by then. */
+export function slow({ lab, source, vm }: Scene): () => void {
+  const speed = (mib: number) => void lab.virsh(source, 'migrate-setspeed', vm, String(mib));
+  speed(4);
+  return () => {
+    if (lab.virsh(source, 'domstate', vm) === 'running') speed(10_000);
+  };
+}
+
 /** Until a server that was killed answers again. */
 export async function isBack(lab: Lab): Promise<void> {
   await expect(async () => {

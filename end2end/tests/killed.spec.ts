@@ -2,29 +2,22 @@
 
 import { heard } from '../story/guest';
 import { found } from '../story/lab';
-import { both, isBack, runsWhereItEnded, type Scene, standStill } from '../story/scene';
+import { both, isBack, runsWhereItEnded, type Scene, slow, standStill } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
 
 /** A page's stream breaks with its server. */
 const brokenStream = /Failed to load resource|ERR_|network error|EventSource/i;
-
-/** Has a live move take its time; answers what lets it go on. It may have ended by then. */
-function slow({ lab, source, vm }: Scene): () => void {
-  const speed = (mib: number) => void lab.virsh(source, 'migrate-setspeed', vm, String(mib));
-  speed(4);
-  return () => {
-    if (lab.virsh(source, 'domstate', vm) === 'running') speed(10_000);
-  };
-}
 
 test('a server that is killed while VMs move, live and cold, goes on with both', async ({ admin, as, lab, allow }) => {
   needsRealNodes(lab);
   allow(brokenStream);
   const { live, cold, giveBack } = await both(admin, as, lab);
   try {
-    const goOn = [slow(live), standStill(lab, cold.destination)];
+    const goOn: (() => void)[] = [];
     const operations = new Map<Scene, string>();
     try {
+      goOn.push(standStill(lab, cold.destination));
+      goOn.push(slow(live));
       for (const it of [live, cold]) operations.set(it, await it.owner.agree());
       await expect(live.owner.underWay('migrate-live')).toBeVisible();
       await expect(cold.owner.underWay('copy-disk')).toBeVisible();

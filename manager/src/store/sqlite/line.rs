@@ -77,8 +77,8 @@ impl<D: Desk> Line<D> {
         if !is_served {
             // By itself, so that nobody's going away takes others along; and on a thread, for a task would wait behind all
             // who ask before each of its statements.
-            let (line, runtime) = (Arc::clone(&self.0), Handle::current());
-            tokio::task::spawn_blocking(move || runtime.block_on(serve(line)));
+            let (serving, runtime) = (Serving(Some(Arc::clone(&self.0))), Handle::current());
+            tokio::task::spawn_blocking(move || runtime.block_on(serving.through()));
         }
         answered.await.unwrap_or_else(|_| Err(StoreError::Database("it was not served".to_owned())))
     }
@@ -109,31 +109,67 @@ impl<D: Desk> Drop for Serving<D> {
     }
 }
 
-async fn serve<D: Desk>(line: Arc<Inner<D>>) {
-    let mut serving = Serving(Some(Arc::clone(&line)));
-    loop {
-        // Who comes while the connection is not free goes along.
-        let mut connection = line.desk.connect().await;
-        let Some(next) = line.next() else { break };
-        let (questions, waiting): (Vec<_>, Vec<_>) = next.into_iter().unzip();
-        let answers = match &mut connection {
-            Ok(connection) => D::answer(connection, &questions).await,
-            Err(error) => Err(StoreError::Database(error.to_string())),
-        };
-        drop(connection);
-        match answers {
-            Ok(answers) => {
-                for (waits, answer) in waiting.into_iter().zip(answers) {
-                    // Nobody has to be there any more.
-                    let _ = waits.send(Ok(answer));
+impl<D: Desk> Serving<D> {
+    /// Until nobody waits.
+    async fn through(mut self) {
+        let Some(line) = self.0.clone() else { return };
+        loop {
+            // Who comes while the connection is not free goes along.
+            let mut connection = line.desk.connect().await;
+            let Some(next) = line.next() else { break };
+            let (questions, waiting): (Vec<_>, Vec<_>) = next.into_iter().unzip();
+            let answers = match &mut connection {
+                Ok(connection) => D::answer(connection, &questions).await,
+                Err(error) => Err(StoreError::Database(error.to_string())),
+            };
+            drop(connection);
+            match answers {
+                Ok(answers) => {
+                    for (waits, answer) in waiting.into_iter().zip(answers) {
+                        // Nobody has to be there any more.
+                        let _ = waits.send(Ok(answer));
+                    }
                 }
-            }
-            Err(error) => {
-                for waits in waiting {
-                    let _ = waits.send(Err(StoreError::Database(error.to_string())));
+                Err(error) => {
+                    for waits in waiting {
+                        let _ = waits.send(Err(StoreError::Database(error.to_string())));
+                    }
                 }
             }
         }
+        self.0 = None;
     }
-    serving.0 = None;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Echo;
+
+    impl Desk for Echo {
+        type Question = u8;
+        type Answer = u8;
+        type Connection = ();
+
+        async fn connect(&self) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        async fn answer((): &mut (), questions: &[u8]) -> Result<Vec<u8>, StoreError> {
+            Ok(questions.to_vec())
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_could_serve_who_waits_is_told_so_and_the_next_is_served() {
+        let line = Line::at(Echo);
+        let (answer, waits) = oneshot::channel();
+        *line.0.lock() = Waiting { all: vec![(1, answer)], served: true };
+        // As where there is no thread for it.
+        drop(Serving(Some(Arc::clone(&line.0))));
+        assert!(waits.await.is_err());
+        assert_eq!(line.ask(2).await.unwrap(), 2);
+        assert!(!line.0.lock().served);
+    }
 }
