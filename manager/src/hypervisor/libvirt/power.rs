@@ -100,11 +100,14 @@ fn create_container(domain: &Domain) -> Result<(), Failure> {
     Err(HypervisorError::Refused("libvirt does not know the container's init process".into()).into())
 }
 
-/// Whether libvirt knows the init process of a container, which can only be asked to shut down then. One that ended
-/// already has none to be known.
+/// Whether libvirt knows the init process of a container, which can only be asked to shut down then. What it takes for it may
+/// be the one before, of a container that was started again: then there is no such process. One that ended already has
+/// none to be known.
 fn is_init_known(domain: &Domain) -> Result<bool, Failure> {
     match raw::touch_init(domain).map_err(Failure::from) {
-        Err(failure) if failure.is(ErrorNumber::OperationInvalid) => Ok(!domain.is_active()?),
+        Err(failure) if failure.is(ErrorNumber::OperationInvalid) || failure.is(ErrorNumber::SystemError) => {
+            Ok(!domain.is_active()?)
+        }
         _ => Ok(true),
     }
 }
