@@ -15,6 +15,9 @@ use plotters::prelude::*;
 const WIDTH: u32 = 440;
 const HEIGHT: u32 = 190;
 
+/// No drawing is of a shorter time: seconds would look like a day's work.
+const SHORTEST_MS: i64 = 10 * 60 * 1000;
+
 /// Rows of the table behind a chart.
 const ROWS: usize = 12;
 
@@ -133,11 +136,14 @@ pub fn chart(title: &str, unit: Unit, lines: &[Line], range: (UnixMillis, UnixMi
     }
 }
 
-fn draw(
-    unit: Unit,
-    lines: &[Line],
-    (from, to): (UnixMillis, UnixMillis),
-) -> Result<String, Box<dyn std::error::Error>> {
+/// Where a drawing of the range begins: of a history that is younger only what there is, and a little before.
+fn begins(lines: &[Line], (from, to): (UnixMillis, UnixMillis)) -> UnixMillis {
+    let first = lines.iter().filter_map(|line| line.points.first()).map(|(at, _)| *at).min().unwrap_or(from);
+    first.min(UnixMillis(to.0.saturating_sub(SHORTEST_MS))).max(from)
+}
+
+fn draw(unit: Unit, lines: &[Line], range: (UnixMillis, UnixMillis)) -> Result<String, Box<dyn std::error::Error>> {
+    let (from, to) = (begins(lines, range), range.1);
     let highest = lines.iter().flat_map(|line| &line.points).map(|(_, value)| drawable(*value)).fold(0.0, f64::max);
     let top = (highest * 1.08).max(unit.at_least());
     let (divisor, word) = unit.of_axis(top);
@@ -274,6 +280,18 @@ mod tests {
         for mark in ["256 KiB/s", "512 KiB/s", "768 KiB/s"] {
             assert!(svg.contains(mark), "{mark}: {svg}");
         }
+    }
+
+    #[test]
+    fn a_young_history_fills_its_chart() {
+        let at = |minute: i64| UnixMillis(1_790_000_000_000 + minute * 60_000);
+        let begins = |minutes: &[i64]| {
+            let points = minutes.iter().map(|minute| (at(*minute), 1.0)).collect();
+            begins(&[Line { name: "x".into(), points }, Line { name: "y".into(), points: Vec::new() }], (at(0), at(60)))
+        };
+        assert_eq!(begins(&[20, 40]), at(20));
+        assert_eq!(begins(&[58, 59]), at(50), "no less than ten minutes");
+        assert_eq!((begins(&[-5, 40]), begins(&[])), (at(0), at(0)), "no more than was asked for");
     }
 
     #[test]
