@@ -33,6 +33,11 @@ pub(super) struct CameBack {
 }
 
 impl CameBack {
+    /// These ran when their nodes fell silent, as an earlier run of the program has recorded.
+    pub(super) fn new(ran: impl IntoIterator<Item = VmId>) -> Self {
+        Self { ran: ran.into_iter().collect(), ..Self::default() }
+    }
+
     /// A fresh sample of the node, which is the home of these VMs, is there.
     pub(super) fn looks(&mut self, node: NodeId, vms: impl IntoIterator<Item = VmId>) {
         if self.watched.insert(node) {

@@ -39,6 +39,11 @@ async fn dies(rig: &Rig, node: &str) {
 async fn dies_and_is_fenced(rig: &Rig, node: &str) {
     dies(rig, node).await;
     rig.manager.node_fence(&rig.admin, node, node).await.unwrap();
+    is_unknown(rig, node).await;
+}
+
+/// Until nobody knows what the node's VMs do.
+async fn is_unknown(rig: &Rig, node: &str) {
     for _ in 0..1000 {
         let vms = rig.store.vm_list(None).await.unwrap();
         if vms.iter().all(|vm| vm.node != rig.id(node) || vm.state == VmState::Unknown) {
@@ -179,6 +184,30 @@ async fn a_fenced_node_that_answers_is_not_believed_and_its_vms_run_again_when_i
         rig.store.operation_list(&OperationFilter { vm: Some(vm), limit: 9, ..OperationFilter::default() }).await;
     let now = (rig.vm(vm).await.state, rig.grid.executing(vm));
     assert_eq!(now, (VmState::Running, vec![rig.id("qemu-a")]), "{known:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ran_when_its_node_was_lost_runs_again_also_where_the_program_was_started_anew_meanwhile() {
+    let mut rig = Rig::new().await;
+    let (vm, stopped) = (rig.vm_on("qemu-a").await, rig.vm_on("qemu-a").await);
+    let stop = rig.manager.vm_stop(&rig.customer, stopped, false, "stop").await.unwrap();
+    rig.succeeded(stop).await;
+    dies(&rig, "qemu-a").await;
+    is_unknown(&rig, "qemu-a").await;
+    for _ in 0..2 {
+        rig.reopen().await;
+    }
+    answers_again(&rig, "qemu-a");
+    for _ in 0..1000 {
+        if rig.vm(vm).await.state == VmState::Running && rig.vm(stopped).await.state == VmState::Stopped {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let now = (rig.vm(vm).await.state, rig.vm(stopped).await.state);
+    assert_eq!(now, (VmState::Running, VmState::Stopped));
+    assert_eq!((rig.grid.executing(vm), rig.grid.executing(stopped)), (vec![rig.id("qemu-a")], vec![]));
+    assert_eq!(rig.store.vm_ran_list().await.unwrap(), []);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -55,6 +55,24 @@ async fn the_generation_goes_up_at_every_change_and_only_then() {
 }
 
 #[tokio::test]
+async fn what_is_unknown_is_known_to_have_run_until_it_is_known_again() {
+    let world = World::new().await;
+    let (web, mail) = (world.running("web").await, world.running("mail").await);
+    let ran = async || world.store.vm_ran_list().await.unwrap();
+    world.store.vm_state_set(mail.id, VmState::Stopped, None).await.unwrap();
+    assert_eq!(ran().await, []);
+    for vm in [web.id, mail.id] {
+        world.store.vm_state_set(vm, VmState::Unknown, None).await.unwrap();
+    }
+    assert_eq!(ran().await, [web.id]);
+    // What else is recorded of it meanwhile says nothing of that.
+    world.store.vm_settle(web.id, world.there, LARGE, MAXIMA, None).await.unwrap();
+    assert_eq!(ran().await, [web.id]);
+    world.store.vm_state_set(web.id, VmState::Stopped, None).await.unwrap();
+    assert_eq!(ran().await, []);
+}
+
+#[tokio::test]
 async fn a_growth_in_place_counts_once_before_and_after_it_is_settled() {
     let world = World::new().await;
     let vm = world.running("web").await;

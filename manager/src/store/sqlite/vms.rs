@@ -118,7 +118,8 @@ pub(super) async fn insert(connection: &mut SqliteConnection, vms: &[&Vm]) -> Re
 async fn update(connection: &mut SqliteConnection, vm: &Vm, committed: Resources) -> Result<(), StoreError> {
     let statement = sqlx::query(concat!(
         "UPDATE vm SET node = ?, vcpus = ?, memory_mib = ?, disk_gib = ?, network_mbit = ?,
-                       maxima_vcpus = ?, maxima_memory_mib = ?, state = ?, generation = generation + 1, ",
+                       maxima_vcpus = ?, maxima_memory_mib = ?, generation = generation + 1, state = ?,
+                       ran = (? AND (state = 'running' OR (state = 'unknown' AND ran))), ",
         each_resource!("committed_", " = ?"),
         " WHERE id = ?",
     ))
@@ -129,7 +130,8 @@ async fn update(connection: &mut SqliteConnection, vm: &Vm, committed: Resources
     .bind(stored(vm.size.network.0)?)
     .bind(i64::from(vm.maxima.vcpus.0))
     .bind(stored(vm.maxima.memory.0)?)
-    .bind(vm.state.as_str());
+    .bind(vm.state.as_str())
+    .bind(vm.state == VmState::Unknown);
     bind_resources(statement, committed)?
         .bind(vm.id.to_string())
         .execute(connection)
@@ -154,6 +156,10 @@ impl VmStore for SqliteStore {
             None => sqlx::query("SELECT * FROM vm ORDER BY name, id"),
         };
         self.all(query, vm).await
+    }
+
+    async fn vm_ran_list(&self) -> Result<Vec<VmId>, StoreError> {
+        self.all(sqlx::query("SELECT id FROM vm WHERE ran"), |row| Columns(row).parsed("id")).await
     }
 
     async fn vm_state_set(&self, id: VmId, state: VmState, by: Option<Claim>) -> Result<(), StoreError> {
