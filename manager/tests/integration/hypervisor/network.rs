@@ -67,7 +67,7 @@ fn datagrams_unheard(ground: &Ground) -> u64 {
 }
 
 /// Whoever has all rights in a guest, and knows the addresses of the management network, reaches none of them: neither
-/// the manager nor a libvirtd, be it by its node's own bridge.
+/// the manager nor a libvirtd, as neighbours, by its node's own bridge (which would have to forward), or by the gateway.
 fn leads_to_customers_only(ground: &Ground, wanted: &Definition) {
     let (lab, node) = (ground.lab(), &ground.nodes[0].name);
     let host = |uri: &str| uri.split("://").nth(1).and_then(|rest| rest.split(['/', ':']).next()).unwrap().to_owned();
@@ -99,16 +99,20 @@ fn leads_to_customers_only(ground: &Ground, wanted: &Definition) {
     };
     let network = lab.manager_address().rsplit_once('.').unwrap().0;
     let tcp = [(lab.manager_address(), port), (&here, LIBVIRTD), (&there, LIBVIRTD)].map(|(host, port)| {
-        format!("(timeout 3 bash -c 'exec 3<>/dev/tcp/{host}/{port}' 2>/dev/null && echo reached {host}:{port}) &")
+        format!("(timeout 2 bash -c 'exec 3<>/dev/tcp/{host}/{port}' 2>/dev/null && echo reached {host}:{port}) &")
     });
+    let tcp = format!("{}\nwait", tcp.join("\n"));
+    let manager_address = lab.manager_address();
     let attack = format!(
         "ip route replace {network}.0/24 dev eth0
         ip neigh replace {here} lladdr $1 dev eth0 nud permanent
         ping -c1 -w3 10.77.0.1 >/dev/null && echo reached the gateway
         for _ in 1 2 3 4 5; do echo x >/dev/udp/{here}/9; done
-        {}
-        wait",
-        tcp.join("\n")
+        {tcp}
+        for host in {there} {manager_address}; do ip neigh replace $host lladdr $1 dev eth0 nud permanent; done
+        {tcp}
+        ip route replace {network}.0/24 via 10.77.0.1
+        {tcp}"
     );
     let before = datagrams_unheard(ground);
     let script = format!("{enter}\nnsenter -t $pid -n bash -c \"$1\" bash $(</sys/class/net/vmbr0/address)");
