@@ -1,7 +1,7 @@
 // What a bench leaves behind: `target/bench/NAME.json` under the repository's root, or in HOSTGRID_BENCH_DIR. The same
 // shape as grid/benches/shared/measures.rs writes.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
 export interface Measure {
@@ -13,12 +13,18 @@ export interface Measure {
   better: 'lower' | 'higher';
 }
 
+const benches = () => process.env.HOSTGRID_BENCH_DIR ?? resolve(__dirname, '..', '..', 'target', 'bench');
+
+/** Writes measures beside those of other names that the file has already; its path. */
+export function addMeasures(bench: string, measures: Measure[], directory = benches()): string {
+  const file = join(directory, `${bench}.json`);
+  const there: Measure[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+  const names = new Set(measures.map(({ measure }) => measure));
+  return writeMeasures(bench, [...there.filter(({ measure }) => !names.has(measure)), ...measures], directory);
+}
+
 /** Writes the measures; the file's path. */
-export function writeMeasures(
-  bench: string,
-  measures: Measure[],
-  directory = process.env.HOSTGRID_BENCH_DIR ?? resolve(__dirname, '..', '..', 'target', 'bench'),
-): string {
+export function writeMeasures(bench: string, measures: Measure[], directory = benches()): string {
   for (const { measure, value, unit, aim } of measures) {
     const isOne = measure && unit && Number.isFinite(value) && (aim === null || Number.isFinite(aim));
     if (!isOne) throw new Error(`${bench}: this is no measure: ${measure} ${value} ${unit} ${aim}`);

@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Measure, writeMeasures } from '../story/measures';
+import { addMeasures, type Measure, writeMeasures } from '../story/measures';
 import { expect, test } from '../story/test';
 
 test('the bench leaves an array of measures behind, and nothing that could be compared with nothing', () => {
@@ -15,6 +15,9 @@ test('the bench leaves an array of measures behind, and nothing that could be co
     const file = writeMeasures('some', [one, more], join(folder, 'new'));
     expect(file).toBe(join(folder, 'new', 'some.json'));
     expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual([one, more]);
+    const other: Measure = { ...one, measure: 'added_ms', value: 90 };
+    addMeasures('some', [{ ...one, value: 2 }, other], join(folder, 'new'));
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual([more, { ...one, value: 2 }, other]);
   } finally {
     rmSync(folder, { recursive: true });
   }
