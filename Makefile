@@ -132,9 +132,11 @@ bench-resize: build
 bench-placement:
 	@cargo bench --quiet --package grid --bench placement
 
-# HOSTGRID_NODES (10000,100000), HOSTGRID_SECONDS (10), HOSTGRID_CALLERS (256).
-bench-operations:
+# HOSTGRID_NODES (10000,100000), HOSTGRID_SECONDS (10), HOSTGRID_CALLERS (256); then what is added on real nodes.
+bench-operations: build
 	@cargo bench --quiet --package manager --bench operations
+	@$(MAKE) --no-print-directory images
+	@end2end/run --bench operations
 
 # Bounded: HOSTGRID_FUZZ_SECONDS (10), and PROPTEST_CASES of every property.
 fuzz:
@@ -142,13 +144,16 @@ fuzz:
 	@cargo bench --quiet --package grid --bench fuzz
 
 # Kills, failures and random schedules against the operations; writes target/bench/torture.json. A broken promise ends it
-# with the seed, which HOSTGRID_TORTURE_SEED tries again. HOSTGRID_TORTURE_SCHEDULES (10000), _FIRST_SEED (1).
+# with the seed, which HOSTGRID_TORTURE_SEED tries again. HOSTGRID_TORTURE_SCHEDULES (10000), _FIRST_SEED (1). Then, on real
+# nodes, a server that dies at each step of a live and of a cold move (_STRIDE (1): at each so manieth).
 # What it spends its time in is compiled to be quick.
 TORTURE_SPEED := $(foreach crate,libsqlite3-sys=3 sqlx-sqlite=2 sqlx-core=2 manager=1 grid=1,--config \
     profile.dev.package.$(firstword $(subst =, ,$(crate))).opt-level=$(lastword $(subst =, ,$(crate))))
 
-torture:
+torture: build
 	@cargo test --quiet $(TORTURE_SPEED) --package manager --test torture -- --ignored --nocapture
+	@$(MAKE) --no-print-directory images
+	@end2end/run --torture
 
 bench-packing:
 	@cargo bench --quiet --package grid --bench packing

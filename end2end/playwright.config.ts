@@ -1,6 +1,6 @@
 // What runs where: `browser`, `no-script` and, last, `failures` (nodes that die, pools that fill, servers that are killed) are
 // the tests; `alone` are those that leave the grid another than the others expect, on a freshly seeded grid of their own;
-// `bench` and `pictures` are asked for by name, and so can the failures be, by themselves.
+// `torture`, `bench` and `pictures` are asked for by name, and so can the failures be, by themselves.
 //
 // `end2end/run` starts the server and sets HOSTGRID_LAB_JSON; this file reads the server's address from there.
 
@@ -23,6 +23,7 @@ const asked: Record<string, Project[]> = {
     { name: 'as-seeded', testDir: 'alone', testMatch: /as-seeded\.spec\.ts$/ },
     { name: 'alone', testDir: 'alone', testIgnore: /as-seeded\.spec\.ts$/ },
   ],
+  torture: [{ name: 'torture', testDir: 'torture' }],
   bench: [{ name: 'bench', testDir: 'bench', testMatch: /\.ts$/, timeout: 30 * 60_000 }],
   pictures: [{ name: 'pictures', testDir: 'pictures', testMatch: /\.ts$/, timeout: 10 * 60_000 }],
 };

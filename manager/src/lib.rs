@@ -88,7 +88,7 @@ impl Manager {
             lease: options.lease,
             changes: broadcast::channel(CHANGES_KEPT).0,
             mending: Mending::default(),
-            #[cfg(test)]
+            #[cfg(any(test, feature = "trial"))]
             trial: operations::trial::Trial::default(),
         });
         let collector = Arc::new(Collector::open(Arc::clone(&shared)).await?);

@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) changes: broadcast::Sender<Change>,
     pub(crate) mending: Mending,
     /// What tests have ordered to go wrong.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "trial"))]
     pub(crate) trial: crate::operations::trial::Trial,
 }
 

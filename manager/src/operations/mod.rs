@@ -22,7 +22,7 @@ mod steps;
 pub(crate) use tests::rig;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
+#[cfg(any(test, feature = "trial"))]
 pub(crate) mod trial;
 mod turns;
 mod work;

@@ -3,7 +3,7 @@
 use super::cancel;
 use super::run::Run;
 use super::step::{Note, Step, StepError};
-#[cfg(test)]
+#[cfg(any(test, feature = "trial"))]
 use super::trial::Moment;
 use crate::clock;
 use crate::shared::Change;
@@ -222,17 +222,17 @@ async fn undo(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), St
     }
 }
 
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "trial")))]
 async fn once(run: &Run, _position: u32, step: &dyn Step) -> Result<Note, StepError> {
     step.run(run).await
 }
 
-#[cfg(not(test))]
+#[cfg(not(any(test, feature = "trial")))]
 async fn undo_once(run: &Run, _position: u32, step: &dyn Step) -> Result<(), StepError> {
     step.undo(run).await
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "trial"))]
 async fn once(run: &Run, position: u32, step: &dyn Step) -> Result<Note, StepError> {
     let trial = &run.shared.trial;
     trial.meet(position, Moment::Before).await?;
@@ -244,7 +244,7 @@ async fn once(run: &Run, position: u32, step: &dyn Step) -> Result<Note, StepErr
     Ok(note)
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "trial"))]
 async fn undo_once(run: &Run, position: u32, step: &dyn Step) -> Result<(), StepError> {
     let trial = &run.shared.trial;
     trial.meet_undo(position, Moment::Before).await;
@@ -274,6 +274,8 @@ async fn record(run: &Run, position: u32, state: StepState, note: Option<&str>) 
     let (store, id) = (&run.shared.store, run.operation.id);
     store.step_set(id, run.epoch, position, state, note, clock::now()).await?;
     run.state_is(position, state);
+    #[cfg(any(test, feature = "trial"))]
+    run.shared.trial.recorded(position, state);
     run.shared.tell(Change::Operation(id));
     Ok(())
 }
