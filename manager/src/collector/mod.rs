@@ -67,7 +67,6 @@ impl Collector {
         if let Err(error) = heard.remember(shared.store.as_ref()).await {
             tracing::warn!(%error, "the last samples could not be read");
         }
-        let came_back = CameBack::new(shared.store.vm_ran_list().await?);
         let (points, taken) = mpsc::channel(BATCHES_WAITING);
         let (returns, returns_taken) = mpsc::unbounded_channel();
         let collector = Self {
@@ -77,7 +76,7 @@ impl Collector {
             points,
             points_taken: Mutex::new(Some(taken)),
             opened_at: crate::clock::now(),
-            came_back: Mutex::new(came_back),
+            came_back: Mutex::default(),
             missed: AtomicBool::new(false),
             returns,
             returns_taken: Mutex::new(Some(returns_taken)),

@@ -46,13 +46,20 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
             _ => continue,
         }
         let went_down = collector.came_back().is_undecided(vm.id) || is_off_unexplained(vm, entry);
-        if went_down && *state == VmState::Stopped && collector.came_back().ran(vm) {
-            // Its start says what becomes of it.
-            collector.returned(Back::Vm(vm.id));
-            continue;
-        }
-        if *state != VmState::Unknown {
-            collector.came_back().are_known([vm.id]);
+        if went_down && *state == VmState::Stopped {
+            match collector.shared.store.vm_ran(vm.id).await {
+                Ok(false) => {}
+                // Its start says what becomes of it.
+                Ok(true) => {
+                    collector.returned(Back::Vm(vm.id));
+                    continue;
+                }
+                // It is still undecided at the next look.
+                Err(error) => {
+                    tracing::warn!(%error, vm = %vm.id, "whether a VM ran can't be read");
+                    continue;
+                }
+            }
         }
         collector.came_back().is_decided(vm.id);
         tracing::info!(vm = %vm.id, from = vm.state.as_str(), to = state.as_str(), "a VM's state");
@@ -70,17 +77,15 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
 /// Notes whether the node is being looked at, and for the first time since this process began or it was silent.
 fn look(collector: &Collector, node: NodeId, believed: Option<&Reading<HypervisorSample>>) {
     let heard = collector.heard();
-    let vms = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
     let mut came_back = collector.came_back();
-    let Some(reading) = believed else {
-        came_back.is_silent(node, vms);
-        return;
-    };
-    // What an earlier run heard says nothing of now.
-    if reading.at >= collector.opened_at {
-        came_back.looks(node, vms.iter().map(|vm| vm.id));
-        let running = reading.sample.domains.iter().filter(|domain| domain.state == DomainState::Running);
-        came_back.are_known(running.map(|domain| domain.id));
+    match believed {
+        None => came_back.is_silent(node),
+        // What an earlier run heard says nothing of now.
+        Some(reading) if reading.at >= collector.opened_at => {
+            let vms = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
+            came_back.looks(node, vms.iter().map(|vm| vm.id));
+        }
+        Some(_) => {}
     }
 }
 

@@ -102,8 +102,8 @@ pub trait VmStore: Send + Sync {
     async fn vm_record(&self, vm: VmId) -> Result<VmRecord, StoreError>;
     /// All of them, or one tenant's, by name.
     async fn vm_list(&self, tenant: Option<TenantId>) -> Result<Vec<Vm>, StoreError>;
-    /// The unknown ones ([`VmState::Unknown`]) that ran when that was known last.
-    async fn vm_ran_list(&self) -> Result<Vec<VmId>, StoreError>;
+    /// Whether the VM runs; of an unknown one ([`VmState::Unknown`]), whether it did when that was known last.
+    async fn vm_ran(&self, vm: VmId) -> Result<bool, StoreError>;
     /// Once a VM is no longer [`VmState::Deploying`] it takes its room by itself, and its operation reserves that much
     /// less. A failed one ([`VmState::Failed`]) takes nothing of its node or of its tenant's quota.
     async fn vm_state_set(&self, vm: VmId, state: VmState, by: Option<Claim>) -> Result<(), StoreError>;

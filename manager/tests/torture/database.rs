@@ -131,7 +131,7 @@ forward!(VmStore {
     read vm_get(vm: VmId) -> Option<Vm>;
     read vm_record(vm: VmId) -> VmRecord;
     read vm_list(tenant: Option<TenantId>) -> Vec<Vm>;
-    read vm_ran_list() -> Vec<VmId>;
+    read vm_ran(vm: VmId) -> bool;
     commit vm_state_set(vm: VmId, state: VmState, by: Option<Claim>) -> ();
     commit vm_settle(vm: VmId, node: NodeId, size: Size, maxima: Maxima, by: Option<Claim>) -> ();
     commit vm_remove(vm: VmId, by: Option<Claim>) -> ();

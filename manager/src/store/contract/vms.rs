@@ -58,18 +58,25 @@ async fn the_generation_goes_up_at_every_change_and_only_then() {
 async fn what_is_unknown_is_known_to_have_run_until_it_is_known_again() {
     let world = World::new().await;
     let (web, mail) = (world.running("web").await, world.running("mail").await);
-    let ran = async || world.store.vm_ran_list().await.unwrap();
+    let ran = async || {
+        let each = [web.id, mail.id, VmId(Uuid::new_v4())].map(|vm| world.store.vm_ran(vm));
+        futures::future::try_join_all(each).await.unwrap()
+    };
     world.store.vm_state_set(mail.id, VmState::Stopped, None).await.unwrap();
-    assert_eq!(ran().await, []);
-    for vm in [web.id, mail.id] {
-        world.store.vm_state_set(vm, VmState::Unknown, None).await.unwrap();
+    assert_eq!(ran().await, [true, false, false]);
+    for _ in 0..2 {
+        for vm in [web.id, mail.id] {
+            world.store.vm_state_set(vm, VmState::Unknown, None).await.unwrap();
+        }
+        assert_eq!(ran().await, [true, false, false]);
     }
-    assert_eq!(ran().await, [web.id]);
     // What else is recorded of it meanwhile says nothing of that.
     world.store.vm_settle(web.id, world.there, LARGE, MAXIMA, None).await.unwrap();
-    assert_eq!(ran().await, [web.id]);
+    assert_eq!(ran().await, [true, false, false]);
     world.store.vm_state_set(web.id, VmState::Stopped, None).await.unwrap();
-    assert_eq!(ran().await, []);
+    assert_eq!(ran().await, [false; 3]);
+    world.store.vm_state_set(web.id, VmState::Unknown, None).await.unwrap();
+    assert_eq!(ran().await, [false; 3]);
 }
 
 #[tokio::test]

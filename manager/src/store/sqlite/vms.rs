@@ -158,8 +158,9 @@ impl VmStore for SqliteStore {
         self.all(query, vm).await
     }
 
-    async fn vm_ran_list(&self) -> Result<Vec<VmId>, StoreError> {
-        self.all(sqlx::query("SELECT id FROM vm WHERE ran"), |row| Columns(row).parsed("id")).await
+    async fn vm_ran(&self, vm: VmId) -> Result<bool, StoreError> {
+        let query = sqlx::query("SELECT state = 'running' OR ran AS ran FROM vm WHERE id = ?").bind(vm.to_string());
+        Ok(self.one(query, |row| Ok(Columns(row).count("ran")? == 1)).await?.unwrap_or(false))
     }
 
     async fn vm_state_set(&self, id: VmId, state: VmState, by: Option<Claim>) -> Result<(), StoreError> {
