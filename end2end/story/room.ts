@@ -45,6 +45,9 @@ async function reserve(admin: Panel, node: string, label: string): Promise<strin
 async function setReserve(admin: Panel, node: string, label: string, value: string): Promise<void> {
   await admin.open(`/admin/nodes/${node}`);
   await admin.field(label).fill(value);
+  // A page that is left at once takes back what it asked for.
+  const saved = admin.page.waitForResponse((response) => response.request().method() === 'POST');
   await admin.button('Save').click();
+  await saved;
   await expect.poll(() => reserve(admin, node, label), { timeout: 15_000 }).toBe(value);
 }
