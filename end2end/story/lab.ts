@@ -30,6 +30,15 @@ export interface LabVm {
   size: Size;
 }
 
+/** What the lab has written of itself. */
+interface Facts {
+  name: string;
+  index: number;
+  customers_netns: string;
+  manager_address: string;
+  nodes: { name: string; address: string; utility_address: string }[];
+}
+
 const repository = resolve(__dirname, '..', '..');
 
 export class Lab {
@@ -37,7 +46,9 @@ export class Lab {
   readonly nodes: LabNode[];
   readonly users: LabUser[];
   readonly vms: LabVm[];
-  /** The directory with the lab's own state, where nodes are real. */
+  /** The directory of the server's state. */
+  readonly state: string;
+  /** The one with the lab's own, where nodes are real. */
   private readonly directory: string;
 
   constructor(file: string) {
@@ -46,7 +57,8 @@ export class Lab {
     this.nodes = told.nodes;
     this.users = told.users;
     this.vms = told.vms;
-    this.directory = join(dirname(resolve(file)), 'lab');
+    this.state = dirname(resolve(file));
+    this.directory = join(this.state, 'lab');
   }
 
   /** Whether no real hypervisor stands behind it. */
@@ -123,7 +135,17 @@ export class Lab {
     process.kill(Number(found(/pid=(\d+)/.exec(listeners)?.[1], `a server behind ${this.url}`)), 'SIGKILL');
   }
 
-  private facts(): { name: string; index: number; customers_netns: string } {
+  /** The addresses of a node and of its utility VM in the management network. */
+  addresses(name: string): string[] {
+    const told = found(this.facts().nodes.find((node) => node.name === name), `the node ${name}`);
+    return [told.address, found(told.utility_address.split('/')[0], 'its address')];
+  }
+
+  get managerAddress(): string {
+    return this.facts().manager_address;
+  }
+
+  private facts(): Facts {
     const file = join(this.directory, 'nodes.json');
     if (!existsSync(file)) throw new Error(`${file} is not there: this is no lab of real nodes`);
     return JSON.parse(readFileSync(file, 'utf8'));

@@ -5,13 +5,13 @@
 //   HOSTGRID_TORTURE_STRIDE=N    only each Nth of them
 //   HOSTGRID_TORTURE_ONLY=TEXT   only those whose orders have this text, such as {"die":[5,"after"]}
 
-import { execFileSync } from 'node:child_process';
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { configured, heard, heartbeat } from '../story/guest';
 import { found, type Lab } from '../story/lab';
 import { type Measure, writeMeasures } from '../story/measures';
 import type { Panel, Plan } from '../story/panel';
+import { promisesKept } from '../story/promises';
 import { fillMemory } from '../story/room';
 import { isBack } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
@@ -57,9 +57,8 @@ class Torture {
     private readonly vm: string,
     private readonly plan: Plan,
     private readonly base: number,
-    private readonly state: string,
   ) {
-    this.file = join(state, 'trial.json');
+    this.file = join(lab.state, 'trial.json');
   }
 
   /** Its steps, as one that goes well shows them. */
@@ -156,14 +155,7 @@ class Torture {
       .toMatchObject({ data: before.data, mac: before.mac, memory_mib: size.memory_mib, ...kept });
     const seq = heard(lab, vm)?.seq;
     await expect.poll(() => heard(lab, vm)?.seq, { message: 'its heart beats' }).not.toBe(seq);
-    await expect(() => this.promises()).toPass({ timeout: 60_000, intervals: [2000] });
-  }
-
-  /** `hostgrid check`; an error with what it says where one is broken. */
-  private promises(): void {
-    const target = process.env.CARGO_TARGET_DIR ?? resolve(__dirname, '../../target');
-    const words = ['check', '--config', join(this.state, 'hostgrid.toml')];
-    execFileSync(join(target, 'debug', 'hostgrid'), words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    await promisesKept(lab);
   }
 
   async giveBack(): Promise<void> {
@@ -178,10 +170,9 @@ for (const [plan, name, noReturn] of [['move-live', 'shop', 'migrate-live'], ['m
     test.setTimeout(3 * 60 * 60_000);
     // A page's stream breaks with its server.
     allow(/Failed to load resource|ERR_|network error|EventSource|Failed to fetch/i);
-    const state = dirname(resolve(found(process.env.HOSTGRID_LAB_JSON, 'HOSTGRID_LAB_JSON')));
     const { id, owner: email } = lab.vm(name);
     const owner = await as(email);
-    const torture = new Torture(lab, admin, owner, id, plan, (await owner.sizeOf(id)).memory_mib, state);
+    const torture = new Torture(lab, admin, owner, id, plan, (await owner.sizeOf(id)).memory_mib);
     const ends = new Map<string, number>();
     let met = 0;
     let tried = 0;
