@@ -79,10 +79,12 @@ export function standStill(lab: Lab, node: string): () => void {
 
 /** Has a live move take its time; answers what lets it go on. It may have ended by then. */
 export function slow({ lab, source, vm }: Scene): () => void {
-  const speed = (mib: number) => void lab.virsh(source, 'migrate-setspeed', vm, String(mib));
+  // From inside the node, which may be cut off by then.
+  const virsh = (...words: string[]) => lab.inside(source, 'virsh', '-q', '-c', 'qemu:///system', ...words);
+  const speed = (mib: number) => void virsh('migrate-setspeed', vm, String(mib));
   speed(4);
   return () => {
-    if (lab.virsh(source, 'domstate', vm) === 'running') speed(10_000);
+    if (virsh('domstate', vm) === 'running') speed(10_000);
   };
 }
 

@@ -64,11 +64,8 @@ for (const [plan, name, faults] of [['move-live', 'shop', live], ['move-cold', '
           await expect(it.owner.underWay(plan === 'move-live' ? 'migrate-live' : 'copy-disk')).toBeVisible();
           mend = fault(lab, it);
         } finally {
-          try {
-            goOn();
-          } catch {
-            // Its process is gone.
-          }
+          // Its libvirtd may be about to be back; or the process that stood still is gone.
+          await expect(goOn).toPass({ timeout: 5_000 }).catch(() => {});
         }
         // Longer than any keepalive; then a cut is over.
         const ended = await it.owner.outcome(60).catch(() => undefined);
@@ -102,6 +99,8 @@ async function isThereOnce(it: Awaited<ReturnType<typeof scene>>, sameBoot: bool
       await expect(owner.button('Start')).toBeVisible({ timeout: 500 });
     }).toPass({ timeout: 60_000 });
     await owner.order(vm, 'Start');
+    // What its console holds of before is no answer.
+    await expect.poll(() => heard(lab, vm)?.boot_id, { timeout: 90_000 }).not.toBe(before.boot_id);
   }
   const kept = sameBoot ? { boot_id: before.boot_id } : {};
   await expect.poll(() => heard(lab, vm), { timeout: 90_000 }).toMatchObject({ data: before.data, ...kept });
