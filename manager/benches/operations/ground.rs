@@ -122,7 +122,8 @@ fn node(number: usize, hardware: Hardware, chance: &mut Chance) -> Node {
     let used = chance.next() % (hardware.memory_mib / 2);
     let kind = if number.is_multiple_of(3) { HypervisorKind::Lxc } else { HypervisorKind::Kvm };
     Node {
-        id: NodeId(Uuid::from_u64_pair(chance.next(), chance.next())),
+        // It grows, as those that a server gives its nodes do.
+        id: NodeId(Uuid::from_u64_pair(number as u64, chance.next())),
         name: format!("node{number}"),
         kind,
         region: chance.one_of(&REGIONS).to_owned(),

@@ -114,7 +114,10 @@ impl NodeStore for SqliteStore {
     }
 
     async fn node_list(&self) -> Result<Vec<Node>, StoreError> {
-        self.all(sqlx::query("SELECT * FROM node ORDER BY name"), node).await
+        // Put in order here: by the index of names, each row would be looked for by itself.
+        let mut nodes = self.all(sqlx::query("SELECT * FROM node"), node).await?;
+        nodes.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        Ok(nodes)
     }
 
     async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError> {
