@@ -11,7 +11,7 @@ use grid::vm::VmState;
 use std::sync::Arc;
 
 /// What takes a database back to before the sums.
-pub(super) const BEFORE_SUMS: [&str; 24] = [
+pub(super) const BEFORE_SUMS: [&str; 25] = [
     "DROP TRIGGER vm_taken",
     "DROP TRIGGER vm_taken_anew",
     "DROP TRIGGER vm_taken_no_more",
@@ -24,6 +24,7 @@ pub(super) const BEFORE_SUMS: [&str; 24] = [
     "DROP TRIGGER operation_used",
     "DROP TRIGGER operation_used_anew",
     "DROP TRIGGER operation_used_no_more",
+    "ALTER TABLE vm DROP COLUMN ran",
     "ALTER TABLE node DROP COLUMN taken_vcpus",
     "ALTER TABLE node DROP COLUMN taken_memory_mib",
     "ALTER TABLE node DROP COLUMN taken_disk_mib",
