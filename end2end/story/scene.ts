@@ -82,7 +82,8 @@ export function slow({ lab, source, vm }: Scene): () => void {
   // From inside the node, which may be cut off by then.
   const virsh = (...words: string[]) => lab.inside(source, 'virsh', '-q', '-c', 'qemu:///system', ...words);
   const speed = (mib: number) => void virsh('migrate-setspeed', vm, String(mib));
-  speed(4);
+  // Half a minute: the copy of its disk keeps the speed that it has begun with.
+  speed(32);
   return () => {
     if (virsh('domstate', vm) === 'running') speed(10_000);
   };
