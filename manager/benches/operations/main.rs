@@ -11,7 +11,7 @@
 //! All of [`manager::Manager::vm_deploy`] is in it. What is not: the web server in front of it, what nodes report
 //! meanwhile (the map is as their last samples left it), and carrying the operations out.
 //!
-//! `HOSTGRID_NODES`: other numbers of nodes (`10000,1000000`, of which the second takes a minute or more to make and to open); `HOSTGRID_SECONDS`: how long is measured;
+//! `HOSTGRID_NODES`: other numbers of nodes (`10000,1000000`, of which the second takes minutes to make and to open); `HOSTGRID_SECONDS`: how long is measured;
 //! `HOSTGRID_CALLERS`: how many ask at once.
 
 mod callers;
