@@ -94,12 +94,14 @@ fn measures(nodes: usize, mut found: Found) -> Vec<Measure> {
         [&mut kinds.region, &mut kinds.domain, &mut kinds.apart, &mut kinds.scarce].map(|times| percentile(times, 990));
     let mut constrained: Times =
         [&kinds.region, &kinds.domain, &kinds.apart, &kinds.scarce].into_iter().flatten().copied().collect();
+    let blocks = float(found.blocks) / float(found.decision.len().max(1));
     let decision = percentile(&mut found.decision, 500);
     let scan = percentile(&mut found.scan, 500);
     let aims = |aims: [f64; 3]| Aims(aims).at(nodes);
     vec![
         lower("decision_p50_ns", decision, "ns", aims([1e3, 2e3, 5e3])),
         lower("decision_p99_ns", percentile(&mut found.decision, 990), "ns", aims([5e3, 1e4, 25e3])),
+        lower("blocks_mean", blocks, "blocks", None),
         lower("constrained_p50_ns", percentile(&mut constrained, 500), "ns", None),
         lower("constrained_p99_ns", percentile(&mut constrained, 990), "ns", aims([2e4, 5e4, 2e5])),
         lower("region_p99_ns", region, "ns", None),

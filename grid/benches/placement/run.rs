@@ -37,6 +37,8 @@ pub(crate) struct Times4Kinds {
 #[derive(Default)]
 pub(crate) struct Found {
     pub(crate) decision: Times,
+    /// That all of these looked into.
+    pub(crate) blocks: usize,
     pub(crate) constrained: Times4Kinds,
     pub(crate) refusal: Times,
     pub(crate) scan: Times,
@@ -88,12 +90,13 @@ impl<'a> Run<'a> {
         for number in 0..count + 1_000 {
             let query = self.requests.ordinary(&mut self.chance);
             let start = Instant::now();
-            let choice = black_box(self.index.choose(black_box(&query)));
+            let (choice, effort) = black_box(self.index.choose_counting(black_box(&query)));
             let took = nanoseconds(start);
             if let Some(choice) = choice
                 && number >= 1_000
             {
                 self.found.decision.push(took);
+                self.found.blocks += usize::try_from(effort.branches + effort.leaves).unwrap_or(usize::MAX);
                 self.commit(self.scan.position(choice.node), &query);
             }
             self.one_leaves();

@@ -4,6 +4,7 @@ use super::curve;
 use super::lanes::{Columns, Lane, NOTHING, ROWS};
 use super::row::Row;
 use super::rows::{Rows, Slot};
+use super::stairs::Stairs;
 use super::summary::{Summary, tie};
 use super::vector::Vector;
 use crate::policy::WORTH;
@@ -77,8 +78,8 @@ impl Leaf {
         }
         let worths = self.worths();
         let used = worths.get(..self.rows).unwrap_or_default();
-        let (worth_low, worth_high) =
-            used.iter().fold((u64::MAX, 0), |(low, high), &worth| (worth.min(low), worth.max(high)));
+        let worth_low = Stairs::of(used.iter().enumerate().map(|(position, &worth)| (self.free.get(position), worth)));
+        let worth_high = used.iter().copied().fold(0, u64::max);
         let tie_low = self.tie.0.iter().copied().fold(u32::MAX, u32::min);
         let (free_low, free_high) = (self.free.lowest(), self.free.highest());
         Summary { free_low, free_high, worth_low, worth_high, tie_low, ..*known }

@@ -8,7 +8,8 @@
 //!         ├─ a tree for each kind: the nodes that take new VMs
 //!         └─ a tree for each kind: the nodes that don't (for explanations)
 //!
-//!   Tree ── Branch (16 children; of each: least and most free, usable; regions, domains, classes as bits)
+//!   Tree ── Branch (16 children; of each: least and most free, usable; what rows with so many vCPUs are worth at least;
+//!             │       regions, domains, classes as bits)
 //!             └─ Branch … └─ Leaf (32 rows: what is free in columns, and their slots)
 //! ```
 //!
@@ -27,6 +28,7 @@ mod row;
 mod rows;
 mod search;
 mod shelf;
+mod stairs;
 mod summary;
 mod tree;
 mod vector;

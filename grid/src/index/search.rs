@@ -6,6 +6,7 @@ use super::leaf::Leaf;
 use super::query::{Masks, Query};
 use super::row::{Choice, Row};
 use super::rows::{Rows, Slot};
+use super::stairs::{STEPS, step_of};
 use super::summary::least_of_tie;
 use super::tree::Tree;
 use super::vector::Vector;
@@ -160,8 +161,7 @@ fn least(branch: &Branch, bounds: &[u64; CHILDREN], mut open: u32) -> (usize, Ra
         if cost > least.1.0 {
             continue;
         }
-        let rest = &branch.summaries.rest.0[position % CHILDREN];
-        let (measured_low, id_low) = least_of_tie(rest.tie_low);
+        let (measured_low, id_low) = least_of_tie(branch.summaries.tie_low.get(position));
         let bound = (cost, measured_low, id_low);
         if bound < least.1 {
             least = (position, bound);
@@ -186,6 +186,7 @@ fn bounds_by(asked: Vector, branch: &Branch, mut open: u32, bound: impl Fn(&Exte
     let mut bounds = [u64::MAX; CHILDREN];
     let summaries = &branch.summaries;
     let worth_asked = worth_of(asked);
+    let worth_low = step_of(asked).map(|step| &summaries.worth_low[step % STEPS]);
     while open != 0 {
         let position = first(open);
         open &= open - 1;
@@ -195,7 +196,7 @@ fn bounds_by(asked: Vector, branch: &Branch, mut open: u32, bound: impl Fn(&Exte
             usable_high: rest.usable_high,
             free_low: rest.free_low.minus(asked),
             free_high: summaries.free_high.get(position).minus(asked),
-            worth_low: summaries.worth_low.get(position).saturating_sub(worth_asked),
+            worth_low: worth_low.map_or(0, |lane| lane.get(position).saturating_sub(worth_asked)),
             worth_high: rest.worth_high.saturating_sub(worth_asked),
         });
     }

@@ -2,6 +2,7 @@
 
 use super::lanes::{CHILDREN, Columns, Lane, NOTHING, ROWS};
 use super::row::Row;
+use super::stairs::{STEPS, Stairs};
 use super::vector::Vector;
 use crate::policy::{Whole, worth_of};
 
@@ -13,7 +14,7 @@ pub(super) struct Summary {
     pub(super) free_high: Vector,
     pub(super) usable_low: Whole,
     pub(super) usable_high: Whole,
-    pub(super) worth_low: u64,
+    pub(super) worth_low: Stairs,
     pub(super) worth_high: u64,
     pub(super) tie_low: u32,
     pub(super) regions: u64,
@@ -48,7 +49,7 @@ impl Summary {
         free_high: NOTHING,
         usable_low: Whole { vcpus: i32::MAX, memory: i32::MAX },
         usable_high: Whole { vcpus: -1, memory: -1 },
-        worth_low: u64::MAX,
+        worth_low: Stairs::EMPTY,
         worth_high: 0,
         tie_low: u32::MAX,
         regions: 0,
@@ -64,7 +65,7 @@ impl Summary {
             free_high: row.free,
             usable_low: row.usable,
             usable_high: row.usable,
-            worth_low: worth,
+            worth_low: Stairs::of([(row.free, worth)]),
             worth_high: worth,
             tie_low: tie(row),
             regions: bit(row.region.0),
@@ -80,7 +81,7 @@ impl Summary {
             free_high: self.free_high.larger(other.free_high),
             usable_low: self.usable_low.smaller(other.usable_low),
             usable_high: self.usable_high.larger(other.usable_high),
-            worth_low: self.worth_low.min(other.worth_low),
+            worth_low: self.worth_low.with(&other.worth_low),
             worth_high: self.worth_high.max(other.worth_high),
             tie_low: self.tie_low.min(other.tie_low),
             regions: self.regions | other.regions,
@@ -93,7 +94,7 @@ impl Summary {
     pub(super) fn has_at_its_edge(&self, free: Vector) -> bool {
         let worth = worth_of(free);
         let amounts = free.0.iter().zip(self.free_low.0.iter().zip(&self.free_high.0));
-        worth <= self.worth_low
+        self.worth_low.may_rest_on(free)
             || worth >= self.worth_high
             || amounts.into_iter().any(|(amount, (low, high))| amount <= low || amount >= high)
     }
@@ -108,7 +109,7 @@ impl Summary {
             known.vcpus == before.vcpus && before.vcpus != after.vcpus
                 || known.memory == before.memory && before.memory != after.memory
         };
-        self.worth_low == before.worth_low && before.worth_low != after.worth_low
+        self.worth_low.may_rise(&before.worth_low, &after.worth_low)
             || self.worth_high == before.worth_high && before.worth_high != after.worth_high
             || self.tie_low == before.tie_low && before.tie_low != after.tie_low
             || held(self.free_low, before.free_low, after.free_low)
@@ -123,7 +124,8 @@ impl Summary {
 #[derive(Clone, Debug)]
 pub(super) struct Summaries {
     pub(super) free_high: Columns<CHILDREN>,
-    pub(super) worth_low: Lane<u64, CHILDREN>,
+    pub(super) worth_low: [Lane<u64, CHILDREN>; STEPS],
+    pub(super) tie_low: Lane<u32, CHILDREN>,
     pub(super) rest: Lane<Rest, CHILDREN>,
 }
 
@@ -133,7 +135,6 @@ pub(super) struct Rest {
     pub(super) free_low: Vector,
     pub(super) usable_low: Whole,
     pub(super) usable_high: Whole,
-    pub(super) tie_low: u32,
     pub(super) worth_high: u64,
     pub(super) regions: u64,
     pub(super) domains: u64,
@@ -142,33 +143,39 @@ pub(super) struct Rest {
 
 impl Rest {
     const fn of(summary: &Summary) -> Self {
-        let &Summary { free_low, usable_low, usable_high, tie_low, .. } = summary;
+        let &Summary { free_low, usable_low, usable_high, .. } = summary;
         let &Summary { worth_high, regions, domains, classes, .. } = summary;
-        Self { free_low, usable_low, usable_high, tie_low, worth_high, regions, domains, classes }
+        Self { free_low, usable_low, usable_high, worth_high, regions, domains, classes }
     }
 }
 
 impl Summaries {
-    pub(super) const EMPTY: Self =
-        Self { free_high: Columns::empty(), worth_low: Lane::of(u64::MAX), rest: Lane::of(Rest::of(&Summary::EMPTY)) };
+    pub(super) const EMPTY: Self = Self {
+        free_high: Columns::empty(),
+        worth_low: [const { Lane::of(u64::MAX) }; STEPS],
+        tie_low: Lane::of(u32::MAX),
+        rest: Lane::of(Rest::of(&Summary::EMPTY)),
+    };
 
     pub(super) fn set(&mut self, position: usize, summary: &Summary) {
         self.free_high.set(position, summary.free_high);
-        self.worth_low.set(position, summary.worth_low);
+        for (lane, worth) in self.worth_low.iter_mut().zip(summary.worth_low.0) {
+            lane.set(position, worth);
+        }
+        self.tie_low.set(position, summary.tie_low);
         self.rest.set(position, Rest::of(summary));
     }
 
     pub(super) fn get(&self, position: usize) -> Summary {
-        let Rest { free_low, usable_low, usable_high, tie_low, worth_high, regions, domains, classes } =
-            self.rest.get(position);
+        let Rest { free_low, usable_low, usable_high, worth_high, regions, domains, classes } = self.rest.get(position);
         Summary {
             free_low,
             free_high: self.free_high.get(position),
             usable_low,
             usable_high,
-            worth_low: self.worth_low.get(position),
+            worth_low: Stairs(self.worth_low.each_ref().map(|lane| lane.get(position))),
             worth_high,
-            tie_low,
+            tie_low: self.tie_low.get(position),
             regions,
             domains,
             classes,
@@ -178,14 +185,16 @@ impl Summaries {
     /// Makes room for a child at a position.
     pub(super) fn open(&mut self, position: usize) {
         self.free_high.open(position);
-        self.worth_low.open(position);
+        self.worth_low.iter_mut().for_each(|lane| lane.open(position));
+        self.tie_low.open(position);
         self.rest.open(position);
     }
 
     /// Takes a child out.
     pub(super) fn close(&mut self, position: usize) {
         self.free_high.close(position);
-        self.worth_low.close(position, u64::MAX);
+        self.worth_low.iter_mut().for_each(|lane| lane.close(position, u64::MAX));
+        self.tie_low.close(position, u32::MAX);
         self.rest.close(position, Rest::of(&Summary::EMPTY));
     }
 
