@@ -87,6 +87,11 @@ impl SimulatedHypervisor {
         self.grid.lock().faults.get(&self.node).is_some_and(|faults| faults.stubborn.contains(&vm))
     }
 
+    /// How long its guest takes to shut down, where that was ordered.
+    fn slowness(&self, vm: VmId) -> Option<Duration> {
+        self.grid.lock().faults.get(&self.node)?.slow.get(&vm).copied()
+    }
+
     pub(super) fn switch_off(machine: &mut Machine, vm: VmId) -> Result<(), HypervisorError> {
         let domain = machine.domain(vm)?;
         domain.live = None;
@@ -199,7 +204,21 @@ impl Hypervisor for SimulatedHypervisor {
             tokio::time::sleep(deadline).await;
             return Err(HypervisorError::Deadline);
         }
-        tokio::time::sleep(self.pace().min(deadline)).await;
+        let needs = self.slowness(vm).unwrap_or_else(|| self.pace().min(deadline));
+        if needs > deadline {
+            let grid = self.grid.clone();
+            let node = self.node;
+            tokio::spawn(async move {
+                tokio::time::sleep(needs).await;
+                if let Some(machine) = grid.lock().machines.get_mut(&node) {
+                    // Who asked may be gone; the guest goes off all the same.
+                    let _gone = Self::switch_off(machine, vm);
+                }
+            });
+            tokio::time::sleep(deadline).await;
+            return Err(HypervisorError::Deadline);
+        }
+        tokio::time::sleep(needs).await;
         self.call(Call::ShutDown, |machine| Self::switch_off(machine, vm)).await
     }
 

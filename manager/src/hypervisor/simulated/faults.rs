@@ -58,6 +58,8 @@ pub struct Faults {
     pub lying: bool,
     /// Guests that ignore a shutdown and give no memory back.
     pub stubborn: BTreeSet<VmId>,
+    /// Guests that take so long to shut down, whether anybody still waits for it or not.
+    pub slow: BTreeMap<VmId, Duration>,
     /// Guests that die with less memory than this: the VM runs on, and its address gives no answer.
     pub needs: BTreeMap<VmId, Mib>,
     pub failures: Vec<Failure>,
