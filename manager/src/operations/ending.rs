@@ -117,7 +117,7 @@ async fn record_truth(run: &Run, outcome: Outcome) -> Result<Outcome, NotRecorde
             let Ok(vm) = run.vm().await else { return Ok(outcome) };
             let home = executes_at(run, plan).await.unwrap_or(vm.node);
             match record_what_is(run, home).await {
-                Ok(size) if is_same(size, plan.from) && home == plan.source => told_of_old_size(run, outcome).await,
+                Ok(size) if is_same(size, plan.from) && home == plan.source => as_it_is_now(run, plan, outcome).await,
                 Ok(size) => {
                     tell_module(run, home, size).await;
                     let now = |text: String| format!("{text}; the VM now has {size}");
@@ -167,14 +167,20 @@ fn was_touched(run: &Run) -> bool {
     (0..).zip(&steps).any(|(position, step)| !step.prepares() && run.state_of(position) != StepState::Waiting)
 }
 
-/// Where the guest did not answer at its new size, whoever reads why is told that the old one is back.
-async fn told_of_old_size(run: &Run, outcome: Outcome) -> Outcome {
-    let runs = run.vm().await.is_ok_and(|vm| vm.state == VmState::Running);
-    if outcome.state != OperationState::Undone || !runs || !was_silent(run).await {
+/// Where all was taken back: a VM that ran and is off is not as it was, and where the guest did not answer at its new
+/// size, whoever reads why is told that the old one is back.
+async fn as_it_is_now(run: &Run, plan: &Plan, outcome: Outcome) -> Outcome {
+    if outcome.state != OperationState::Undone {
         return outcome;
     }
-    let again = |text: String| format!("{text}; it runs at its old size again");
-    Outcome { reason: outcome.reason.map(again), detail: outcome.detail.map(again), ..outcome }
+    let now = run.vm().await.map(|vm| vm.state);
+    let (state, told) = match now {
+        Ok(VmState::Stopped) if plan.running => (OperationState::Failed, "; the VM is off now"),
+        Ok(VmState::Running) if was_silent(run).await => (outcome.state, "; it runs at its old size again"),
+        _ => return outcome,
+    };
+    let with = |text: String| format!("{text}{told}");
+    Outcome { state, reason: outcome.reason.map(with), detail: outcome.detail.map(with) }
 }
 
 /// The destination, where the VM is seen running there: its home could not be recorded.

@@ -57,6 +57,12 @@ pub(crate) trait Step: Send + Sync {
         false
     }
 
+    /// Whether what the operation is for is done by then: where this fails it has succeeded all the same, and the step
+    /// tells what is missing.
+    fn may_fail(&self) -> bool {
+        false
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError>;
 
     async fn undo(&self, _run: &Run) -> Result<(), StepError> {
@@ -75,12 +81,14 @@ pub(crate) struct StepError {
     pub(crate) passes: bool,
     /// Nobody knows whether the VM executes, or where: nothing may be undone and nothing started.
     pub(crate) unknown: bool,
+    /// Of an undo: taking it back would take what nobody agreed to. What was done so far stays.
+    pub(crate) stays: bool,
 }
 
 impl StepError {
     pub(crate) fn new(reason: impl Into<String>) -> Self {
         let reason = reason.into();
-        Self { detail: reason.clone(), reason, passes: false, unknown: false }
+        Self { detail: reason.clone(), reason, passes: false, unknown: false, stays: false }
     }
 
     #[must_use]
@@ -104,6 +112,12 @@ impl StepError {
     #[must_use]
     pub(crate) fn unknown(mut self) -> Self {
         self.unknown = true;
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn staying(mut self) -> Self {
+        self.stays = true;
         self
     }
 }

@@ -59,6 +59,9 @@ pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcom
         if error.unknown {
             return Ok(Outcome::waiting(&error));
         }
+        if step.may_fail() {
+            continue;
+        }
         match happened(run, position, step.as_ref()).await? {
             Ok(true) => {}
             Ok(false) => return turn_back(run, steps, &error).await,
@@ -132,6 +135,11 @@ pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, 
             continue;
         }
         let Err(error) = undo(run, position, step.as_ref()).await? else { continue };
+        if error.stays {
+            record(run, position, StepState::Failed, Some(&error.reason)).await?;
+            let (reason, detail) = (format!("{reason}; {}", error.reason), format!("{detail}; {error}"));
+            return clean_up(run, steps, first, &reason, &detail).await;
+        }
         if error.unknown || !step.leaves_behind() {
             let told = StepError::new(format!("{reason}; it could not be undone: {}", error.reason));
             return Ok(Outcome::waiting(&told.detail(format!("{detail}; {error}"))));
@@ -213,7 +221,7 @@ async fn undo(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), St
             return Ok(Ok(()));
         };
         let patience = if step.leaves_behind() { 1 } else { UNDO_PATIENCE };
-        if error.unknown || !error.passes || tries >= run.pace().tries.saturating_mul(patience) {
+        if error.unknown || error.stays || !error.passes || tries >= run.pace().tries.saturating_mul(patience) {
             tracing::error!(operation = %run.operation.id, step = step.name(), %error, "an undo failed");
             return Ok(Err(error));
         }

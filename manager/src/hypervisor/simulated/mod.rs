@@ -200,6 +200,26 @@ impl SimulatedGrid {
         utility.is_some_and(|utility| utility.state == DomainState::Running)
     }
 
+    /// A guest goes off by itself, or its hypervisor's process dies: nobody had asked for that.
+    pub fn dies(&self, node: NodeId, vm: VmId) {
+        self.change(node, |machine| {
+            if let Some(domain) = machine.domains.get_mut(&vm) {
+                domain.live = None;
+                domain.state = DomainState::ShutOff;
+                domain.off_unexplained = true;
+            }
+        });
+    }
+
+    /// A guest stands still, as where its disk can't be written.
+    pub fn stands_still(&self, node: NodeId, vm: VmId) {
+        self.change(node, |machine| {
+            if let Some(domain) = machine.domains.get_mut(&vm) {
+                domain.state = DomainState::Paused;
+            }
+        });
+    }
+
     /// The node dies: what ran there is off, the utility VM too. Silence it as well to have it unreachable.
     pub fn power_fail(&self, node: NodeId) {
         self.change(node, |machine| {

@@ -77,6 +77,10 @@ impl Step for GrowStopped {
         "grow-disk"
     }
 
+    fn can_be_broken_off(&self) -> bool {
+        false
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let plan = run.plan()?;
         let work = Work::GrowDisk { vm: plan.vm, disk: plan.to.disk };

@@ -6,6 +6,8 @@ use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
 use async_trait::async_trait;
 use grid::plan::Plan;
+use grid::sample::DomainState;
+use grid::{NodeId, Size};
 use std::time::Duration;
 
 /// The steps that a live change of size needs.
@@ -21,6 +23,18 @@ pub(in crate::operations) fn steps(plan: &Plan) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(GrowDisk));
     }
     steps
+}
+
+/// A VM that has gone off meanwhile has nothing that could be unplugged: what it starts with next is set. Whether it was
+/// so.
+async fn reconfigured_while_off(run: &Run, node: NodeId, with: impl Fn(Size) -> Size) -> Result<bool, StepError> {
+    let Some(seen) = run.observe(node).await?.filter(|seen| seen.state == DomainState::ShutOff) else {
+        return Ok(false);
+    };
+    if let Some(has) = seen.persistent {
+        run.call(run.hypervisor(node)?.redefine(run.vm_id(), with(has), run.maxima().await?)).await?;
+    }
+    Ok(true)
 }
 
 struct SetMemory;
@@ -43,6 +57,9 @@ impl Step for SetMemory {
 
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let (node, plan) = (run.place().await?, run.plan()?);
+        if reconfigured_while_off(run, node, |has| Size { memory: plan.from.memory, ..has }).await? {
+            return Ok(());
+        }
         Ok(run.call(run.hypervisor(node)?.set_memory(plan.vm, plan.from.memory)).await?)
     }
 }
@@ -64,6 +81,9 @@ impl Step for SetVcpus {
     /// Where vCPUs can't be taken away while it runs, the VM keeps them; what it has become is recorded.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let (node, plan) = (run.place().await?, run.plan()?);
+        if reconfigured_while_off(run, node, |has| Size { vcpus: plan.from.vcpus, ..has }).await? {
+            return Ok(());
+        }
         let hypervisor = run.hypervisor(node)?;
         if plan.from.vcpus < plan.to.vcpus && !hypervisor.kind().unplugs_vcpus() {
             return Ok(());
@@ -78,6 +98,10 @@ struct GrowDisk;
 impl Step for GrowDisk {
     fn name(&self) -> &'static str {
         "grow-disk"
+    }
+
+    fn can_be_broken_off(&self) -> bool {
+        false
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {

@@ -22,6 +22,9 @@ enum Whereabouts {
     Destination,
     /// Off at the source, and never came to be at the destination.
     Nowhere,
+    /// Paused at the source, and not at the destination: it stands still there, as a guest does whose disk can't be
+    /// written, or is about to go on after a move that failed.
+    Paused,
 }
 
 pub(in crate::operations) struct MigrateLive;
@@ -44,6 +47,7 @@ impl Step for MigrateLive {
         match whereabouts(run).await? {
             Whereabouts::Destination => return Ok(Some("had arrived already".into())),
             Whereabouts::Nowhere => return Err(StepError::new("the VM does not run any more")),
+            Whereabouts::Paused => return Err(StepError::new("the VM is paused: its node's storage may be full")),
             Whereabouts::Source => {}
         }
         let plan = run.plan()?;
@@ -62,7 +66,7 @@ impl Step for MigrateLive {
             Err(error) => match whereabouts(run).await? {
                 Whereabouts::Destination => Ok(Some("the answer was lost; it has arrived".into())),
                 // Not tried again by itself: what made it fail may be the guest's own load.
-                Whereabouts::Source | Whereabouts::Nowhere => Err(StepError::from(error).lasting()),
+                _ => Err(StepError::from(error).lasting()),
             },
         }
     }
@@ -80,7 +84,7 @@ impl Step for MigrateLive {
         // It may have arrived just before.
         match whereabouts(run).await? {
             Whereabouts::Destination => Err(StepError::new("the VM has arrived at its destination").unknown()),
-            Whereabouts::Source | Whereabouts::Nowhere => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -120,6 +124,7 @@ async fn whereabouts(run: &Run) -> Result<Whereabouts, StepError> {
                 return Ok(Whereabouts::Destination);
             }
             (Ok(None | Some(DomainState::ShutOff)), Ok(None)) => return Ok(Whereabouts::Nowhere),
+            (Ok(Some(DomainState::Paused)), Ok(None)) => return Ok(Whereabouts::Paused),
             (Ok(None | Some(DomainState::ShutOff)), Ok(Some(DomainState::ShutOff))) => {
                 // It may have arrived and been switched off by its guest since: then the data are there.
                 let reason = "the VM is off at both ends: nothing was started or removed";

@@ -12,6 +12,9 @@ use grid::NodeId;
 use grid::operation::OperationKind;
 use grid::sample::DomainState;
 use std::time::Duration;
+use tokio::time::Instant;
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Asks the guest to shut down, at the VM's home; forces it off where the customer agreed to that.
 pub(in crate::operations) struct ShutDown;
@@ -34,9 +37,17 @@ impl Step for ShutDown {
         switch_off(run, node, run.may_force_off()).await
     }
 
-    /// The VM ran, so it runs again.
+    /// The VM ran, so it runs again. A guest that was asked may go off yet, though nobody waits for it any more: it is
+    /// looked at for as long as it may take.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let node = run.vm().await?.node;
+        let until = Instant::now() + run.pace().shut_down;
+        while is_on(run, node).await == Ok(true) {
+            if Instant::now() >= until {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
         run.call(run.hypervisor(node)?.start(run.vm_id())).await?;
         Ok(())
     }
@@ -115,28 +126,36 @@ impl Step for Start {
         is_on(run, run.place().await?).await
     }
 
-    /// What was started a moment ago is stopped again, so that the steps before can be undone.
+    /// What was started a moment ago is stopped again, so that the steps before can be undone. Its guest is asked; it is
+    /// forced where that was agreed to, where it gives no answer, or where it holds nothing yet. Else it runs on as it is.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let place = run.place().await?;
-        // A guest that gave no answer may be at work all the same: it is asked first.
-        if was_silent(run).await && switch_off(run, place, true).await.is_ok() {
+        if matches!(run.operation.kind, OperationKind::Deploy { .. }) {
+            return match run.call(run.hypervisor(place)?.force_off(run.vm_id())).await {
+                Ok(()) | Err(HypervisorError::NoSuchVm) => Ok(()),
+                Err(error) => Err(error.into()),
+            };
+        }
+        if is_on(run, place).await == Ok(false) {
             return Ok(());
         }
-        match run.call(run.hypervisor(place)?.force_off(run.vm_id())).await {
-            Ok(()) | Err(HypervisorError::NoSuchVm) => Ok(()),
-            Err(error) => Err(error.into()),
+        let force = run.may_force_off() || was_silent(run).await;
+        match switch_off(run, place, force).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.passes => Err(error),
+            Err(error) => Err(error.staying()),
         }
     }
 }
 
 /// A start that failed, or whose answer was lost: what is seen decides; where nothing is seen, it is unknown.
 async fn after_failed_start(run: &Run, place: NodeId, error: StepError) -> Result<(), StepError> {
-    let until = tokio::time::Instant::now() + run.pace().unknown;
+    let until = Instant::now() + run.pace().unknown;
     loop {
         match is_on(run, place).await {
             Ok(true) => return Ok(()),
             Ok(false) => return Err(error),
-            Err(_) if tokio::time::Instant::now() < until => tokio::time::sleep(run.pace().retry_first).await,
+            Err(_) if Instant::now() < until => tokio::time::sleep(run.pace().retry_first).await,
             Err(_) => return Err(error.lasting().unknown()),
         }
     }

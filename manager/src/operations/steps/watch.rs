@@ -84,6 +84,10 @@ impl Step for MeasureDowntime {
         true
     }
 
+    fn may_fail(&self) -> bool {
+        true
+    }
+
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let (downtime_ms, how) = match heard(run).await? {
             Heard::Again { gap_ms: Some(gap_ms) } => (Some(gap_ms), "by asking its address"),

@@ -5,6 +5,7 @@ mod cancel;
 mod faults;
 mod fencing;
 mod good;
+mod late;
 mod network;
 mod promises;
 mod reconciler;
