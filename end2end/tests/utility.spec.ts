@@ -1,4 +1,4 @@
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { found } from '../story/lab';
 import { fillMemory } from '../story/room';
 import { expect, needsRealNodes, test } from '../story/test';
@@ -56,9 +56,13 @@ test('while the utility modules of a kind are dead nothing is deployed there and
   };
   const giveBack = await fillMemory(admin, source);
   const name = `nobody-${test.info().retry}`;
+  const still = test.info().outputPath('still');
   try {
     expect(await owner.preview(vm, larger)).toBe('move-cold');
-    for (const node of nodes) lab.inside(node, 'pkill', '-STOP', '-f', '^/proc/self/exe worker');
+    // Those that are brought back stand still too, before they have reported; for a minute at most.
+    writeFileSync(still, '');
+    const loop = `while [ -e ${still} ]; do pkill -STOP -f '^/proc/self/exe worker'; sleep 0.05; done`;
+    for (const node of nodes) lab.inside(node, 'sh', '-c', `timeout 60 sh -c "${loop}" >/dev/null 2>&1 </dev/null &`);
     for (const node of nodes) {
       await expect.poll(() => isStale(node, true), { message: `${node} is stale`, timeout: 40_000, intervals: [250] }).toBe(true);
     }
@@ -68,12 +72,14 @@ test('while the utility modules of a kind are dead nothing is deployed there and
     await expect(owner.plan).toContainText(/utility|report/i);
     await owner.orderDeploy(name, 'tiny-container');
     await expect(owner.problem).toContainText(/utility|report/i);
+    rmSync(still);
     // They are brought back by themselves, and then all of it goes.
     for (const node of nodes) {
       await expect.poll(() => isStale(node, false), { message: `${node} is fresh`, timeout: 90_000, intervals: [500] }).toBe(true);
     }
     await expect(async () => expect(await owner.preview(vm, larger)).toBe('move-cold')).toPass({ timeout: 30_000 });
   } finally {
+    rmSync(still, { force: true });
     await giveBack();
   }
   expect(lab.home(vm)).toBe(source);
