@@ -5,7 +5,7 @@ import { heard } from '../story/guest';
 import type { Panel } from '../story/panel';
 import { both, fillPool, ready, runsWhereItWas, scene, slow, standStill } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
-import { verifyAfter } from '../story/verify';
+import { verifyAfter, verifyGuest } from '../story/verify';
 
 test('pools that fill while VMs move to them: undone, with the reason', async ({ admin, as, lab }) => {
   needsRealNodes(lab);
@@ -90,6 +90,23 @@ test('a move that its owner cancels while the disk is carried: taken back, and t
   }
   await runsWhereItWas(it);
   await expect.poll(() => heard(lab, it.vm)?.data, { timeout: 60_000 }).toBe(it.before.data);
+});
+
+// The request to shut down can't be called back: the guest goes off though nobody waits for it any more.
+test('a restart that its owner cancels while the guest shuts down: taken back, and the VM runs again', async ({ as, lab, watch }) => {
+  needsRealNodes(lab);
+  const { id: vm, owner: email } = lab.vm('shop');
+  const owner = await as(email);
+  const before = watch(vm);
+  const size = await owner.sizeOf(vm);
+  expect(await owner.preview(vm, { memory_mib: size.memory_mib - 64 })).toBe('in-place-restart');
+  await owner.agree();
+  await expect(owner.underWay('shut-down')).toBeVisible();
+  await owner.button('Cancel').click();
+  expect((await owner.outcome()).word, await owner.said()).toBe('Undone');
+  await expect(owner.page.locator('.outcome-reason').first()).toContainText('cancelled');
+  await verifyGuest(lab, before, size, true);
+  expect(lab.whereabouts(vm)).toEqual([before.node]);
 });
 
 test('a libvirtd that hangs while a VM moves there: it ends with the reason', async ({ admin, as, lab }) => {
