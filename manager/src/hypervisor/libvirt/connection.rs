@@ -72,13 +72,12 @@ impl Connection {
 
     /// The live connection, opened now where need be; the last failure's reason while backing off.
     pub(super) fn get(&mut self) -> Result<&Connect, HypervisorError> {
-        let open = match self.open.take().filter(Open::is_alive) {
-            Some(open) => open,
-            None => {
-                let connect = self.opened()?;
-                let listening = self.changed.as_ref().and_then(|changed| listen(&connect, changed));
-                Open { listening, connect }
-            }
+        let open = if let Some(open) = self.open.take().filter(Open::is_alive) {
+            open
+        } else {
+            let connect = self.opened()?;
+            let listening = self.changed.as_ref().and_then(|changed| listen(&connect, changed));
+            Open { listening, connect }
         };
         Ok(&self.open.insert(open).connect)
     }
@@ -123,8 +122,8 @@ impl Connection {
         let (teller, answer) = sync_channel(1);
         let (uri, opening) = (self.uri.clone(), Arc::clone(&self.openings));
         let started = std::thread::Builder::new().name("libvirt-open".into()).spawn(move || {
-            let _opening = opening;
             let _ = teller.send(open(&uri));
+            drop(opening);
         });
         started.map_err(|error| HypervisorError::Unreachable(error.to_string()))?;
         Ok(Attempt { given_up_at, answer })
