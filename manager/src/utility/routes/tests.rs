@@ -1,6 +1,7 @@
 //! The door, as a module without manners would use it.
 
 use super::*;
+use crate::test_log::TestLog;
 use crate::utility::{MemoryKeys, UtilityPace};
 use axum::body::to_bytes;
 use axum::http::Request;
@@ -251,28 +252,10 @@ async fn an_image_is_served_by_its_name_and_nothing_else_is() {
 
 /// What the log says while `story` goes on, a line an entry.
 async fn log_of<T>(story: impl Future<Output = T>) -> Vec<String> {
-    let written = Written::default();
-    let writer = written.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).without_time().finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = TestLog::begin();
     story.await;
     drop(guard);
-    let bytes = written.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
-}
-
-#[derive(Clone, Default)]
-struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    log.lines()
 }
 
 #[tokio::test]
