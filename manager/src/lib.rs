@@ -28,6 +28,8 @@ mod scheduler_tests;
 mod shared;
 pub mod simulation;
 pub mod store;
+#[cfg(test)]
+mod test_log;
 pub mod utility;
 pub mod utility_keys;
 pub mod vms;

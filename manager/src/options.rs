@@ -6,6 +6,7 @@ use crate::store::Store;
 use crate::utility::{ImageLibrary, UtilityHub};
 use grid::Mib;
 use grid::map::Freshness;
+use grid::plan::Estimate;
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -69,6 +70,9 @@ impl Default for MoveLimits {
     }
 }
 
+/// A step that carries a disk may take this many times what its plan was expected to take.
+const MUCH_LONGER: u32 = 4;
+
 /// How often, how long, how many times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pace {
@@ -92,7 +96,7 @@ pub struct Pace {
     pub shut_down: Duration,
     /// How long a step may take that only changes configuration.
     pub short_step: Duration,
-    /// How long a step may take that carries bytes.
+    /// How long a step may take that carries bytes. One whose plan says how long that takes: see [`Pace::carrying`].
     pub long_step: Duration,
     /// How long the hypervisors may take to show what was asked of them.
     pub verify: Duration,
@@ -140,5 +144,12 @@ impl Default for Pace {
             schedule_every: Duration::from_secs(5),
             revert_window: Duration::from_hours(24),
         }
+    }
+}
+
+impl Pace {
+    /// How long a step may take that carries what a plan moves: an hour is not enough for every disk.
+    pub(crate) fn carrying(&self, expected: Estimate) -> Duration {
+        self.long_step.max(Duration::from_millis(expected.duration_ms).saturating_mul(MUCH_LONGER))
     }
 }

@@ -14,6 +14,7 @@ mod heard;
 mod history;
 mod lately;
 mod node;
+mod outage;
 mod records;
 mod states;
 mod utility;
@@ -103,6 +104,11 @@ impl Collector {
         for node in nodes.into_iter().filter(|node| !self.shared.hypervisors.contains_key(node)) {
             self.tasks.spawn(node::age(Arc::clone(self), node));
         }
+    }
+
+    /// What people call the node.
+    fn name_of(&self, node: NodeId) -> String {
+        self.map().get(node).map(|entry| entry.node.name.clone()).unwrap_or_default()
     }
 
     pub(crate) async fn stop(&self) {

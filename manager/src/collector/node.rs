@@ -1,9 +1,10 @@
 //! The task of one node: asks its hypervisor on a clock, and when it tells by itself that something changed; with a
 //! deadline; and hands on what it hears.
 
+use super::outage::Outage;
 use super::{Back, Collector, history, states};
 use crate::clock;
-use crate::hypervisor::Hypervisor;
+use crate::hypervisor::{Hypervisor, HypervisorError};
 use grid::sample::{HypervisorSample, Source};
 use grid::{NodeId, UnixMillis};
 use std::sync::Arc;
@@ -20,7 +21,7 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
     let mut tick = interval(pace.sample_every);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut next_points = Instant::now() + pace.history_every;
-    let mut answered = true;
+    let mut outage = Outage::default();
     let mut looked_at = Instant::now();
     // Of the sample that was answered last; none of this process's yet.
     let mut asked_at = UnixMillis(0);
@@ -36,16 +37,19 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
             () = collector.stop.cancelled() => return,
             sample = sample(&collector, hypervisor.as_ref()) => sample,
         };
-        if sample.is_some() != answered {
-            answered = sample.is_some();
-            tracing::info!(%node, answered, "a node's hypervisor");
-            if answered {
-                collector.returned(Back::Node(node));
+        match sample {
+            Ok(sample) => {
+                if outage.ends() {
+                    tracing::info!(node = collector.name_of(node), "a node's hypervisor answers again");
+                    collector.returned(Back::Node(node));
+                }
+                collector.heard().hypervisor_answered(node, clock::now(), sample);
+                asked_at = now;
             }
-        }
-        if let Some(sample) = sample {
-            collector.heard().hypervisor_answered(node, clock::now(), sample);
-            asked_at = now;
+            Err(error) if outage.is_news(&error) => {
+                tracing::warn!(node = collector.name_of(node), %error, "no answer from a node's hypervisor");
+            }
+            Err(_) => {}
         }
         // Without an answer too: the entry ages.
         collector.publish(&[node]);
@@ -74,17 +78,14 @@ async fn woken(hypervisor: &dyn Hypervisor, looked_at: Instant) {
     sleep_until(looked_at + LOOKS_APART).await;
 }
 
-async fn sample(collector: &Collector, hypervisor: &dyn Hypervisor) -> Option<HypervisorSample> {
+async fn sample(collector: &Collector, hypervisor: &dyn Hypervisor) -> Result<HypervisorSample, HypervisorError> {
     let began = Instant::now();
     let answer = tokio::time::timeout(collector.shared.pace.sample_deadline, hypervisor.sample()).await;
     metrics::histogram!("hostgrid_sample_duration_seconds").record(began.elapsed());
     let (outcome, sample) = match answer {
-        Ok(Ok(sample)) => ("taken", Some(sample)),
-        Ok(Err(error)) => {
-            tracing::debug!(%error, node = %hypervisor.node(), "no sample");
-            ("failed", None)
-        }
-        Err(_) => ("late", None),
+        Ok(Ok(sample)) => ("taken", Ok(sample)),
+        Ok(Err(error)) => ("failed", Err(error)),
+        Err(_) => ("late", Err(HypervisorError::Deadline)),
     };
     metrics::counter!("hostgrid_samples_total", "source" => "hypervisor", "outcome" => outcome).increment(1);
     sample

@@ -2,8 +2,9 @@
 //! brought back.
 
 use super::Collector;
+use super::outage::Outage;
 use crate::clock;
-use crate::hypervisor::{Hypervisor, UtilityConfiguration};
+use crate::hypervisor::{Hypervisor, HypervisorError, UtilityConfiguration};
 use grid::NodeId;
 use grid::map::Condition;
 use grid::sample::DomainState;
@@ -40,6 +41,7 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
     let node = hypervisor.node();
     let pace = collector.shared.pace;
     let mut back_off = pace.utility_back_off;
+    let mut outage = Outage::default();
     // A module that runs has time to be heard before it is called dead.
     let mut started_at = Instant::now();
     // The first look is at once: a node that is new has no utility VM yet.
@@ -58,7 +60,17 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
         if heard {
             back_off = pace.utility_back_off;
         }
-        let Ok(Ok(state)) = timeout(pace.sample_deadline, hypervisor.utility_state()).await else { continue };
+        let looked = timeout(pace.sample_deadline, hypervisor.utility_state()).await;
+        let state = match looked.unwrap_or(Err(HypervisorError::Deadline)) {
+            Ok(state) => state,
+            Err(error) => {
+                if outage.is_news(&error) {
+                    tracing::warn!(node = collector.name_of(node), %error, "a utility VM can't be looked at");
+                }
+                continue;
+            }
+        };
+        outage.ends();
         let runs = state == Some(DomainState::Running);
         let had_time = started_at.elapsed() >= pace.utility_dead_after;
         if runs && (heard || !had_time) {
@@ -98,8 +110,7 @@ fn heard_lately(collector: &Collector, node: NodeId) -> bool {
 /// Starts it afresh with a new one-time token.
 async fn start(collector: &Collector, hypervisor: &dyn Hypervisor) -> bool {
     let (node, shared) = (hypervisor.node(), &collector.shared);
-    let name = collector.map().get(node).map(|entry| entry.node.name.clone()).unwrap_or_default();
-    let Some(address) = shared.utility.addresses.get(&name) else { return false };
+    let Some(address) = shared.utility.addresses.get(&collector.name_of(node)) else { return false };
     let token = match shared.hub.token_issue(node).await {
         Ok(token) => token,
         Err(error) => {

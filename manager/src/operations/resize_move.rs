@@ -17,7 +17,7 @@ use super::steps::watch::{MeasureDowntime, WatchStart};
 use grid::plan::Plan;
 
 pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps = to_destination();
+    let mut steps = to_destination(plan);
     steps.extend(hot_plug::steps(plan));
     steps.push(Box::new(RecordSize));
     steps.push(Box::new(Verify { running: true }));
@@ -27,7 +27,7 @@ pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
 }
 
 pub(super) fn live_restart(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps = to_destination();
+    let mut steps = to_destination(plan);
     steps.extend(restart_larger(plan));
     steps.extend(ending(plan, false));
     steps
@@ -39,7 +39,7 @@ pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
         steps.push(Box::new(WatchStart));
         steps.push(Box::new(ShutDown));
     }
-    steps.push(Box::new(CopyDisk));
+    steps.push(Box::new(CopyDisk { expected: plan.estimate }));
     steps.push(Box::new(WriteSeed));
     steps.push(Box::new(Define));
     if plan.running {
@@ -54,14 +54,14 @@ pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
 }
 
 /// The live move at the old size.
-fn to_destination() -> Vec<Box<dyn Step>> {
+fn to_destination(plan: &Plan) -> Vec<Box<dyn Step>> {
     vec![
         Box::new(ReachNodes),
         Box::new(WatchStart),
         Box::new(PrepareDisk),
         Box::new(WriteSeed),
         Box::new(ReachNodes),
-        Box::new(MigrateLive),
+        Box::new(MigrateLive { expected: plan.estimate }),
         Box::new(SettleHome),
     ]
 }

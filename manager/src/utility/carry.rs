@@ -1,9 +1,11 @@
 //! Carrying a disk from one node's pool to another's: two orders that belong together.
 //!
 //! When one side fails, the other is not left waiting; and of two failures the one that says why is told: a full pool
-//! at the destination also breaks the source's connection, which is only its consequence.
+//! at the destination also breaks the source's connection, which is only its consequence. When nobody waits for the disk
+//! any more, both sides stop.
 
 use super::{UtilityError, UtilityHub};
+use grid::identity::TransferId;
 use grid::work::{Work, WorkDone, WorkFailure};
 use grid::{NodeId, Size, VmId};
 use std::pin::pin;
@@ -23,6 +25,18 @@ pub struct CarriedDisk {
     pub checksum: String,
 }
 
+/// Closes the transfer when it is over, also where whoever waited for it has gone.
+struct Opened<'a> {
+    hub: &'a UtilityHub,
+    transfer: TransferId,
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.hub.transfer_close(self.transfer);
+    }
+}
+
 impl UtilityHub {
     /// Carries the disk of a stopped VM; at the destination it gets the size's disk. The source keeps its own.
     pub async fn disk_carry(
@@ -34,6 +48,7 @@ impl UtilityHub {
         deadline: Duration,
     ) -> Result<CarriedDisk, UtilityError> {
         let transfer = self.transfer_open(source, destination);
+        let opened = Opened { hub: self, transfer };
         let (at_source, at_destination) = (self.module(source), self.module(destination));
         let mut sent = pin!(at_source.carry_out(Work::CopyOut { vm, transfer }, deadline));
         let mut received = pin!(at_destination.carry_out(Work::CopyIn { vm, transfer, size }, deadline));
@@ -41,19 +56,18 @@ impl UtilityHub {
             first = &mut sent => match first {
                 Ok(sent) => received.await.map(|received| (sent, received)),
                 Err(error) => {
-                    self.transfer_close(transfer);
+                    drop(opened);
                     Err(plainer(error, timeout(GRACE, received).await.ok()))
                 }
             },
             first = &mut received => match first {
                 Ok(received) => sent.await.map(|sent| (sent, received)),
                 Err(error) => {
-                    self.transfer_close(transfer);
+                    drop(opened);
                     Err(plainer(error, timeout(GRACE, sent).await.ok()))
                 }
             },
         };
-        self.transfer_close(transfer);
         compare(both?)
     }
 }

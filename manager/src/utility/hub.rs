@@ -153,7 +153,7 @@ impl UtilityHub {
         self.transfers.open(source, destination)
     }
 
-    /// Forgets a transfer, so that a side that waits for one that failed is told at once.
+    /// Ends a transfer and forgets it: a side that is not through yet is told at once.
     pub fn transfer_close(&self, id: TransferId) {
         self.transfers.close(id);
     }

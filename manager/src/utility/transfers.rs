@@ -1,5 +1,6 @@
 //! Disks on their way from one node's module to another's: what one sends the other reads, piece by piece, through a
-//! short channel. Nothing is kept; a reader that is slow slows the sender down.
+//! short channel. Nothing is kept; a reader that is slow slows the sender down. Whoever opened a transfer closes it,
+//! and that ends both ends at once, however far they are.
 
 use axum::body::{Body, Bytes};
 use futures::{Stream, StreamExt, stream};
@@ -10,13 +11,12 @@ use std::io;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// Pieces between sender and reader; a piece is what the network gave at once.
 const PIECES: usize = 16;
-/// A transfer that was opened and never finished is forgotten after this.
-const LONGEST: Duration = Duration::from_hours(12);
 
 /// Why a transfer broke off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,7 @@ enum Piece {
 struct Transfer {
     source: NodeId,
     destination: NodeId,
-    opened_at: Instant,
+    closed: CancellationToken,
     sender: Option<mpsc::Sender<Piece>>,
     reader: Option<mpsc::Receiver<Piece>>,
 }
@@ -68,26 +68,26 @@ impl Transfers {
     pub(super) fn open(&self, source: NodeId, destination: NodeId) -> TransferId {
         let id = TransferId(Uuid::now_v7());
         let (sender, reader) = mpsc::channel(PIECES);
-        let opened_at = Instant::now();
-        let transfer = Transfer { source, destination, opened_at, sender: Some(sender), reader: Some(reader) };
-        self.with(|open| {
-            open.retain(|_, transfer| !transfer.is_over());
-            open.insert(id, transfer)
-        });
+        let closed = CancellationToken::new();
+        let transfer = Transfer { source, destination, closed, sender: Some(sender), reader: Some(reader) };
+        self.with(|open| open.insert(id, transfer));
         id
     }
 
-    /// Forgets it; a side that waits for the other is told that it broke off.
+    /// Forgets it; a side that is not through yet is told that it broke off.
     pub(super) fn close(&self, id: TransferId) {
-        self.with(|open| open.remove(&id));
+        if let Some(transfer) = self.with(|open| open.remove(&id)) {
+            transfer.closed.cancel();
+        }
     }
 
     /// Passes on what `node` sends, and ends when the other side has taken all of it.
     pub(super) async fn send(&self, id: TransferId, node: NodeId, body: Body) -> Result<(), TransferError> {
-        let sender = self.take(id, |transfer| (transfer.source == node).then(|| transfer.sender.take()))?;
-        let result = self.pass_on_all(&sender, body).await;
+        let (sender, closed) = self.take(id, |transfer| (transfer.source == node).then(|| transfer.sender.take()))?;
+        let sent = closed.run_until_cancelled(self.pass_on_all(&sender, body)).await;
+        // Its sender is through: nobody comes any more.
         self.with(|open| open.remove(&id));
-        result
+        sent.unwrap_or(Err(TransferError::BrokenOff))
     }
 
     async fn pass_on_all(&self, sender: &mpsc::Sender<Piece>, body: Body) -> Result<(), TransferError> {
@@ -108,20 +108,24 @@ impl Transfers {
 
     /// What `node` reads. Waits for the first piece, so that a sender that doesn't come is a plain refusal.
     pub(super) async fn receive(&self, id: TransferId, node: NodeId) -> Result<Body, TransferError> {
-        let mut reader = self.take(id, |transfer| (transfer.destination == node).then(|| transfer.reader.take()))?;
-        let first = timeout(self.patience, reader.recv()).await.map_err(|_| TransferError::Alone)?;
+        let (mut reader, closed) =
+            self.take(id, |transfer| (transfer.destination == node).then(|| transfer.reader.take()))?;
+        let first = closed.run_until_cancelled(timeout(self.patience, reader.recv())).await;
+        let first = first.ok_or(TransferError::BrokenOff)?.map_err(|_| TransferError::Alone)?;
         let first = first.ok_or(TransferError::BrokenOff)?;
-        self.with(|open| open.remove(&id));
-        Ok(Body::from_stream(pieces(first, reader, self.patience)))
+        Ok(Body::from_stream(pieces(first, reader, closed, self.patience)))
     }
 
     fn take<T>(
         &self,
         id: TransferId,
         end: impl FnOnce(&mut Transfer) -> Option<Option<T>>,
-    ) -> Result<T, TransferError> {
-        let found = self.with(|open| open.get_mut(&id).and_then(end));
-        found.ok_or(TransferError::Unknown)?.ok_or(TransferError::Begun)
+    ) -> Result<(T, CancellationToken), TransferError> {
+        self.with(|open| {
+            let transfer = open.get_mut(&id).ok_or(TransferError::Unknown)?;
+            let end = end(transfer).ok_or(TransferError::Unknown)?.ok_or(TransferError::Begun)?;
+            Ok((end, transfer.closed.clone()))
+        })
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut HashMap<TransferId, Transfer>) -> T) -> T {
@@ -129,22 +133,21 @@ impl Transfers {
     }
 }
 
-impl Transfer {
-    fn is_over(&self) -> bool {
-        (self.sender.is_none() && self.reader.is_none()) || self.opened_at.elapsed() > LONGEST
-    }
-}
-
 /// The pieces as a body; one that is cut off is an error, so that the reader sees a broken connection.
-fn pieces(first: Piece, reader: mpsc::Receiver<Piece>, patience: Duration) -> impl Stream<Item = io::Result<Bytes>> {
-    stream::unfold(Some((Some(first), reader)), move |state| async move {
-        let (first, mut reader) = state?;
+fn pieces(
+    first: Piece,
+    reader: mpsc::Receiver<Piece>,
+    closed: CancellationToken,
+    patience: Duration,
+) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::unfold(Some((Some(first), reader, closed)), move |state| async move {
+        let (first, mut reader, closed) = state?;
         let piece = match first {
             Some(first) => Ok(Some(first)),
-            None => timeout(patience, reader.recv()).await,
+            None => closed.run_until_cancelled(timeout(patience, reader.recv())).await.unwrap_or(Ok(None)),
         };
         match piece {
-            Ok(Some(Piece::Bytes(bytes))) => Some((Ok(bytes), Some((None, reader)))),
+            Ok(Some(Piece::Bytes(bytes))) => Some((Ok(bytes), Some((None, reader, closed)))),
             Ok(Some(Piece::End)) => None,
             Ok(None) => Some((Err(io::Error::other(TransferError::BrokenOff)), None)),
             Err(_) => Some((Err(io::Error::other(TransferError::Stalled)), None)),

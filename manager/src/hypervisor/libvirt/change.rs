@@ -13,7 +13,7 @@ use grid::{Gib, Mib, Vcpus, VmId};
 use std::time::Duration;
 use tokio::time::Instant;
 use virt::connect::Connect;
-use virt::domain::{Domain, SchedBandwidth, SchedulerInfo};
+use virt::domain::{Domain, MemoryParameters, SchedBandwidth, SchedulerInfo};
 use virt::error::ErrorNumber;
 use virt_sys as sys;
 
@@ -152,10 +152,12 @@ fn limit_memory(connection: &Connect, traits: &Traits, vm: VmId, memory: Mib) ->
         return Err(refused("the memory is beyond the maximum"));
     }
     let kib = memory.0.saturating_mul(1024);
-    if let Err(failure) = limit::set_hard(&domain, kib, LIVE) {
-        let used_mib = domain.info()?.memory / 1024;
-        if memory.0 < facts.memory_mib && used_mib > memory.0 {
-            return Err(HypervisorError::Guest(format!("it uses {used_mib} MiB of memory")).into());
+    let shrinks = memory.0 < facts.memory_mib;
+    if shrinks && !kernel_refuses(&domain) {
+        squeeze(&domain, memory)?;
+    } else if let Err(failure) = limit::set_hard(&domain, kib, LIVE) {
+        if shrinks {
+            fits(domain.info()?.memory, memory)?;
         }
         return Err(failure);
     }
@@ -164,6 +166,31 @@ fn limit_memory(connection: &Connect, traits: &Traits, vm: VmId, memory: Mib) ->
     limit::set_hard(&domain, kib, CONFIGURATION)?;
     domain.set_memory_flags(kib, CONFIGURATION)?;
     Ok(())
+}
+
+/// Whether the node's kernel refuses a limit below what a container needs: version 1 of control groups does. Version 2 takes
+/// it and kills in the container; it counts no CPU by itself, by which libvirt lets it be known.
+fn kernel_refuses(domain: &Domain) -> bool {
+    domain.cpu_stats(0, 1, 0).is_ok()
+}
+
+/// Takes memory from a container by version 2 of control groups, where it can do without. The soft limit comes first: what can
+/// be reclaimed the kernel reclaims down to it, at once, and kills nothing.
+fn squeeze(domain: &Domain, memory: Mib) -> Result<(), Failure> {
+    let kib = memory.0.saturating_mul(1024);
+    limit::set_soft(domain, kib)?;
+    let used = domain.info().map_err(Failure::from);
+    let limited =
+        used.and_then(|info| Ok(fits(info.memory, memory)?)).and_then(|()| limit::set_hard(domain, kib, LIVE));
+    limit::set_soft(domain, MemoryParameters::VALUE_UNLIMITED)?;
+    limited
+}
+
+fn fits(used_kib: u64, memory: Mib) -> Result<(), HypervisorError> {
+    if used_kib <= memory.0.saturating_mul(1024) {
+        return Ok(());
+    }
+    Err(HypervisorError::Guest(format!("it uses {} MiB of memory", used_kib.div_ceil(1024))))
 }
 
 fn inflate(connection: &Connect, vm: VmId, memory: Mib) -> Result<(), Failure> {
@@ -190,4 +217,16 @@ pub(super) fn grow_disk(connection: &Connect, traits: &Traits, vm: VmId, disk: G
         domain.block_resize(target, disk.bytes(), sys::VIR_DOMAIN_BLOCK_RESIZE_BYTES)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_is_given_no_less_than_it_uses() {
+        assert_eq!(fits(256 * 1024, Mib(256)), Ok(()));
+        assert_eq!(fits(0, Mib(1)), Ok(()));
+        assert_eq!(fits(256 * 1024 + 1, Mib(256)), Err(HypervisorError::Guest("it uses 257 MiB of memory".into())));
+    }
 }

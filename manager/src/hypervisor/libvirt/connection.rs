@@ -2,13 +2,17 @@
 //! between failed attempts.
 //!
 //! libvirt's own opening has no deadline: a daemon that accepts and then says nothing would hold the thread for as
-//! long as its machine lives. So, where the URI is plain TCP, the daemon is first asked for its list of
-//! authentications on a socket of our own with time-outs (see [`probe`]); the real opening follows only an answer.
+//! long as its machine lives, and longer. So the opening has a thread of its own, which is waited for so long and then left
+//! behind; what it brings late is used, or closed. A daemon whose machine goes in the middle of it holds such a thread for
+//! ever, and none can be ended: the more there are, the longer until another is begun, so that there are only ever few. Where
+//! the URI is plain TCP, none is held: the daemon is first asked for its list of authentications on a socket of our own with
+//! time-outs (see [`probe`]); the real opening follows only an answer.
 
 use super::events::Listening;
 use crate::hypervisor::HypervisorError;
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -19,6 +23,10 @@ const KEEPALIVE_SECONDS: i32 = 4;
 /// … and given up after this many questions.
 const KEEPALIVE_COUNT: u32 = 3;
 const PROBE: Duration = Duration::from_secs(3);
+/// How long a call waits for the connection to be opened: less than the call itself may take.
+const OPEN: Duration = Duration::from_secs(4);
+/// After this an opening is given up, and another begun; after twice as long for each that hangs already.
+const OPEN_LONGEST: Duration = Duration::from_secs(30);
 const BACK_OFF_FIRST: Duration = Duration::from_millis(250);
 const BACK_OFF_LONGEST: Duration = Duration::from_secs(15);
 
@@ -27,6 +35,10 @@ const BACK_OFF_LONGEST: Duration = Duration::from_secs(15);
 pub(super) struct Connection {
     uri: String,
     open: Option<Open>,
+    /// It is being opened, and took longer than a call waits.
+    attempt: Option<Attempt>,
+    /// Held by each thread that opens, for as long as it does.
+    openings: Arc<()>,
     retry: Option<Retry>,
     /// Who is woken when a domain changes.
     changed: Option<Arc<Notify>>,
@@ -41,6 +53,12 @@ struct Open {
 }
 
 #[derive(Debug)]
+struct Attempt {
+    given_up_at: Instant,
+    answer: Receiver<Result<Connect, HypervisorError>>,
+}
+
+#[derive(Debug)]
 struct Retry {
     not_before: Instant,
     pause: Duration,
@@ -49,44 +67,72 @@ struct Retry {
 
 impl Connection {
     pub(super) fn new(uri: String, changed: Option<Arc<Notify>>) -> Self {
-        Self { uri, open: None, retry: None, changed }
+        Self { uri, open: None, attempt: None, openings: Arc::default(), retry: None, changed }
     }
 
     /// The live connection, opened now where need be; the last failure's reason while backing off.
     pub(super) fn get(&mut self) -> Result<&Connect, HypervisorError> {
-        if !self.is_alive() {
-            self.open = None;
-        }
-        match &mut self.open {
-            Some(open) => Ok(&open.connect),
-            empty => {
-                let pause = match &self.retry {
-                    Some(retry) if Instant::now() < retry.not_before => return Err(retry.reason.clone()),
-                    Some(retry) => (retry.pause * 2).min(BACK_OFF_LONGEST),
-                    None => BACK_OFF_FIRST,
-                };
-                match open(&self.uri) {
-                    Ok(connect) => {
-                        self.retry = None;
-                        let listening = self.changed.as_ref().and_then(|changed| listen(&connect, changed));
-                        Ok(&empty.insert(Open { listening, connect }).connect)
-                    }
-                    Err(reason) => {
-                        let not_before = Instant::now() + pause;
-                        self.retry = Some(Retry { not_before, pause, reason: reason.clone() });
-                        Err(reason)
-                    }
-                }
-            }
-        }
+        let open = if let Some(open) = self.open.take().filter(Open::is_alive) {
+            open
+        } else {
+            let connect = self.opened()?;
+            let listening = self.changed.as_ref().and_then(|changed| listen(&connect, changed));
+            Open { listening, connect }
+        };
+        Ok(&self.open.insert(open).connect)
     }
 
     pub(super) fn is_alive(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.connect.is_alive().unwrap_or(false))
+        self.open.as_ref().is_some_and(Open::is_alive)
     }
 
     pub(super) fn drop_open(&mut self) {
         self.open = None;
+    }
+
+    /// A new connection. Only the call that begins to open it waits for it; later ones look whether it is there by now.
+    fn opened(&mut self) -> Result<Connect, HypervisorError> {
+        let (attempt, patience) = match self.attempt.take() {
+            Some(attempt) => (attempt, Duration::ZERO),
+            None => (self.begin()?, OPEN),
+        };
+        let answer = match attempt.answer.recv_timeout(patience) {
+            Ok(answer) => answer,
+            Err(RecvTimeoutError::Disconnected) => Err(HypervisorError::Unreachable("the opening broke off".into())),
+            Err(RecvTimeoutError::Timeout) => {
+                self.attempt = Some(attempt).filter(|it| Instant::now() < it.given_up_at);
+                return Err(HypervisorError::Deadline);
+            }
+        };
+        self.retry = answer.as_ref().err().map(|reason| {
+            let pause = self.retry.as_ref().map_or(BACK_OFF_FIRST, |last| (last.pause * 2).min(BACK_OFF_LONGEST));
+            Retry { not_before: Instant::now() + pause, pause, reason: reason.clone() }
+        });
+        answer
+    }
+
+    /// Begins to open it, on a thread of its own. Where nobody waits for the answer any more, the thread closes what it opened.
+    fn begin(&self) -> Result<Attempt, HypervisorError> {
+        if let Some(retry) = self.retry.as_ref().filter(|retry| Instant::now() < retry.not_before) {
+            return Err(retry.reason.clone());
+        }
+        // One is ours.
+        let hanging = Arc::strong_count(&self.openings) - 1;
+        let given_up_at = Instant::now() + OPEN_LONGEST * (1 << hanging.min(16));
+        let (teller, answer) = sync_channel(1);
+        let (uri, opening) = (self.uri.clone(), Arc::clone(&self.openings));
+        let started = std::thread::Builder::new().name("libvirt-open".into()).spawn(move || {
+            let _ = teller.send(open(&uri));
+            drop(opening);
+        });
+        started.map_err(|error| HypervisorError::Unreachable(error.to_string()))?;
+        Ok(Attempt { given_up_at, answer })
+    }
+}
+
+impl Open {
+    fn is_alive(&self) -> bool {
+        self.connect.is_alive().unwrap_or(false)
     }
 }
 
@@ -192,5 +238,43 @@ mod tests {
         let again = Instant::now();
         assert_eq!(connection.get().err(), Some(HypervisorError::Deadline));
         assert!(again.elapsed() < BACK_OFF_FIRST);
+    }
+
+    /// As one behind TLS or SSH does that hangs before it says a word: none of these is probed.
+    #[test]
+    fn a_daemon_that_hangs_while_it_is_opened_holds_one_call_for_its_time_and_later_ones_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let daemon = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let mut connection = Connection::new(format!("qemu+unix:///system?socket={}", socket.display()), None);
+        let begin = Instant::now();
+        assert_eq!(connection.get().err(), Some(HypervisorError::Deadline));
+        assert!(begin.elapsed() < OPEN + Duration::from_secs(1));
+        let again = Instant::now();
+        for _ in 0..20 {
+            assert_eq!(connection.get().err(), Some(HypervisorError::Deadline));
+        }
+        assert!(again.elapsed() < Duration::from_secs(1));
+        assert_eq!(Arc::strong_count(&connection.openings), 2, "one thread waits, for all of them");
+
+        // Given up after a while, though it may hang for ever; the next one later.
+        connection.attempt.as_mut().unwrap().given_up_at = Instant::now();
+        for _ in 0..2 {
+            assert_eq!(connection.get().err(), Some(HypervisorError::Deadline));
+        }
+        assert_eq!(Arc::strong_count(&connection.openings), 3);
+        assert!(connection.attempt.as_ref().unwrap().given_up_at > Instant::now() + OPEN_LONGEST);
+
+        // What comes of it in the end is known at the next look, and nothing is left waiting.
+        drop(daemon);
+        let until = Instant::now() + Duration::from_secs(5);
+        while connection.get().err() == Some(HypervisorError::Deadline) && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(matches!(connection.get().err(), Some(HypervisorError::Unreachable(_))));
+        while Arc::strong_count(&connection.openings) > 1 && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert_eq!(Arc::strong_count(&connection.openings), 1);
     }
 }

@@ -47,6 +47,12 @@ pub(super) fn lift(domain: &Domain, traits: &Traits) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What a running domain's memory is reclaimed down to, where version 2 of control groups is in charge.
+pub(super) fn set_soft(domain: &Domain, kib: u64) -> Result<(), Failure> {
+    let parameters = MemoryParameters { soft_limit: Some(kib), ..MemoryParameters::default() };
+    Ok(domain.set_memory_parameters(parameters, sys::VIR_DOMAIN_AFFECT_LIVE)?)
+}
+
 pub(super) fn set_hard(domain: &Domain, kib: u64, flags: sys::virDomainModificationImpact) -> Result<(), Failure> {
     let parameters = MemoryParameters { hard_limit: Some(kib), ..MemoryParameters::default() };
     Ok(domain.set_memory_parameters(parameters, flags)?)

@@ -17,8 +17,8 @@ use virt::domain::MigrateParameters;
 use virt::error::ErrorNumber;
 use virt_sys as sys;
 
-/// Longest move; whoever started it aborts it sooner where it has to.
-const LONGEST: Duration = Duration::from_hours(6);
+/// A move takes as long as whoever started it waits for it, by what is carried, and then aborts it: this is no limit.
+const LONGEST: Duration = Duration::from_hours(24 * 365);
 const PROGRESS_EVERY: Duration = Duration::from_millis(300);
 const FLAGS: sys::virDomainMigrateFlags = sys::VIR_MIGRATE_LIVE
     | sys::VIR_MIGRATE_PEER2PEER

@@ -6,6 +6,7 @@ use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
 use crate::utility::CarriedDisk;
 use async_trait::async_trait;
+use grid::plan::Estimate;
 use grid::work::{Image, ImageFamily, Work};
 use grid::{NodeId, Size};
 use std::time::Duration;
@@ -131,7 +132,9 @@ fn length(run: &Run, node: NodeId, size: Size) -> u64 {
 }
 
 /// The disk is carried from the source's module to the destination's, and gets its new size there.
-pub(in crate::operations) struct CopyDisk;
+pub(in crate::operations) struct CopyDisk {
+    pub(in crate::operations) expected: Estimate,
+}
 
 #[async_trait]
 impl Step for CopyDisk {
@@ -140,7 +143,7 @@ impl Step for CopyDisk {
     }
 
     fn deadline(&self, pace: &Pace) -> Duration {
-        pace.long_step
+        pace.carrying(self.expected)
     }
 
     /// A disk that can't be removed now is found by its module's next report.
@@ -153,7 +156,7 @@ impl Step for CopyDisk {
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        let (plan, destination, deadline) = (run.plan()?, run.destination()?, run.pace().long_step);
+        let (plan, destination, deadline) = (run.plan()?, run.destination()?, self.deadline(run.pace()));
         let carrying = run.shared.hub.disk_carry(plan.vm, plan.source, destination, plan.to, deadline);
         let CarriedDisk { bytes, .. } = run.call(carrying).await?;
         Ok(Some(format!("{} MiB carried", bytes >> 20)))

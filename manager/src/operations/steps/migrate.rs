@@ -9,6 +9,7 @@ use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
 use async_trait::async_trait;
+use grid::plan::Estimate;
 use grid::sample::DomainState;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,7 +28,9 @@ enum Whereabouts {
     Paused,
 }
 
-pub(in crate::operations) struct MigrateLive;
+pub(in crate::operations) struct MigrateLive {
+    pub(in crate::operations) expected: Estimate,
+}
 
 #[async_trait]
 impl Step for MigrateLive {
@@ -36,7 +39,7 @@ impl Step for MigrateLive {
     }
 
     fn deadline(&self, pace: &Pace) -> Duration {
-        pace.long_step
+        pace.carrying(self.expected)
     }
 
     fn no_return(&self) -> bool {

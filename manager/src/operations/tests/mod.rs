@@ -2,6 +2,7 @@
 
 mod answers;
 mod cancel;
+mod deadlines;
 mod faults;
 mod fencing;
 mod good;

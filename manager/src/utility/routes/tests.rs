@@ -1,6 +1,7 @@
 //! The door, as a module without manners would use it.
 
 use super::*;
+use crate::test_log::TestLog;
 use crate::utility::{MemoryKeys, UtilityPace};
 use axum::body::to_bytes;
 use axum::http::Request;
@@ -12,6 +13,8 @@ use std::time::SystemTime;
 use tempfile::TempDir;
 use tower::ServiceExt;
 use uuid::Uuid;
+
+mod transfers;
 
 struct Doorstep {
     _folder: TempDir,
@@ -247,89 +250,12 @@ async fn an_image_is_served_by_its_name_and_nothing_else_is() {
     );
 }
 
-fn disk() -> Body {
-    Body::from_stream(stream::iter((0..200_u8).map(|byte| Ok::<_, std::io::Error>(Bytes::from(vec![byte; 10_000])))))
-}
-
-#[tokio::test]
-async fn a_transfer_goes_from_its_source_to_its_destination_once() {
-    let door = Doorstep::new().await;
-    let (source, destination, stranger) = (door.key(1).await, door.key(2).await, door.key(3).await);
-    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
-    for (method, key) in [("PUT", &stranger), ("GET", &stranger), ("PUT", &destination), ("GET", &source)] {
-        assert_eq!(door.call(method, &path, Some(key), disk()).await.0, StatusCode::NOT_FOUND);
-    }
-    let (sent, received) = tokio::join!(
-        door.call("PUT", &path, Some(&source), disk()),
-        door.call("GET", &path, Some(&destination), Body::empty())
-    );
-    assert_eq!(sent.0, StatusCode::NO_CONTENT);
-    assert_eq!((received.0, received.1.len()), (StatusCode::OK, 2_000_000));
-    assert!(received.1.chunks(10_000).zip(0..).all(|(chunk, byte)| chunk.iter().all(|found| *found == byte)));
-    assert_eq!(door.call("PUT", &path, Some(&source), disk()).await.0, StatusCode::NOT_FOUND, "it is over");
-}
-
-#[tokio::test]
-async fn a_side_that_stays_alone_is_told_so() {
-    let door = Doorstep::new().await;
-    let (source, destination) = (door.key(1).await, door.key(2).await);
-    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
-    assert_eq!(door.call("GET", &path, Some(&destination), Body::empty()).await.0, StatusCode::GATEWAY_TIMEOUT);
-    assert_eq!(door.call("PUT", &path, Some(&source), disk()).await.0, StatusCode::BAD_GATEWAY);
-    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
-    assert_eq!(door.call("PUT", &path, Some(&source), disk()).await.0, StatusCode::GATEWAY_TIMEOUT);
-    let id = door.hub.transfer_open(node(1), node(2));
-    let path = format!("/utility/transfers/{id}");
-    let waiting = door.call("GET", &path, Some(&destination), Body::empty());
-    let (received, ()) = tokio::join!(waiting, async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        door.hub.transfer_close(id);
-    });
-    assert_eq!(received.0, StatusCode::BAD_GATEWAY, "closed by the one who opened it");
-}
-
-#[tokio::test]
-async fn a_sender_that_breaks_off_leaves_no_whole_body() {
-    let door = Doorstep::new().await;
-    let (source, destination) = (door.key(1).await, door.key(2).await);
-    let path = format!("/utility/transfers/{}", door.hub.transfer_open(node(1), node(2)));
-    let pieces = [Ok(Bytes::from_static(b"half")), Err(std::io::Error::other("gone"))];
-    let reader = async {
-        let request = Request::get(&path).header("authorization", format!("Bearer {destination}"));
-        let response = door.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        to_bytes(response.into_body(), usize::MAX).await
-    };
-    let (received, sent) =
-        tokio::join!(reader, door.call("PUT", &path, Some(&source), Body::from_stream(stream::iter(pieces))));
-    assert_eq!(sent.0, StatusCode::BAD_GATEWAY);
-    assert!(received.is_err(), "the reader sees that it was cut off");
-}
-
 /// What the log says while `story` goes on, a line an entry.
 async fn log_of<T>(story: impl Future<Output = T>) -> Vec<String> {
-    let written = Written::default();
-    let writer = written.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).without_time().finish();
-    let guard = tracing::subscriber::set_default(subscriber);
+    let (log, guard) = TestLog::begin();
     story.await;
     drop(guard);
-    let bytes = written.0.lock().unwrap().clone();
-    String::from_utf8(bytes).unwrap().lines().map(str::to_owned).collect()
-}
-
-#[derive(Clone, Default)]
-struct Written(Arc<std::sync::Mutex<Vec<u8>>>);
-
-impl std::io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+    log.lines()
 }
 
 #[tokio::test]
