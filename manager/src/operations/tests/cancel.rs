@@ -76,6 +76,8 @@ async fn what_only_goes_forward_can_not_be_cancelled_and_says_so() {
         rig.order(Orders::default());
         rig.reopen().await;
         rig.succeeded(operation).await;
+        // The next one deploys.
+        rig.until_ready().await;
     }
     let stranger = rig.manager.operation_cancel(&rig.stranger, OperationId(uuid::Uuid::nil())).await;
     assert_eq!(stranger, Err(ManagerError::NotFound));
