@@ -128,7 +128,12 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
     let state = view.line.state;
     let is_told = state.is_over() || state == OperationState::Waiting;
     let word = if is_told { state_word(state) } else { "" };
+    let is_whole = view.steps.iter().all(|step| step.state != StepState::Failed);
     let words = match state {
+        OperationState::Succeeded if !is_whole => {
+            "What was asked for was done and verified. A step that only tidies up or measures failed; what it left is \
+             seen to later."
+        }
         OperationState::Succeeded => "Everything was done and verified.",
         OperationState::Undone => "It was taken back; everything is as it was before.",
         OperationState::Failed => "It could not be finished.",
