@@ -131,11 +131,11 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
     let is_whole = view.steps.iter().all(|step| step.state != StepState::Failed);
     let words = match state {
         OperationState::Succeeded if !is_whole => {
-            "What was asked for was done and verified. A step that only tidies up or measures failed; what it left is \
-             seen to later."
+            "What was asked for was done and verified. A step that only measures or tidies up failed; what is left \
+             at the old node is removed once the VM runs."
         }
         OperationState::Succeeded => "Everything was done and verified.",
-        OperationState::Undone => "It was taken back; everything is as it was before.",
+        OperationState::Undone => "It was taken back; nothing of it was kept.",
         OperationState::Failed => "It could not be finished.",
         OperationState::Undoing => "It is being taken back.",
         OperationState::Waiting => {

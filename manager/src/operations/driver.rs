@@ -23,7 +23,9 @@
 //!
 //! A node that was lost and answers again has those that wait and concern it tried again (`restore.rs`).
 //!
-//! An undo that fails and leaves no more behind than a copy that does not run keeps no operation waiting.
+//! An undo that fails and leaves no more behind than a copy that does not run keeps no operation waiting. One that would take
+//! what nobody agreed to is given up: what was done stays, and the operation has failed (`StepError::stays`). Where a step
+//! fails that only measures or tidies up after all is settled, it has succeeded (`Step::may_fail`).
 //!
 //! The rows say all that is needed to go on after a crash: a step that was `started` is carried out again, one whose
 //! undo was begun is undone again. The point of no return is the last step of that mark that is `done`. An operation

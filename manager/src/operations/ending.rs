@@ -167,20 +167,19 @@ fn was_touched(run: &Run) -> bool {
     (0..).zip(&steps).any(|(position, step)| !step.prepares() && run.state_of(position) != StepState::Waiting)
 }
 
-/// Where all was taken back: a VM that ran and is off is not as it was, and where the guest did not answer at its new
-/// size, whoever reads why is told that the old one is back.
+/// Where all was taken back, whoever reads why is told that a VM which ran has gone off, or that the old size is back where
+/// its guest did not answer at the new one.
 async fn as_it_is_now(run: &Run, plan: &Plan, outcome: Outcome) -> Outcome {
     if outcome.state != OperationState::Undone {
         return outcome;
     }
-    let now = run.vm().await.map(|vm| vm.state);
-    let (state, told) = match now {
-        Ok(VmState::Stopped) if plan.running => (OperationState::Failed, "; the VM is off now"),
-        Ok(VmState::Running) if was_silent(run).await => (outcome.state, "; it runs at its old size again"),
+    let told = match run.vm().await.map(|vm| vm.state) {
+        Ok(VmState::Stopped) if plan.running => "; the VM is off now",
+        Ok(VmState::Running) if was_silent(run).await => "; it runs at its old size again",
         _ => return outcome,
     };
     let with = |text: String| format!("{text}{told}");
-    Outcome { state, reason: outcome.reason.map(with), detail: outcome.detail.map(with) }
+    Outcome { reason: outcome.reason.map(with), detail: outcome.detail.map(with), ..outcome }
 }
 
 /// The destination, where the VM is seen running there: its home could not be recorded.

@@ -40,7 +40,7 @@ pub(crate) trait Step: Send + Sync {
     }
 
     /// Whether it can be broken off when the operation is cancelled, and all of it be undone. What records or removes is
-    /// carried through; what cleans up comes when it is too late.
+    /// carried through; what cleans up comes when it is too late; and a disk that has grown stays so.
     fn can_be_broken_off(&self) -> bool {
         !self.cleans_up()
     }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 /// The facts in which the reason of a failure survives a restart.
 const REASON: &str = "reason";
 const DETAIL: &str = "detail";
+/// There where an undo was given up so that what was done stays.
+const STAYS: &str = "stays";
 /// How much longer an undo is tried than a do, where the VM itself waits for it.
 const UNDO_PATIENCE: u32 = 3;
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
@@ -51,15 +53,20 @@ pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcom
         }
         // A crash may have come between a failure and the word that all is to be undone.
         let ended = match run.state_of(position) {
-            StepState::Failed => Err(StepError::new("a step had failed")),
-            _ if can_turn_back(run, steps, step.as_ref()) => unless_cancelled(run, position, step.as_ref()).await?,
+            StepState::Failed if !step.may_fail() => Err(StepError::new("a step had failed")),
+            StepState::Waiting if run.cancelled.is_cancelled() && can_turn_back(run, steps) => {
+                Err(StepError::new("cancelled"))
+            }
+            _ if can_turn_back(run, steps) && step.can_be_broken_off() => {
+                unless_cancelled(run, position, step.as_ref()).await?
+            }
             _ => carry_out(run, position, step.as_ref()).await?,
         };
         let Err(error) = ended else { continue };
         if error.unknown {
             return Ok(Outcome::waiting(&error));
         }
-        if step.may_fail() {
+        if step.may_fail() && run.state_of(position) == StepState::Failed {
             continue;
         }
         match happened(run, position, step.as_ref()).await? {
@@ -71,10 +78,9 @@ pub(super) async fn forward(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcom
     Ok(Outcome { state: OperationState::Succeeded, reason: None, detail: None })
 }
 
-/// Whether all steps that were begun can be taken back, and this one be broken off.
-fn can_turn_back(run: &Run, steps: &[Box<dyn Step>], now: &dyn Step) -> bool {
-    let begun = positions(steps).all(|(position, step)| cancel::can_turn_back(step.as_ref(), run.state_of(position)));
-    begun && now.can_be_broken_off()
+/// Whether all steps that were begun can be taken back.
+fn can_turn_back(run: &Run, steps: &[Box<dyn Step>]) -> bool {
+    positions(steps).all(|(position, step)| cancel::can_turn_back(step.as_ref(), run.state_of(position)))
 }
 
 /// Carries a step out, and breaks it off when the operation is cancelled.
@@ -129,6 +135,9 @@ pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, 
         .map(|(position, _)| position)
         .last();
     let first = passed.map_or(0, |position| position + 1);
+    if store.operation_fact_get(run.operation.id, STAYS).await?.is_some() {
+        return clean_up(run, steps, first, &reason, &detail).await;
+    }
     for (position, step) in positions(steps).rev().filter(|(position, _)| *position >= first) {
         let kept = passed.is_some() && step.cleans_up();
         if kept || matches!(run.state_of(position), StepState::Waiting | StepState::Undone) {
@@ -138,6 +147,10 @@ pub(super) async fn back(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, 
         if error.stays {
             record(run, position, StepState::Failed, Some(&error.reason)).await?;
             let (reason, detail) = (format!("{reason}; {}", error.reason), format!("{detail}; {error}"));
+            // Nobody asks the guest a second time, whenever this goes on.
+            for (fact, value) in [(REASON, reason.as_str()), (DETAIL, detail.as_str()), (STAYS, "yes")] {
+                store.operation_fact_set(run.operation.id, run.epoch, fact, value).await?;
+            }
             return clean_up(run, steps, first, &reason, &detail).await;
         }
         if error.unknown || !step.leaves_behind() {

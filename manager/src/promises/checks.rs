@@ -3,7 +3,8 @@
 use super::facts::Facts;
 use super::{Broken, Promise};
 use crate::hypervisor::Observation;
-use grid::operation::{Operation, OperationState, StepState};
+use crate::operations::steps_of;
+use grid::operation::{Operation, OperationState, OperationStep, StepState};
 use grid::sample::{DomainState, UTILITY_DOMAIN};
 use grid::vm::{Vm, VmState};
 use grid::{Resource, Resources, Size, VmId};
@@ -60,8 +61,13 @@ pub(super) fn none_is_lost(facts: &Facts, broken: &mut Vec<Broken>) {
 
 /// What does not go together in an operation's row and its steps.
 fn unsound(operation: &Operation) -> Option<String> {
-    let step = |wrong: fn(StepState) -> bool| {
-        let found = operation.steps.iter().find(|step| wrong(step.state))?;
+    let steps = steps_of(&operation.kind);
+    let may_fail = |step: &OperationStep| {
+        let step = usize::try_from(step.position).ok().and_then(|position| steps.get(position));
+        step.is_some_and(|step| step.may_fail())
+    };
+    let step = |wrong: &dyn Fn(&OperationStep) -> bool| {
+        let found = operation.steps.iter().find(|step| wrong(step))?;
         Some(format!("its step {} is {}", found.name, found.state.as_str()))
     };
     let needs_reason =
@@ -70,9 +76,11 @@ fn unsound(operation: &Operation) -> Option<String> {
         return Some("says no reason".into());
     }
     match operation.state {
-        OperationState::Succeeded => step(|state| state != StepState::Done),
+        OperationState::Succeeded => {
+            step(&|step| step.state != StepState::Done && !(step.state == StepState::Failed && may_fail(step)))
+        }
         OperationState::Undone => {
-            step(|state| matches!(state, StepState::Started | StepState::Done | StepState::UndoStarted))
+            step(&|step| matches!(step.state, StepState::Started | StepState::Done | StepState::UndoStarted))
         }
         _ => None,
     }

@@ -121,7 +121,7 @@ fn an_operation_is_cancelled_without_scripts_and_the_vm_stays_as_it_was() {
     let operation = ada.press(&page, "Resize", &[]).location;
     let answer = ada.press(&operation, "Cancel", &[]);
     assert_eq!(answer.location, operation);
-    until("it is taken back", || ada.page(&operation).body.contains("everything is as it was before"));
+    until("it is taken back", || ada.page(&operation).body.contains("nothing of it was kept"));
     let seen = ada.page(&operation).body;
     assert!(seen.contains("data-state=\"undone\"") && !seen.contains(">Cancel</button>"), "{seen}");
     let seen = ada.page(&format!("/vms/{shop}")).body;

@@ -160,6 +160,9 @@ fn limit_memory(connection: &Connect, traits: &Traits, vm: VmId, memory: Mib) ->
             fits(domain.info()?.memory, memory)?;
         }
         return Err(failure);
+    } else if !kernel_refuses(&domain) {
+        // One that was pressed may have been left so.
+        limit::set_soft(&domain, MemoryParameters::VALUE_UNLIMITED)?;
     }
     // The control group has it; this is for the books, where the running domain's memory is told as well.
     domain.set_memory_flags(kib, LIVE)?;

@@ -4,7 +4,7 @@
 //! libvirt's own opening has no deadline: a daemon that accepts and then says nothing would hold the thread for as
 //! long as its machine lives, and longer. So the opening has a thread of its own, which is waited for so long and then left
 //! behind; what it brings late is used, or closed. A daemon whose machine goes in the middle of it holds such a thread for
-//! ever, and none can be ended: the more there are, the longer until another is begun, so that there are only ever few. Where
+//! ever, and none can be ended: the more there are, the longer until another is begun, so that each connection has only ever few. Where
 //! the URI is plain TCP, none is held: the daemon is first asked for its list of authentications on a socket of our own with
 //! time-outs (see [`probe`]); the real opening follows only an answer.
 

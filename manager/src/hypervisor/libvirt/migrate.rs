@@ -17,8 +17,9 @@ use virt::domain::MigrateParameters;
 use virt::error::ErrorNumber;
 use virt_sys as sys;
 
-/// A move takes as long as whoever started it waits for it, by what is carried, and then aborts it: this is no limit.
-const LONGEST: Duration = Duration::from_hours(24 * 365);
+/// A move takes as long as whoever started it waits for it, by what is carried, and then aborts it: after this its thread is
+/// taken to hang.
+const LONGEST: Duration = Duration::from_hours(24 * 7);
 const PROGRESS_EVERY: Duration = Duration::from_millis(300);
 const FLAGS: sys::virDomainMigrateFlags = sys::VIR_MIGRATE_LIVE
     | sys::VIR_MIGRATE_PEER2PEER

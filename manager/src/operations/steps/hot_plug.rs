@@ -1,6 +1,7 @@
 //! Changing a running VM: memory, vCPUs, disk. At the VM's home, which is the destination once it has moved. Memory
 //! comes first, for it needs the guest most, and the disk last, for it can't be undone.
 
+use crate::hypervisor::HypervisorError;
 use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::options::Pace;
@@ -25,16 +26,21 @@ pub(in crate::operations) fn steps(plan: &Plan) -> Vec<Box<dyn Step>> {
     steps
 }
 
-/// A VM that has gone off meanwhile has nothing that could be unplugged: what it starts with next is set. Whether it was
-/// so.
-async fn reconfigured_while_off(run: &Run, node: NodeId, with: impl Fn(Size) -> Size) -> Result<bool, StepError> {
-    let Some(seen) = run.observe(node).await?.filter(|seen| seen.state == DomainState::ShutOff) else {
-        return Ok(false);
-    };
+/// Where what was plugged could not be taken back: a VM that has gone off meanwhile has nothing that could be unplugged, and
+/// what it starts with next is set.
+async fn or_off(
+    run: &Run,
+    node: NodeId,
+    unplugged: Result<(), HypervisorError>,
+    with: impl Fn(Size) -> Size,
+) -> Result<(), StepError> {
+    let Err(error) = unplugged else { return Ok(()) };
+    let off = run.observe(node).await.ok().flatten().filter(|seen| seen.state == DomainState::ShutOff);
+    let Some(seen) = off else { return Err(error.into()) };
     if let Some(has) = seen.persistent {
         run.call(run.hypervisor(node)?.redefine(run.vm_id(), with(has), run.maxima().await?)).await?;
     }
-    Ok(true)
+    Ok(())
 }
 
 struct SetMemory;
@@ -57,10 +63,8 @@ impl Step for SetMemory {
 
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let (node, plan) = (run.place().await?, run.plan()?);
-        if reconfigured_while_off(run, node, |has| Size { memory: plan.from.memory, ..has }).await? {
-            return Ok(());
-        }
-        Ok(run.call(run.hypervisor(node)?.set_memory(plan.vm, plan.from.memory)).await?)
+        let unplugged = run.call(run.hypervisor(node)?.set_memory(plan.vm, plan.from.memory)).await;
+        or_off(run, node, unplugged, |has| Size { memory: plan.from.memory, ..has }).await
     }
 }
 
@@ -81,14 +85,17 @@ impl Step for SetVcpus {
     /// Where vCPUs can't be taken away while it runs, the VM keeps them; what it has become is recorded.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let (node, plan) = (run.place().await?, run.plan()?);
-        if reconfigured_while_off(run, node, |has| Size { vcpus: plan.from.vcpus, ..has }).await? {
-            return Ok(());
-        }
         let hypervisor = run.hypervisor(node)?;
-        if plan.from.vcpus < plan.to.vcpus && !hypervisor.kind().unplugs_vcpus() {
-            return Ok(());
+        let keeps = plan.from.vcpus < plan.to.vcpus && !hypervisor.kind().unplugs_vcpus();
+        let unplugged = if keeps {
+            Err(HypervisorError::Unsupported("vCPUs are taken away while it is off"))
+        } else {
+            run.call(hypervisor.set_vcpus(plan.vm, plan.from.vcpus)).await
+        };
+        match or_off(run, node, unplugged, |has| Size { vcpus: plan.from.vcpus, ..has }).await {
+            Err(_) if keeps => Ok(()),
+            undone => undone,
         }
-        Ok(run.call(hypervisor.set_vcpus(plan.vm, plan.from.vcpus)).await?)
     }
 }
 

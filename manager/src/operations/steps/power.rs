@@ -26,7 +26,8 @@ impl Step for ShutDown {
     }
 
     fn deadline(&self, pace: &Pace) -> Duration {
-        pace.shut_down + pace.short_step
+        // Taking it back looks at the guest for as long, and starts it.
+        pace.shut_down + pace.short_step * 2
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
@@ -42,14 +43,17 @@ impl Step for ShutDown {
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let node = run.vm().await?.node;
         let until = Instant::now() + run.pace().shut_down;
-        while is_on(run, node).await == Ok(true) {
-            if Instant::now() >= until {
+        loop {
+            let on = is_on(run, node).await;
+            if on != Ok(true) {
+                // Nothing is done to one that runs.
+                run.call(run.hypervisor(node)?.start(run.vm_id())).await?;
+            }
+            if on == Ok(false) || Instant::now() >= until {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        run.call(run.hypervisor(node)?.start(run.vm_id())).await?;
-        Ok(())
     }
 }
 
