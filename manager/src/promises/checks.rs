@@ -61,8 +61,8 @@ pub(super) fn none_is_lost(facts: &Facts, broken: &mut Vec<Broken>) {
 
 /// What does not go together in an operation's row and its steps.
 fn unsound(operation: &Operation) -> Option<String> {
-    let steps = steps_of(&operation.kind);
     let may_fail = |step: &OperationStep| {
+        let steps = steps_of(&operation.kind);
         let step = usize::try_from(step.position).ok().and_then(|position| steps.get(position));
         step.is_some_and(|step| step.may_fail())
     };
