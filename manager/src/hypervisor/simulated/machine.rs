@@ -60,6 +60,15 @@ pub(super) struct Domain {
     pub(super) started_at: UnixMillis,
 }
 
+impl Domain {
+    /// It goes off, and nobody had asked for that.
+    pub(super) fn die(&mut self) {
+        self.live = None;
+        self.state = DomainState::ShutOff;
+        self.off_unexplained = true;
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UtilityVm {
     pub(super) address: String,

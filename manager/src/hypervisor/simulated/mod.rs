@@ -18,7 +18,7 @@ pub use machine::Hardware;
 use grid::node::Node;
 use grid::sample::{DomainState, PoolSample};
 use grid::{NodeId, UnixMillis, VmId};
-use machine::{Configuration, Machine};
+use machine::{Configuration, Domain, Machine};
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -204,9 +204,7 @@ impl SimulatedGrid {
     pub fn dies(&self, node: NodeId, vm: VmId) {
         self.change(node, |machine| {
             if let Some(domain) = machine.domains.get_mut(&vm) {
-                domain.live = None;
-                domain.state = DomainState::ShutOff;
-                domain.off_unexplained = true;
+                domain.die();
             }
         });
     }
@@ -223,11 +221,7 @@ impl SimulatedGrid {
     /// The node dies: what ran there is off, the utility VM too. Silence it as well to have it unreachable.
     pub fn power_fail(&self, node: NodeId) {
         self.change(node, |machine| {
-            for domain in machine.domains.values_mut() {
-                domain.live = None;
-                domain.state = DomainState::ShutOff;
-                domain.off_unexplained = true;
-            }
+            machine.domains.values_mut().for_each(Domain::die);
             machine.domains.retain(|_, domain| domain.persistent.is_some());
             machine.utility = None;
         });
