@@ -3,24 +3,34 @@
 use super::rig::{Rig, TINY, size};
 use crate::ManagerError;
 use crate::clock;
+use crate::operations::steps_of;
 use crate::operations::trial::{Moment, Orders};
 use crate::store::rows::AuditRow;
-use grid::operation::{OperationState, StepState};
+use grid::operation::{OperationKind, OperationState, StepState};
 use grid::vm::VmState;
-use grid::{OperationId, VmId};
+use grid::{OperationId, Size, VmId};
 
 /// A move that stands in the middle of this step.
 async fn standing(rig: &Rig, node: &str, step: &str, moment: Moment) -> (VmId, OperationId) {
     let vm = rig.vm_on(node).await;
     rig.fill(node, 100).await;
     let to = if node.starts_with("lxc") { size(2, 1024, 2) } else { size(2, 512, 2) };
-    let kind = grid::operation::OperationKind::Resize { plan: rig.plan(vm, to).await, force_off: false };
-    let steps = crate::operations::steps_of(&kind);
-    let at = u32::try_from(steps.iter().rposition(|it| it.name() == step).unwrap()).unwrap();
+    (vm, hanging(rig, vm, to, step, moment).await)
+}
+
+/// A resize that hangs at this step.
+pub(super) async fn hanging(rig: &Rig, vm: VmId, to: Size, step: &str, moment: Moment) -> OperationId {
+    let at = position(rig, vm, to, step).await;
     rig.order(Orders { hang: Some((at, moment)), ..Orders::default() });
     let operation = rig.resize(vm, to).await;
     rig.reached(operation, at, false).await;
-    (vm, operation)
+    operation
+}
+
+/// The last position of this step in the resize to this size.
+pub(super) async fn position(rig: &Rig, vm: VmId, to: Size, step: &str) -> u32 {
+    let kind = OperationKind::Resize { plan: rig.plan(vm, to).await, force_off: false };
+    u32::try_from(steps_of(&kind).iter().rposition(|it| it.name() == step).unwrap()).unwrap()
 }
 
 fn row(rig: &Rig) -> AuditRow {

@@ -1,32 +1,17 @@
 //! What comes late, and what is only left behind: a guest that goes off after nobody waits for it any more, one that is
 //! gone when its change is taken back, a source that can't be cleared away, a power cut that nobody agreed to.
 
+use super::cancel::{hanging, position};
 use super::rig::{Rig, TINY, size};
 use crate::ManagerError;
 use crate::hypervisor::HypervisorError;
 use crate::hypervisor::simulated::Call;
-use crate::operations::steps_of;
 use crate::operations::trial::{Moment, Orders};
-use grid::operation::{Operation, OperationKind, OperationState, StepState};
+use grid::operation::{Operation, OperationState, StepState};
 use grid::plan::PlanKind;
 use grid::vm::VmState;
-use grid::{OperationId, Size, VmId};
+use grid::{OperationId, VmId};
 use std::time::Duration;
-
-/// The position of this step in the resize to this size.
-async fn position(rig: &Rig, vm: VmId, to: Size, step: &str) -> u32 {
-    let kind = OperationKind::Resize { plan: rig.plan(vm, to).await, force_off: false };
-    u32::try_from(steps_of(&kind).iter().position(|it| it.name() == step).unwrap()).unwrap()
-}
-
-/// A resize that hangs before this step is carried out.
-async fn standing(rig: &Rig, vm: VmId, to: Size, step: &str) -> OperationId {
-    let at = position(rig, vm, to, step).await;
-    rig.order(Orders { hang: Some((at, Moment::Before)), ..Orders::default() });
-    let operation = rig.resize(vm, to).await;
-    rig.reached(operation, at, false).await;
-    operation
-}
 
 async fn cancelled(rig: &Rig, operation: OperationId) -> Operation {
     rig.manager.operation_cancel(&rig.customer, operation).await.unwrap();
@@ -112,7 +97,7 @@ async fn a_move_whose_source_can_not_be_cleared_has_succeeded_and_what_is_left_i
 async fn what_is_cancelled_after_its_start_is_asked_to_shut_down_and_not_cut_off() {
     let rig = Rig::new().await;
     let vm = rig.vm_on("qemu-a").await;
-    let operation = standing(&rig, vm, size(5, 1024, 1), "verify").await;
+    let operation = hanging(&rig, vm, size(5, 1024, 1), "verify", Moment::Before).await;
     refuse_force(&rig, "qemu-a");
     let ended = cancelled(&rig, operation).await;
     assert_eq!((ended.state, ended.reason.as_deref()), (OperationState::Undone, Some("cancelled")), "{ended:#?}");
@@ -156,7 +141,7 @@ async fn a_guest_that_is_gone_when_its_growth_is_taken_back_has_its_old_size_whe
     for by_itself in [false, true] {
         let rig = Rig::new().await;
         let vm = rig.vm_on("qemu-a").await;
-        let operation = standing(&rig, vm, size(2, 256, 1), "verify").await;
+        let operation = hanging(&rig, vm, size(2, 256, 1), "verify", Moment::Before).await;
         if by_itself {
             rig.hypervisors["qemu-a"].force_off(vm).await.unwrap();
         } else {
@@ -193,7 +178,7 @@ async fn a_disk_that_has_begun_to_grow_is_not_cancelled() {
         let rig = Rig::new().await;
         let vm = rig.vm_on("qemu-a").await;
         assert_eq!(rig.plan(vm, to).await.kind, kind);
-        let operation = standing(&rig, vm, to, "verify").await;
+        let operation = hanging(&rig, vm, to, "verify", Moment::Before).await;
         let refused = rig.manager.operation_cancel(&rig.customer, operation).await;
         let reason = "it has come so far that it only goes forward".to_owned();
         assert_eq!(refused, Err(ManagerError::Unavailable { reason }), "{kind:?}");
