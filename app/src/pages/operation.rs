@@ -131,8 +131,8 @@ fn Outcome(view: OperationPageView) -> impl IntoView {
     let is_whole = view.steps.iter().all(|step| step.state != StepState::Failed);
     let words = match state {
         OperationState::Succeeded if !is_whole => {
-            "What was asked for was done and verified. A step that only measures or tidies up failed; what is left \
-             at the old node is removed once the VM runs."
+            "What was asked for was done and verified. A step that only measures or tidies up failed; what it may \
+             have left is removed once the VM runs."
         }
         OperationState::Succeeded => "Everything was done and verified.",
         OperationState::Undone => "It was taken back; nothing of it was kept.",
