@@ -16,9 +16,8 @@ export interface Heartbeat {
   seq: number;
 }
 
-/** The guest's last heartbeat, as it reached its hypervisor. */
-export function heartbeat(lab: Lab, vm: string): Heartbeat {
-  const node = lab.home(vm);
+/** The guest's last heartbeat, as it reached its hypervisor: the one that has it, unless one is named. */
+export function heartbeat(lab: Lab, vm: string, node = lab.home(vm)): Heartbeat {
   const lines = consoleTail(lab, node, vm).match(/^hostgrid-guest name=.*\bseq=\d+/gm) ?? [];
   const last = found(lines.at(-1), `a heartbeat of ${vm} on ${node}`);
   const told = Object.fromEntries([...last.matchAll(/(\w+)=(\S*)/g)].map((match) => [match[1], match[2]]));
@@ -38,9 +37,9 @@ export function heartbeat(lab: Lab, vm: string): Heartbeat {
 }
 
 /** The same for a guest that may not have spoken yet. */
-export function heard(lab: Lab, vm: string): Heartbeat | undefined {
+export function heard(lab: Lab, vm: string, node?: string): Heartbeat | undefined {
   try {
-    return heartbeat(lab, vm);
+    return heartbeat(lab, vm, node);
   } catch {
     return undefined;
   }

@@ -24,7 +24,8 @@ use crate::history::HistoryRange;
 use crate::store::rows::{MetricSeries, OperationFilter};
 use crate::{Manager, ManagerError, history};
 use grid::operation::Operation;
-use grid::vm::Vm;
+use grid::sample::DomainState;
+use grid::vm::{Vm, VmState};
 use grid::{UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +38,8 @@ pub struct VmView {
     pub node_name: Option<String>,
     /// Whether its home is fenced: nothing is done to it but that it can be rebuilt elsewhere.
     pub out_of_service: bool,
+    /// Whether its hypervisor was last seen to have it paused, and no operation works on it.
+    pub stands_still: bool,
     /// The operation that works on it now.
     pub operation: Option<Operation>,
     /// What it was last seen to use; none where it doesn't run or its node is silent.
@@ -129,6 +132,13 @@ impl Manager {
         }
     }
 
+    fn stands_still(&self, vm: &Vm) -> bool {
+        let map = self.map();
+        let reading = map.get(vm.node).and_then(|entry| entry.hypervisor.as_ref());
+        let mut domains = reading.into_iter().flat_map(|reading| &reading.sample.domains);
+        vm.state == VmState::Running && domains.any(|domain| domain.id == vm.id && domain.state == DomainState::Paused)
+    }
+
     async fn vm_view(
         &self,
         principal: &Principal,
@@ -142,6 +152,7 @@ impl Manager {
         };
         Ok(VmView {
             out_of_service: self.is_fenced(vm.node),
+            stands_still: operation.is_none() && self.stands_still(&vm),
             owner_email: owner.map(|owner| owner.email).unwrap_or_default(),
             node_name,
             operation: operation.map(|operation| redacted(principal, operation)),

@@ -14,8 +14,9 @@ pub fn Badge(tone: Tone, #[prop(into)] text: String) -> impl IntoView {
 }
 
 #[component]
-pub fn VmStateBadge(state: VmState) -> impl IntoView {
+pub fn VmStateBadge(state: VmState, #[prop(optional)] stands_still: bool) -> impl IntoView {
     let (tone, text) = match state {
+        VmState::Running if stands_still => (Tone::Bad, "Paused"),
         VmState::Running => (Tone::Good, "Running"),
         VmState::Stopped => (Tone::Neutral, "Stopped"),
         VmState::Deploying => (Tone::Warning, "Deploying"),

@@ -56,7 +56,8 @@ fn DriftList(list: DriftListView, record: ServerAction<DriftRecord>) -> impl Int
         </div>
         <p>
             "What hypervisors and utility modules say and the records don't. What is left of a VM that runs at its home is "
-            "removed by itself; the rest is left alone until you decide."
+            "removed by itself, and a VM that could not write to its disk goes on once its pool has room; the rest is left "
+            "alone until you decide."
         </p>
         {is_empty.then(|| view! { <p>"Everything is as it is recorded."</p> })}
         <div class="card card-table" hidden=is_empty>

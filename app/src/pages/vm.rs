@@ -91,13 +91,14 @@ fn VmView(
         <div class="page-head">
             <div>
                 <p class="crumbs"><a href="/vms">"VMs"</a></p>
-                <h1>{vm.name.clone()} <VmStateBadge state=vm.state/></h1>
+                <h1>{vm.name.clone()} <VmStateBadge state=vm.state stands_still=vm.stands_still/></h1>
                 <AsOf at=as_of/>
             </div>
         </div>
         {vm.operation.clone().map(|line| view! { <RunningOperation line/> })}
         {view.move_asked.clone().map(|asked| view! { <MoveAsked id=vm.id.clone() asked/> })}
         {waiting}
+        {vm.stands_still.then(|| view! { <StandsStill/> })}
         {vm.can_be_rebuilt().then(|| view! { <OutOfService id=vm.id.clone()/> })}
         <div class="columns">
             <VmFacts view/>
@@ -137,6 +138,21 @@ fn MoveAsked(id: String, asked: MoveAskedView) -> impl IntoView {
         <div class="notice notice-warning" data-move-asked="">
             <MoveSentences asked/>
             <a class="button" href=format!("/vms/{id}/move")>{button}</a>
+        </div>
+    }
+    .into_any()
+}
+
+/// Its hypervisor has it paused.
+#[component]
+fn StandsStill() -> impl IntoView {
+    view! {
+        <div class="notice notice-warning" data-stands-still="">
+            <p>
+                "This VM stands still: its disk could not be written, as there is no room left for it, or an administrator "
+                "paused it. In the first case it goes on by itself where it stopped, as soon as there is room; nothing that it "
+                "has written is lost. The administrators see it too."
+            </p>
         </div>
     }
     .into_any()

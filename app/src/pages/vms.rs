@@ -94,7 +94,7 @@ fn VmRow(vm: VmCard, is_admin: bool) -> impl IntoView {
                 <a href=format!("/vms/{}", vm.id)>{vm.name}</a>
                 {operation}
             </td>
-            <td data-label="State"><VmStateBadge state=vm.state/></td>
+            <td data-label="State"><VmStateBadge state=vm.state stands_still=vm.stands_still/></td>
             <td data-label="Size">
                 {amounts::vcpus(size.vcpus())}
                 <span class="cell-note">

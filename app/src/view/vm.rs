@@ -26,6 +26,8 @@ pub struct VmCard {
     pub node: Option<String>,
     /// Whether its node was cut off: it can be rebuilt elsewhere, and nothing else.
     pub out_of_service: bool,
+    /// Whether it is paused, with nobody working on it: its disk could not be written, or somebody paused it.
+    pub stands_still: bool,
     /// What is being done to it now.
     pub operation: Option<OperationLine>,
     /// Of its vCPUs, in thousandths.

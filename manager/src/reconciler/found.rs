@@ -69,6 +69,7 @@ fn domains(node: &MapNode, domains: &[DomainSample], vms: &BTreeMap<VmId, Vm>) -
                 (DriftKind::Elsewhere, "it runs here, and its home is another node".to_owned())
             }
             Some(_) if is_fenced => continue,
+            Some(_) if domain.state == DomainState::Paused => (DriftKind::StandsStill, stands_still(node)),
             Some(vm) => match other_size(vm, domain) {
                 Some(told) => (DriftKind::Size, format!("it is recorded with {} and has {told}", vm.size)),
                 None => continue,
@@ -84,6 +85,12 @@ fn domains(node: &MapNode, domains: &[DomainSample], vms: &BTreeMap<VmId, Vm>) -
     let lost = homely.filter(|vm| matches!(vm.state, VmState::Running | VmState::Stopped | VmState::Unknown));
     found.extend(lost.map(|vm| drift(DriftKind::Missing, node, vm.id, vms, "its home does not know it".to_owned())));
     found
+}
+
+fn stands_still(node: &MapNode) -> String {
+    let pool = node.hypervisor.as_ref().and_then(|reading| reading.sample.pool);
+    let room = pool.map_or_else(String::new, |pool| format!(", and the pool has {} MiB left", pool.free_mib));
+    format!("it is paused: its disk could not be written, or somebody paused it{room}")
 }
 
 /// The size that a domain shows, where it is another than is recorded. A machine's memory may be plugged yet.

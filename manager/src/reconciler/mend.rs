@@ -1,5 +1,5 @@
 //! Mending what is safe to mend: what is left of a VM on a node that is not its home, once the VM is seen running at its
-//! home, and not there.
+//! home, and not there; and a VM that stands still where its disk could not be written, once it can be.
 
 use super::{Drift, DriftKind};
 use crate::clock;
@@ -21,16 +21,37 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Mends it where that is safe; answers whether something was done.
 pub(super) async fn mend(shared: &Shared, drift: &Drift) -> bool {
-    if !matches!(drift.kind, DriftKind::LeftDefinition | DriftKind::LeftDisk) || drift.vm_name.is_none() {
-        return false;
-    }
-    match remove_what_is_left(shared, drift).await {
+    let mended = match drift.kind {
+        DriftKind::LeftDefinition | DriftKind::LeftDisk if drift.vm_name.is_some() => {
+            remove_what_is_left(shared, drift).await
+        }
+        DriftKind::StandsStill => let_go_on(shared, drift).await,
+        _ => return false,
+    };
+    match mended {
         Ok(done) => done,
         Err(why) => {
-            tracing::info!(vm = %drift.vm, node = drift.node_name, why, "what is left of a VM stays for now");
+            tracing::info!(vm = %drift.vm, node = drift.node_name, kind = ?drift.kind, why, "it stays for now");
             false
         }
     }
+}
+
+/// Its hypervisor decides whether it can.
+async fn let_go_on(shared: &Shared, drift: &Drift) -> Result<bool, String> {
+    let (node, id) = (drift.node, drift.vm);
+    let Some(_turn) = shared.mending.enter(id) else { return Ok(false) };
+    if is_worked_on(shared, id).await.map_err(|error| error.to_string())? {
+        return Ok(false);
+    }
+    let hypervisor = shared.hypervisor(node).ok_or("the node is not connected")?;
+    match timeout(PATIENCE, hypervisor.resume(id)).await {
+        Ok(resumed) => resumed.map_err(|error| error.to_string())?,
+        Err(_) => return Err("its hypervisor does not answer".into()),
+    }
+    tracing::info!(vm = %id, node = drift.node_name, "a VM that stood still goes on");
+    told(shared, drift, format!("succeeded: it stood still on {}, and goes on", drift.node_name)).await;
+    Ok(true)
 }
 
 /// Everything is looked at again, while no operation can begin to work on the VM.
@@ -62,7 +83,7 @@ async fn remove_what_is_left(shared: &Shared, drift: &Drift) -> Result<bool, Str
         Err(error) => return Err(error.to_string()),
     }
     tracing::info!(vm = %id, node = drift.node_name, "what was left of a VM was removed");
-    told(shared, drift).await;
+    told(shared, drift, format!("succeeded: what was left on {} was removed", drift.node_name)).await;
     Ok(true)
 }
 
@@ -99,14 +120,14 @@ pub(crate) async fn observe_everywhere(shared: &Shared, vm: VmId) -> Result<Vec<
     Ok(seen)
 }
 
-async fn told(shared: &Shared, drift: &Drift) {
+async fn told(shared: &Shared, drift: &Drift, outcome: String) {
     let row = AuditRow {
         at: clock::now(),
         actor: None,
         tenant: None,
         action: "drift_mend".into(),
         target: drift.vm.to_string(),
-        outcome: format!("succeeded: what was left on {} was removed", drift.node_name),
+        outcome,
     };
     if let Err(error) = shared.store.audit_add(&row).await {
         tracing::error!(%error, "a mending is missing in the audit");

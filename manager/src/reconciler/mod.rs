@@ -47,6 +47,8 @@ pub enum DriftKind {
     Missing,
     /// The VM has another size than is recorded.
     Size,
+    /// The VM is paused, at its home: it could not write to its disk, or somebody paused it.
+    StandsStill,
 }
 
 /// One thing that is not as it is recorded.

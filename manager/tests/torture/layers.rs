@@ -73,6 +73,10 @@ impl Hypervisor for TorturedHypervisor {
         self.pass("shut_down", self.inner.shut_down(vm, deadline)).await
     }
 
+    async fn resume(&self, vm: VmId) -> Answer<()> {
+        self.pass("resume", self.inner.resume(vm)).await
+    }
+
     async fn force_off(&self, vm: VmId) -> Answer<()> {
         self.pass("force_off", self.inner.force_off(vm)).await
     }

@@ -20,5 +20,6 @@ mod restart;
 mod rights;
 mod schedule;
 mod server;
+mod stands_still;
 mod stop;
 mod story;

@@ -16,6 +16,7 @@ fn line(drift: Drift) -> DriftLine {
         DriftKind::LeftDisk => "left-disk",
         DriftKind::Missing => "missing",
         DriftKind::Size => "size",
+        DriftKind::StandsStill => "stands-still",
     };
     DriftLine {
         kind: kind.to_owned(),

@@ -105,6 +105,7 @@ pub fn card(door: &Door, view: VmView) -> VmCard {
         owner: door.is_admin().then_some(view.owner_email),
         node: view.node_name,
         out_of_service: view.out_of_service,
+        stands_still: view.stands_still,
         operation: view.operation.map(|running| operation::line(&running, &vm.name)),
         cpu_permille: view.usage.map(|usage| usage.cpu_permille.into()),
         memory_resident_mib: view.usage.and_then(|usage| usage.memory_resident_mib),

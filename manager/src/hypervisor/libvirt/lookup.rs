@@ -10,7 +10,7 @@ use grid::sample::DomainState;
 use grid::vm::Maxima;
 use grid::{Gib, Mbit, Mib, Size, Vcpus, VmId};
 use virt::connect::Connect;
-use virt::domain::{Domain, DomainShutoffReason, DomainStateReason, DomainStateReasonEnum};
+use virt::domain::{Domain, DomainPausedReason, DomainShutoffReason, DomainStateReason, DomainStateReasonEnum};
 use virt::error::ErrorNumber;
 
 /// The domain of this UUID, where there is one.
@@ -59,6 +59,30 @@ pub(super) fn state(domain: &Domain) -> Result<(DomainState, bool), Failure> {
 pub(super) fn state_in_numbers(state: u64, reason: u64) -> (DomainState, bool) {
     let state = state_of(state.try_into().unwrap_or(virt_sys::VIR_DOMAIN_NOSTATE));
     (state, state == DomainState::ShutOff && reason == u64::from(virt_sys::VIR_DOMAIN_SHUTOFF_UNKNOWN))
+}
+
+/// Whether a domain executes, and why it does not.
+pub(super) enum Standing {
+    Runs,
+    /// Its hypervisor paused it: its disk could not be written.
+    CouldNotWrite,
+    /// Paused by somebody, off, or in between.
+    Otherwise,
+}
+
+pub(super) fn standing(domain: &Domain) -> Result<Standing, Failure> {
+    let (state, reason) = domain.state()?;
+    let could_not_write = match reason {
+        DomainStateReasonEnum::Known(DomainStateReason::Paused(reason)) => {
+            reason.is_known_and(|reason| reason == DomainPausedReason::IOError)
+        }
+        _ => false,
+    };
+    Ok(match state_of(state.to_raw()) {
+        DomainState::Running => Standing::Runs,
+        DomainState::Paused if could_not_write => Standing::CouldNotWrite,
+        _ => Standing::Otherwise,
+    })
 }
 
 /// `virDomainState` in our words.

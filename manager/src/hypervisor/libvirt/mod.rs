@@ -142,6 +142,10 @@ impl Hypervisor for LibvirtHypervisor {
         power::shut_down(&self.jobs, self.traits, vm, deadline).await
     }
 
+    async fn resume(&self, vm: VmId) -> Result<(), HypervisorError> {
+        self.jobs.call(CHANGE, move |connection| power::resume(connection, vm)).await
+    }
+
     async fn force_off(&self, vm: VmId) -> Result<(), HypervisorError> {
         self.jobs.call(CHANGE, move |connection| power::force_off(connection, vm)).await
     }

@@ -1,8 +1,10 @@
 //! Install, change the configuration, start, stop, remove.
 
+use super::create::POOL;
 use super::errors::Failure;
 use super::kind::{Guest, Traits};
 use super::lane::Lane;
+use super::lookup::Standing;
 use super::{CHANGE, LOOK, limit, lookup, raw, resize};
 use crate::hypervisor::HypervisorError;
 use grid::vm::Maxima;
@@ -117,6 +119,25 @@ fn destroy(domain: &Domain) -> Result<(), Failure> {
         Err(error) if domain.is_active().unwrap_or(false) => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// QEMU writes again what it could not write; its pool must have room for that.
+pub(super) fn resume(connection: &Connect, vm: VmId) -> Result<(), Failure> {
+    let domain = lookup::get(connection, vm)?;
+    match lookup::standing(&domain)? {
+        Standing::Runs => return Ok(()),
+        Standing::CouldNotWrite => {}
+        Standing::Otherwise => {
+            return Err(HypervisorError::Refused("it was not paused because of its disk".into()).into());
+        }
+    }
+    let pool = connection.lookup_storage_pool_by_name(POOL)?;
+    pool.refresh(0)?;
+    if pool.info()?.available >> 20 == 0 {
+        return Err(HypervisorError::PoolFull.into());
+    }
+    domain.resume()?;
+    Ok(())
 }
 
 pub(super) fn force_off(connection: &Connect, vm: VmId) -> Result<(), Failure> {

@@ -222,6 +222,23 @@ impl Hypervisor for SimulatedHypervisor {
         self.call(Call::ShutDown, |machine| Self::switch_off(machine, vm)).await
     }
 
+    async fn resume(&self, vm: VmId) -> Result<(), HypervisorError> {
+        self.call(Call::Resume, |machine| {
+            let is_full = machine.pool_free_mib() == 0;
+            let domain = machine.domain(vm)?;
+            match domain.state {
+                DomainState::Running => Ok(()),
+                DomainState::Paused if is_full => Err(HypervisorError::PoolFull),
+                DomainState::Paused => {
+                    domain.state = DomainState::Running;
+                    Ok(())
+                }
+                DomainState::ShutOff | DomainState::Other => Err(refused("the domain is not running")),
+            }
+        })
+        .await
+    }
+
     async fn force_off(&self, vm: VmId) -> Result<(), HypervisorError> {
         self.call(Call::ForceOff, |machine| Self::switch_off(machine, vm)).await
     }

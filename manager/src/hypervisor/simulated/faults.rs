@@ -16,6 +16,7 @@ pub enum Call {
     Undefine,
     Start,
     ShutDown,
+    Resume,
     ForceOff,
     SetVcpus,
     SetMemory,

@@ -14,6 +14,7 @@ mod restart;
 mod revert;
 pub(crate) mod rig;
 mod rights;
+mod stands_still;
 mod turns;
 mod waiting;
 mod watching;

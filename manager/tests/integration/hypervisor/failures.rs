@@ -1,7 +1,9 @@
 //! What goes wrong with real nodes: hung, dead, unreachable; and that others don't feel it.
 
-use super::ground::Ground;
+use super::ground::{Ground, size};
 use grid::node::Node;
+use grid::sample::DomainState;
+use grid::{Gib, VmId};
 use manager::hypervisor::HypervisorError;
 use manager::hypervisor::directory::Directory;
 use std::time::{Duration, Instant};
@@ -89,4 +91,57 @@ async fn a_node_that_never_was_is_unreachable_by_the_deadline() {
     let answer = Directory::default().connect(&nowhere).unwrap().sample().await;
     assert!(matches!(answer, Err(HypervisorError::Unreachable(_))), "{answer:?}");
     assert!(begin.elapsed() < BY_DEADLINE);
+}
+
+/// Takes all room that a node's pool has, and what is kept for root.
+const FILL: &str = "cd /var/lib/hostgrid/pool; fallocate -l $(($(df --output=avail -B 1 . | tail -n 1) - 16777216)) filler; \
+    for turn in 1 2 3; do dd if=/dev/zero bs=4k 2>/dev/null >>filler-rest; sync -f .; done; true";
+const EMPTY: &str = "rm -f /var/lib/hostgrid/pool/filler /var/lib/hostgrid/pool/filler-rest";
+
+/// Whether the hypervisor comes to say so within a minute.
+async fn is_soon(ground: &Ground, node: usize, vm: VmId, state: DomainState) -> bool {
+    for _ in 0..120 {
+        let seen = ground.hypervisors[node].observe(vm).await;
+        if matches!(seen, Ok(Some(seen)) if seen.state == state) {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    false
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_machine_that_could_not_write_to_its_disk_goes_on_once_its_pool_has_room() {
+    let ground = Ground::alone().await;
+    let node = ground.nodes.iter().position(|node| !node.kind.is_container()).expect("a node of machines");
+    let (name, it) = (ground.nodes[node].name.clone(), &ground.hypervisors[node]);
+    let wanted = ground.definition(size(1, 256, 1), size(2, 512, 1));
+    let vm = wanted.vm;
+    ground.prepare(node, vm, Gib(1));
+    it.define(&wanted).await.unwrap();
+    assert!(matches!(it.resume(vm).await, Err(HypervisorError::Refused(_))), "it is off");
+    it.start(vm).await.unwrap();
+    ground.guest(node, vm).await;
+    it.resume(vm).await.expect("it runs");
+
+    let virsh = |word: &str| ground.lab().inside(&name, &format!("virsh -q -c qemu:///system {word} vm-{vm}"));
+    virsh("suspend");
+    let by_hand = it.resume(vm).await;
+    virsh("resume");
+    assert!(matches!(by_hand, Err(HypervisorError::Refused(_))), "somebody paused it: {by_hand:?}");
+
+    ground.lab().inside(&name, FILL);
+    let stood_still = is_soon(&ground, node, vm, DomainState::Paused).await;
+    let in_vain = it.resume(vm).await;
+    ground.lab().inside(&name, EMPTY);
+    assert!(stood_still, "its guest goes on writing");
+    assert_eq!(in_vain, Err(HypervisorError::PoolFull));
+    let before = ground.guest(node, vm).await;
+    it.resume(vm).await.unwrap();
+    assert!(is_soon(&ground, node, vm, DomainState::Running).await);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_ne!(ground.guest(node, vm).await, before, "its heart beats again");
+    it.force_off(vm).await.unwrap();
+    it.undefine(vm).await.unwrap();
+    ground.clean(vm).await;
 }
