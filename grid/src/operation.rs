@@ -47,6 +47,13 @@ pub enum OperationKind {
     Resize {
         plan: Plan,
         force_off: bool,
+        /// Where it was agreed to for a window: when that is over. What has not begun by then does not begin.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not_after: Option<UnixMillis>,
+    },
+    /// Another version of this program wrote it, in words that this one does not know. Nothing is done for it.
+    Unreadable {
+        vm: VmId,
     },
 }
 
@@ -59,6 +66,7 @@ impl OperationKind {
             Self::Delete { .. } => "delete",
             Self::Rebuild { .. } => "rebuild",
             Self::Resize { .. } => "resize",
+            Self::Unreadable { .. } => "unreadable",
         }
     }
 
@@ -67,13 +75,19 @@ impl OperationKind {
         matches!(self, Self::Resize { plan: Plan { kind: PlanKind::MakeRoom, .. }, .. })
     }
 
+    /// Whether it may not begin any more at this time.
+    pub fn is_too_late(&self, now: UnixMillis) -> bool {
+        matches!(self, Self::Resize { not_after: Some(end), .. } if now >= *end)
+    }
+
     pub const fn vm(&self) -> VmId {
         match self {
             Self::Deploy { vm, .. }
             | Self::Start { vm }
             | Self::Stop { vm, .. }
             | Self::Delete { vm }
-            | Self::Rebuild { vm, .. } => *vm,
+            | Self::Rebuild { vm, .. }
+            | Self::Unreadable { vm } => *vm,
             Self::Resize { plan, .. } => plan.vm,
         }
     }

@@ -9,7 +9,7 @@ use crate::store::rows::OperationFilter;
 use crate::vms::{ScheduleRequest, Tried};
 use crate::{ManagerError, clock, promises};
 use grid::node::Administration;
-use grid::operation::OperationKind;
+use grid::operation::{OperationKind, OperationState};
 use grid::plan::PlanKind;
 use grid::schedule::{ScheduleState, ScheduledResize};
 use grid::vm::VmState;
@@ -272,8 +272,12 @@ async fn after_a_crash_between_the_start_and_its_mark_it_is_marked_and_not_start
         assert!(matches!(refused, Err(ManagerError::Unavailable { .. })), "it runs: {refused:?}");
         let marked = over(&rig, id).await;
         assert_eq!((marked.state, marked.operation), (ScheduleState::Started, Some(operation)));
-        rig.succeeded(operation).await;
-        assert_eq!((rig.vm(vm).await.size, resizes(&rig, vm).await), (to, before));
+        let ended = rig.ended(operation).await;
+        // What had not begun when its window closed does not begin.
+        let is_late = ended.reason.as_deref() == Some("its window was over before it could begin");
+        assert_eq!(ended.state, if is_late { OperationState::Undone } else { OperationState::Succeeded }, "{ended:?}");
+        assert!(closes < HOUR || !is_late, "{ended:?}");
+        assert_eq!((rig.vm(vm).await.size == to, resizes(&rig, vm).await), (!is_late, before));
     }
     rig.check().await;
 }
@@ -335,4 +339,27 @@ async fn a_server_that_does_not_hold_the_lease_starts_nothing() {
     rig.manager.schedule_look(id, clock::now()).await.unwrap();
     let waits = rig.store.schedule_get(id).await.unwrap().unwrap();
     assert_eq!((waits.state, waits.reason, resizes(&rig, vm).await), (ScheduleState::Waiting, None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_its_turn_until_its_window_is_over_disturbs_nobody() {
+    let rig = Rig::new().await;
+    let mut vms = Vec::new();
+    for _ in 0..3 {
+        vms.push(rig.vm_on("lxc-a").await);
+    }
+    rig.fill("lxc-a", 100).await;
+    rig.grid.set_pace(Duration::from_millis(1_500));
+    for vm in &vms[..2] {
+        rig.resize(*vm, GROWN).await;
+    }
+    // Two moves go on its node, so that the third waits.
+    let window = later(0, 800);
+    let id = scheduled(&rig, vms[2], window).await;
+    let started = over(&rig, id).await;
+    let Some(operation) = started.operation else { return };
+    let ended = rig.ended(operation).await;
+    let shut_down = ended.steps.iter().find(|step| step.name == "shut-down").and_then(|step| step.started_at);
+    let late = shut_down.map(|at| at.0 - window.closes.0);
+    assert!(late.is_none_or(|late| late < 0), "it was shut down {late:?} ms after its window: {:?}", ended.state);
 }

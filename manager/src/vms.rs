@@ -26,7 +26,7 @@ use crate::{Manager, ManagerError, history};
 use grid::operation::Operation;
 use grid::sample::DomainState;
 use grid::vm::{Vm, VmState};
-use grid::{UnixMillis, VmId};
+use grid::{NodeId, UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
 
 /// A VM as its page shows it.
@@ -132,11 +132,11 @@ impl Manager {
         }
     }
 
-    fn stands_still(&self, vm: &Vm) -> bool {
+    /// What a node's hypervisor last said of a VM; none where it does not know it.
+    fn seen(&self, node: NodeId, vm: VmId) -> Option<DomainState> {
         let map = self.map();
-        let reading = map.get(vm.node).and_then(|entry| entry.hypervisor.as_ref());
-        let mut domains = reading.into_iter().flat_map(|reading| &reading.sample.domains);
-        vm.state == VmState::Running && domains.any(|domain| domain.id == vm.id && domain.state == DomainState::Paused)
+        let domains = &map.get(node)?.hypervisor.as_ref()?.sample.domains;
+        domains.iter().find(|domain| domain.id == vm).map(|domain| domain.state)
     }
 
     async fn vm_view(
@@ -152,7 +152,9 @@ impl Manager {
         };
         Ok(VmView {
             out_of_service: self.is_fenced(vm.node),
-            stands_still: operation.is_none() && self.stands_still(&vm),
+            stands_still: vm.state == VmState::Running
+                && operation.is_none()
+                && self.seen(vm.node, vm.id) == Some(DomainState::Paused),
             owner_email: owner.map(|owner| owner.email).unwrap_or_default(),
             node_name,
             operation: operation.map(|operation| redacted(principal, operation)),

@@ -206,6 +206,9 @@ fn touched(kind: &OperationKind) -> Vec<NodeId> {
     match kind {
         OperationKind::Deploy { node, .. } | OperationKind::Rebuild { node, .. } => vec![*node],
         OperationKind::Resize { plan, .. } => [Some(plan.source), plan.destination].into_iter().flatten().collect(),
-        OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => Vec::new(),
+        OperationKind::Start { .. }
+        | OperationKind::Stop { .. }
+        | OperationKind::Delete { .. }
+        | OperationKind::Unreadable { .. } => Vec::new(),
     }
 }

@@ -70,6 +70,7 @@ pub(crate) fn can_cancel(operation: &Operation) -> Result<(), &'static str> {
     match operation.kind {
         OperationKind::Delete { .. } => return Err("a deletion can't be taken back"),
         OperationKind::Start { .. } | OperationKind::Stop { .. } => return Err("it is over in a moment"),
+        OperationKind::Unreadable { .. } => return Err("this version of Hostgrid does not know what it is"),
         OperationKind::Deploy { .. } | OperationKind::Rebuild { .. } | OperationKind::Resize { .. } => {}
     }
     let steps = steps_of(&operation.kind);

@@ -39,6 +39,7 @@ use super::step::Step;
 use super::turns::{Move, Turn, Turns, has_begun};
 use super::work::Outcome;
 use super::{ending, work};
+use crate::clock;
 use crate::collector::Collector;
 use crate::shared::{Change, Shared};
 use crate::store::StoreError;
@@ -194,8 +195,8 @@ impl Driver {
         }
         let outcome = match known_steps(&run.operation) {
             _ if kind.waits_for_room() => room::none_was_made(&run).await?,
-            Some(steps) => self.walk(&run, &steps).await?,
-            None => Outcome::not_understood(),
+            Some(steps) if !steps.is_empty() => self.walk(&run, &steps).await?,
+            _ => Outcome::not_understood(),
         };
         let word = outcome.state.as_str();
         match outcome.state {
@@ -214,6 +215,9 @@ impl Driver {
             return work::back(run, steps).await;
         }
         let _turn = self.turn(run).await;
+        if !has_begun(&run.operation) && run.operation.kind.is_too_late(clock::now()) {
+            return Ok(Outcome::too_late());
+        }
         self.shared.store.operation_state_set(run.operation.id, run.epoch, OperationState::Running).await?;
         self.shared.tell(Change::Operation(run.operation.id));
         work::forward(run, steps).await

@@ -6,7 +6,7 @@ use super::{delete, deploy, power, rebuild, resize_in_place, resize_move};
 use grid::operation::OperationKind;
 use grid::plan::PlanKind;
 
-/// None for one that waits for room: it gets another plan when there is some.
+/// None for one that waits for room, which gets another plan when there is some, and for one that can't be read.
 pub(crate) fn steps_of(kind: &OperationKind) -> Vec<Box<dyn Step>> {
     match kind {
         OperationKind::Deploy { .. } => deploy::steps(),
@@ -22,5 +22,6 @@ pub(crate) fn steps_of(kind: &OperationKind) -> Vec<Box<dyn Step>> {
             PlanKind::MoveCold => resize_move::cold(plan),
             PlanKind::MakeRoom => Vec::new(),
         },
+        OperationKind::Unreadable { .. } => Vec::new(),
     }
 }

@@ -33,6 +33,7 @@ pub(crate) use choose::{
 pub(crate) use driver::Driver;
 pub(crate) use kinds::steps_of;
 pub(crate) use rebuild::was_rebuilt_from;
+pub(crate) use steps::cut_off::perhaps_at;
 
 use crate::accounts::{Principal, Role};
 use crate::store::rows::OperationFilter;
@@ -116,6 +117,9 @@ fn ends(kind: &OperationKind) -> (Option<NodeId>, Option<NodeId>) {
         OperationKind::Deploy { node, .. } => (None, Some(*node)),
         OperationKind::Rebuild { from, node, .. } => (Some(*from), Some(*node)),
         OperationKind::Resize { plan, .. } => (Some(plan.source), plan.destination),
-        OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => (None, None),
+        OperationKind::Start { .. }
+        | OperationKind::Stop { .. }
+        | OperationKind::Delete { .. }
+        | OperationKind::Unreadable { .. } => (None, None),
     }
 }

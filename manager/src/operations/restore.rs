@@ -4,7 +4,7 @@
 
 use super::choose::{Wanted, begin};
 use super::driver::Driver;
-use super::steps::cut_off::perhaps_at;
+use super::perhaps_at;
 use crate::accounts::{Principal, Role};
 use crate::clock;
 use crate::collector::{Back, Collector};
@@ -71,6 +71,7 @@ async fn concerns(shared: &Shared, kind: &OperationKind, node: NodeId) -> Result
     Ok(match kind {
         OperationKind::Deploy { node: place, .. } | OperationKind::Rebuild { node: place, .. } => *place == node,
         OperationKind::Resize { plan, .. } => plan.source == node || plan.destination == Some(node),
+        OperationKind::Unreadable { .. } => false,
         OperationKind::Start { vm } | OperationKind::Stop { vm, .. } | OperationKind::Delete { vm } => {
             shared.store.vm_get(*vm).await?.is_some_and(|vm| vm.node == node)
         }

@@ -38,6 +38,12 @@ impl Outcome {
         Self { state: OperationState::Waiting, reason: Some(reason), detail: Some(detail) }
     }
 
+    /// Nothing was begun while it might.
+    pub(super) fn too_late() -> Self {
+        let reason = "its window was over before it could begin".to_owned();
+        Self { state: OperationState::Undone, reason: Some(reason), detail: None }
+    }
+
     /// An operation that an other version of this program accepted.
     pub(super) fn not_understood() -> Self {
         let reason = "this version of Hostgrid does not know how to go on with it: nothing was touched";

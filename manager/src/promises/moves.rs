@@ -71,7 +71,7 @@ mod tests {
         };
         Operation {
             id: OperationId(Uuid::from_u128(number)),
-            kind: OperationKind::Resize { plan, force_off: false },
+            kind: OperationKind::Resize { plan, force_off: false, not_after: None },
             tenant: TenantId(Uuid::nil()),
             actor: UserId(Uuid::nil()),
             state,

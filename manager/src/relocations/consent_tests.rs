@@ -76,7 +76,7 @@ async fn a_drain_waits_for_its_owner_and_moves_it_cold_when_that_is_agreed_to() 
     let ended = over(&rig, drain).await;
     assert_eq!((ended.state, ended.reason), (RelocationState::Succeeded, None));
     let moved = moves(&rig, drain).await;
-    let OperationKind::Resize { plan, force_off } = &moved[0].kind else { panic!("{moved:#?}") };
+    let OperationKind::Resize { plan, force_off, .. } = &moved[0].kind else { panic!("{moved:#?}") };
     assert_eq!((moved.len(), plan.kind, plan.running, *force_off), (1, PlanKind::MoveCold, true, false));
     assert_eq!((rig.vm(vm).await.node, rig.vm(vm).await.state), (rig.id("lxc-b"), VmState::Running));
     let shown = rig.manager.node_drain_get(&rig.admin, "lxc-a").await.unwrap().consents;

@@ -12,7 +12,7 @@ use grid::operation::{Operation, OperationKind, OperationState};
 use grid::plan::{Plan, PlanAnswer, plan};
 use grid::relocation::{Relocation, RelocationState};
 use grid::vm::Vm;
-use grid::{Size, VmId};
+use grid::{Size, UnixMillis, VmId};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
@@ -53,7 +53,7 @@ impl Relocator {
             Some(operation) => store.operation_get(operation).await?,
             None => None,
         };
-        let (agreed, force_off) = match waiting {
+        let (agreed, force_off, not_after) = match waiting {
             // It has its plan; only that this is over was not recorded yet.
             Some(it) if !it.kind.waits_for_room() => {
                 return self.over(relocation, RelocationState::Succeeded, None).await;
@@ -61,13 +61,15 @@ impl Relocator {
             Some(it) if it.state.is_over() || it.cancelled_by.is_some() => {
                 return self.over(relocation, RelocationState::Cancelled, Some("what it was for was cancelled")).await;
             }
-            Some(Operation { kind: OperationKind::Resize { plan, force_off }, .. }) => (plan, force_off),
+            Some(Operation { kind: OperationKind::Resize { plan, force_off, not_after }, .. }) => {
+                (plan, force_off, not_after)
+            }
             _ => return self.over(relocation, RelocationState::Failed, Some("what it was for is not there")).await,
         };
         let Some(vm) = store.vm_get(vm).await? else {
             return self.over(relocation, RelocationState::Failed, Some("the VM is not there any more")).await;
         };
-        match self.hand_over(relocation, &vm, (&agreed, force_off)).await? {
+        match self.hand_over(relocation, &vm, (&agreed, force_off, not_after)).await? {
             HandedOver::Yes => self.over(relocation, RelocationState::Succeeded, None).await,
             HandedOver::No(why) => Ok(Look::Stuck(why)),
             HandedOver::NoRoomYet(refused) => {
@@ -91,14 +93,14 @@ impl Relocator {
         &self,
         relocation: &Relocation,
         vm: &Vm,
-        (agreed, force_off): (&Plan, bool),
+        (agreed, force_off, not_after): (&Plan, bool, Option<UnixMillis>),
     ) -> Result<HandedOver, ManagerError> {
         let Some(operation) = relocation.makes_room_for() else { return Ok(HandedOver::No("nothing waits".into())) };
         let _turn = self.chooser.turn().await;
         let answer = plan(&self.collector.map(), vm, agreed.to, None, &self.shared.pace.plans);
         match answer {
             PlanAnswer::Planned { plan } if plan.is_no_more_disturbing_than(agreed) => {
-                let kind = OperationKind::Resize { plan, force_off };
+                let kind = OperationKind::Resize { plan, force_off, not_after };
                 let goes_on = go_on_with(&self.shared, &self.collector, (operation, &kind), vm).await?;
                 let taken = || HandedOver::No("the room was taken a moment ago".to_owned());
                 Ok(if goes_on { HandedOver::Yes } else { taken() })

@@ -243,7 +243,8 @@ impl Relocator {
         if plan.interrupts() && agreed.is_none() {
             return Ok(Look::Stuck(NEEDS_CONSENT.to_owned()));
         }
-        let kind = OperationKind::Resize { plan, force_off: agreed.is_some_and(|given| given.force_off) };
+        let (force_off, not_after) = agreed.map_or((false, None), |given| (given.force_off, Some(given.window.closes)));
+        let kind = OperationKind::Resize { plan, force_off, not_after };
         let relocation = Some(relocation.id);
         let wanted = Wanted { principal: &principal, kind, key: &key, vm, is_new: false, relocation };
         let begun = begin(&self.shared, &self.collector, wanted).await;

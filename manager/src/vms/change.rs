@@ -2,9 +2,10 @@
 
 use super::deploy::invalid;
 use crate::accounts::Principal;
-use crate::operations::{Wanted, audit_refused, begin};
+use crate::operations::{Wanted, audit_refused, begin, perhaps_at};
 use crate::{Manager, ManagerError};
 use grid::operation::OperationKind;
+use grid::sample::DomainState;
 use grid::vm::{Vm, VmState};
 use grid::{OperationId, VmId};
 
@@ -82,6 +83,11 @@ impl Manager {
         if self.is_fenced(vm.node) {
             return Err(ManagerError::Unavailable { reason: "the VM's node is out of service".to_owned() });
         }
+        let starts_or_goes = matches!(kind, OperationKind::Start { .. } | OperationKind::Delete { .. });
+        if starts_or_goes && self.is_seen_elsewhere(vm).await? {
+            let reason = "the VM runs on another node than is recorded; an administrator has to look at it".to_owned();
+            return Err(ManagerError::Unavailable { reason });
+        }
         let fits = match kind {
             OperationKind::Start { .. } => matches!(vm.state, VmState::Stopped),
             OperationKind::Stop { .. } => matches!(vm.state, VmState::Running),
@@ -92,6 +98,13 @@ impl Manager {
         }
         self.not_busy(vm.id).await?;
         Err(ManagerError::Unavailable { reason: format!("the VM is {}", vm.state.as_str()) })
+    }
+
+    /// Whether the node to which an operation that was given up may have brought the VM was last seen to run it.
+    async fn is_seen_elsewhere(&self, vm: &Vm) -> Result<bool, ManagerError> {
+        let Some(node) = perhaps_at(self.shared.store.as_ref(), vm, None).await? else { return Ok(false) };
+        let seen = self.seen(node, vm.id).filter(|_| !self.is_fenced(node));
+        Ok(seen.is_some_and(|state| state != DomainState::ShutOff))
     }
 
     /// An error where an operation works on the VM.

@@ -109,7 +109,9 @@ impl Manager {
             Ok(agreed) => agreed,
             Err(error) => return self.refused(principal, "vm_resize", &target, error).await,
         };
-        let begun = self.resize_begin(principal, agreed, agreement.force_off, &agreement.idempotency_key).await;
+        let (vm, plan) = agreed;
+        let kind = OperationKind::Resize { plan, force_off: agreement.force_off, not_after: None };
+        let begun = self.resize_begin(principal, vm, kind, &agreement.idempotency_key).await;
         drop(turn);
         begun
     }
@@ -127,11 +129,10 @@ impl Manager {
     pub(super) async fn resize_begin(
         &self,
         principal: &Principal,
-        (vm, plan): (Vm, Plan),
-        force_off: bool,
+        vm: Vm,
+        kind: OperationKind,
         key: &str,
     ) -> Result<OperationId, ManagerError> {
-        let kind = OperationKind::Resize { plan, force_off };
         let wanted = Wanted { principal, kind, key, vm, is_new: false, relocation: None };
         let waits_for_room = wanted.kind.waits_for_room();
         let operation = begin(&self.shared, &self.collector, wanted).await?;

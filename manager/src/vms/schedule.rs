@@ -8,6 +8,7 @@ use crate::store::StoreError;
 use crate::store::rows::{AuditRow, ScheduleEnd};
 use crate::{Change, Manager, ManagerError, clock};
 use grid::explain::explain_plan;
+use grid::operation::OperationKind;
 use grid::plan::{Consent, Plan, PlanAnswer};
 use grid::schedule::{ResizeAgreed, ScheduleState, ScheduledResize};
 use grid::vm::Vm;
@@ -154,7 +155,11 @@ impl Manager {
             Err(error) => return Err(error),
         };
         let started = match self.plan_as_agreed(&vm, agreed).await? {
-            Ok(plan) => self.resize_begin(&principal, (vm, plan), agreed.force_off, &key(it.id)).await,
+            Ok(plan) => {
+                let (force_off, not_after) = (agreed.force_off, Some(it.window.closes));
+                let kind = OperationKind::Resize { plan, force_off, not_after };
+                self.resize_begin(&principal, vm, kind, &key(it.id)).await
+            }
             Err(tried) => return Ok(tried),
         };
         match started {

@@ -89,6 +89,7 @@ fn title(kind: &OperationKind) -> String {
         OperationKind::Stop { force: true, .. } => "Stop, forced if need be".to_owned(),
         OperationKind::Delete { .. } => "Delete".to_owned(),
         OperationKind::Rebuild { .. } => "Rebuild from its image".to_owned(),
+        OperationKind::Unreadable { .. } => "Unknown to this version".to_owned(),
         OperationKind::Resize { plan, .. } if plan.to == plan.from => "Move".to_owned(),
         OperationKind::Resize { plan, .. } => format!("Resize to {}", amounts::size(plan.to)),
     }

@@ -27,13 +27,7 @@ impl Step for LookAtNodes {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         must_be_cut_off(run, run.vm().await?.node).await?;
-        let vm = run.vm().await?;
-        if let Some(node) = perhaps_at(run.shared.store.as_ref(), &vm, Some(run.operation.id)).await? {
-            let seen = run.observe(node).await?;
-            if seen.is_some_and(|seen| seen.state != DomainState::ShutOff) {
-                return Err(StepError::new("the VM runs where an earlier operation had brought it").detail(node));
-            }
-        }
+        runs_nowhere_else(run).await?;
         match run.observe(run.place().await?).await? {
             None => Ok(None),
             Some(_) => Err(StepError::new("something of the VM is left at the other node")),
@@ -56,8 +50,21 @@ pub(in crate::operations) async fn must_be_cut_off(run: &Run, home: NodeId) -> R
     }
 }
 
+/// The node to which an operation that was given up may have brought the VM says that it does not run there; or an admin
+/// has said that this node is cut off.
+pub(in crate::operations) async fn runs_nowhere_else(run: &Run) -> Result<(), StepError> {
+    let perhaps = perhaps_at(run.shared.store.as_ref(), &run.vm().await?, Some(run.operation.id)).await?;
+    let Some(node) = perhaps.filter(|node| !run.is_fenced(*node)) else { return Ok(()) };
+    match run.observe(node).await? {
+        Some(seen) if seen.state != DomainState::ShutOff => {
+            Err(StepError::new("the VM runs where an earlier operation had brought it").detail(node))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Where the VM may execute besides its home, because an operator gave up the operation that would have brought it there.
-pub(in crate::operations) async fn perhaps_at(
+pub(crate) async fn perhaps_at(
     store: &dyn Store,
     vm: &Vm,
     except: Option<OperationId>,

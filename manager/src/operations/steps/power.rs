@@ -1,6 +1,6 @@
 //! Switching a VM off and on.
 
-use super::cut_off::must_be_cut_off;
+use super::cut_off::{must_be_cut_off, runs_nowhere_else};
 use super::watch::{OFF_AT, ON_AT, was_silent};
 use crate::clock;
 use crate::hypervisor::HypervisorError;
@@ -117,6 +117,7 @@ impl Step for Start {
         } else if home != place && is_on(run, home).await? {
             return Err(StepError::new("the VM runs where it was").lasting());
         }
+        runs_nowhere_else(run).await?;
         if let Err(error) = run.call(run.hypervisor(place)?.start(run.vm_id())).await {
             after_failed_start(run, place, error.into()).await?;
         }

@@ -141,7 +141,7 @@ async fn a_module_that_came_back_without_its_watch_asks_anew_and_one_that_is_awa
         let vm = rig.vm_on("qemu-a").await;
         needs(&rig, vm, if dies { 100 } else { 32 });
         let plan = rig.plan(vm, KILLED).await;
-        let kind = OperationKind::Resize { plan: plan.clone(), force_off: false };
+        let kind = OperationKind::Resize { plan: plan.clone(), force_off: false, not_after: None };
         let steps = steps_of(&kind);
         let at = u32::try_from(steps.iter().position(|step| step.name() == "await-answer").unwrap()).unwrap();
         rig.order(Orders { hang: Some((at, Moment::Before)), ..Orders::default() });

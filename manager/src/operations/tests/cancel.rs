@@ -29,7 +29,7 @@ pub(super) async fn hanging(rig: &Rig, vm: VmId, to: Size, step: &str, moment: M
 
 /// The last position of this step in the resize to this size.
 pub(super) async fn position(rig: &Rig, vm: VmId, to: Size, step: &str) -> u32 {
-    let kind = OperationKind::Resize { plan: rig.plan(vm, to).await, force_off: false };
+    let kind = OperationKind::Resize { plan: rig.plan(vm, to).await, force_off: false, not_after: None };
     u32::try_from(steps_of(&kind).iter().rposition(|it| it.name() == step).unwrap()).unwrap()
 }
 

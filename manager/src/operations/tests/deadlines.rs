@@ -24,7 +24,7 @@ fn longest_deadline(kind: PlanKind, expected: Duration) -> Duration {
         generation: 1,
         room: None,
     };
-    let steps = steps_of(&OperationKind::Resize { plan, force_off: false });
+    let steps = steps_of(&OperationKind::Resize { plan, force_off: false, not_after: None });
     steps.iter().map(|step| step.deadline(&Pace::default())).max().unwrap()
 }
 

@@ -52,7 +52,7 @@ async fn fail_everywhere(which: usize) {
         rig.fill(resize.1, 100).await;
     }
     let plan = rig.plan(probe, resize.3).await;
-    let steps = steps_of(&OperationKind::Resize { plan, force_off: false });
+    let steps = steps_of(&OperationKind::Resize { plan, force_off: false, not_after: None });
     clear(&rig, probe, resize.1).await;
     let no_return = steps.iter().position(|step| step.no_return());
     for (at, step) in steps.iter().enumerate() {

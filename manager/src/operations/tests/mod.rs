@@ -16,5 +16,6 @@ pub(crate) mod rig;
 mod rights;
 mod stands_still;
 mod turns;
+mod versions;
 mod waiting;
 mod watching;

@@ -19,7 +19,7 @@ async fn prepared(node: &str, full: bool) -> (Rig, VmId) {
 async fn die_everywhere(node: &str, full: bool, to: Size) {
     let (rig, vm) = prepared(node, full).await;
     let plan = rig.plan(vm, to).await;
-    let steps = steps_of(&OperationKind::Resize { plan, force_off: false }).len();
+    let steps = steps_of(&OperationKind::Resize { plan, force_off: false, not_after: None }).len();
     drop(rig);
     for at in 0..u32::try_from(steps).unwrap() {
         for moment in [Moment::Before, Moment::After] {

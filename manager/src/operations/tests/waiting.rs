@@ -196,3 +196,62 @@ async fn a_resize_whose_node_gives_no_answer_ends_and_leaves_its_vm_as_it_was() 
         rig.check().await;
     }
 }
+
+/// Given up while its destination was cut off; then that answers again, and everybody sees that the VM runs there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_given_up_is_not_started_at_its_old_home_while_it_runs_where_it_had_arrived() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.fill("qemu-a", 100).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
+    silent_from(&rig, "qemu-b", 4);
+    let operation = rig.resize(vm, size(2, 512, 2)).await;
+    waits(&rig, operation).await;
+    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    assert_eq!(rig.grid.executing(vm), [rig.id("qemu-b")]);
+    let row = rig.vm(vm).await;
+    assert_eq!((row.node, row.state), (rig.id("qemu-a"), VmState::Stopped), "as its old home says");
+    answers_again(&rig, "qemu-b");
+    if let Ok(started) = rig.manager.vm_start(&rig.customer, vm, "start").await {
+        rig.ended(started).await;
+    }
+    assert_eq!(rig.grid.executing(vm), [rig.id("qemu-b")], "I1");
+    rig.until_ready().await;
+    let deleted = rig.manager.vm_delete(&rig.customer, vm, "delete").await;
+    assert!(matches!(deleted, Err(ManagerError::Unavailable { .. })), "{deleted:?}");
+    // What is there is recorded, and all is as ever.
+    rig.manager.drift_record(&rig.admin, vm).await.unwrap();
+    assert_eq!((rig.vm(vm).await.node, rig.vm(vm).await.state), (rig.id("qemu-b"), VmState::Running));
+    rig.succeeded(rig.manager.vm_stop(&rig.customer, vm, false, "stop").await.unwrap()).await;
+    rig.succeeded(rig.manager.vm_start(&rig.customer, vm, "start again").await.unwrap()).await;
+    assert_eq!(rig.grid.executing(vm), [rig.id("qemu-b")]);
+}
+
+/// The same, and its owner asks for a size for which it would have to move where it runs already.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_given_up_is_not_carried_over_the_disk_of_the_copy_that_runs() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.fill("qemu-a", 100).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
+    silent_from(&rig, "qemu-b", 4);
+    let operation = rig.resize(vm, size(2, 512, 2)).await;
+    waits(&rig, operation).await;
+    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    answers_again(&rig, "qemu-b");
+    rig.until_ready().await;
+    // What its guest has written since it arrived.
+    rig.grid.written_put(rig.id("qemu-b"), vm, 1_000);
+    let to = size(2, 512, 2);
+    let plan = rig.plan(vm, to).await;
+    let again = rig.manager.vm_resize(&rig.customer, vm, Rig::agree(&plan)).await.unwrap();
+    for _ in 0..300 {
+        let it = rig.store.operation_get(again).await.unwrap().unwrap();
+        if it.state == OperationState::Waiting || it.state.is_over() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(rig.grid.written(rig.id("qemu-b"), vm), 1_000, "I4");
+    assert_eq!(rig.grid.disk(rig.id("qemu-b"), vm), Some(TINY.disk.bytes()), "I4");
+}

@@ -120,10 +120,10 @@ async fn waiting(world: &World, vm: &Vm) -> (OperationId, OperationKind) {
     let OperationKind::Resize { plan, .. } = new.kind.clone() else { unreachable!() };
     let room = Some(RoomFirst { then: PlanKind::InPlaceLive, moves: Vec::new() });
     let first = Plan { kind: PlanKind::MakeRoom, room, ..plan.clone() };
-    new.kind = OperationKind::Resize { plan: first, force_off: true };
+    new.kind = OperationKind::Resize { plan: first, force_off: true, not_after: None };
     (new.reservations, new.steps) = (Vec::new(), Vec::new());
     assert_eq!(world.begin(&new, PLENTY).await, Begun::Started(new.id));
-    (new.id, OperationKind::Resize { plan, force_off: true })
+    (new.id, OperationKind::Resize { plan, force_off: true, not_after: None })
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn an_operation_that_waits_for_room_brings_what_makes_it_and_gets_plan_and
     let enough = room(world.here, PLENTY, growth);
     let OperationKind::Resize { plan: planned, .. } = plan.clone() else { unreachable!() };
     let stale = Plan { generation: planned.generation + 1, ..planned };
-    let stale = OperationKind::Resize { plan: stale, force_off: true };
+    let stale = OperationKind::Resize { plan: stale, force_off: true, not_after: None };
     assert_eq!(store.operation_room_made(id, &stale, &steps, &enough).await.unwrap(), Begun::Changed);
     assert!(store.operation_get(id).await.unwrap().unwrap().kind.waits_for_room());
 

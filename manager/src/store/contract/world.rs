@@ -167,7 +167,7 @@ impl World {
             generation: Some(vm.generation),
             reservations: vec![reservation],
             quota_delta: Resources::from(to).minus(vm.size.into()),
-            ..self.new_operation(OperationKind::Resize { plan, force_off: false }, key)
+            ..self.new_operation(OperationKind::Resize { plan, force_off: false, not_after: None }, key)
         }
     }
 

@@ -163,7 +163,10 @@ fn places(kind: &OperationKind, vm: &Vm) -> (Option<NodeId>, Option<NodeId>) {
         OperationKind::Deploy { node, .. } => (None, Some(*node)),
         OperationKind::Rebuild { from, node, .. } => (Some(*from), Some(*node)),
         OperationKind::Resize { plan, .. } => (Some(plan.source), plan.destination),
-        OperationKind::Start { .. } | OperationKind::Stop { .. } | OperationKind::Delete { .. } => {
+        OperationKind::Start { .. }
+        | OperationKind::Stop { .. }
+        | OperationKind::Delete { .. }
+        | OperationKind::Unreadable { .. } => {
             (Some(vm.node), None)
         }
     }

@@ -4,16 +4,15 @@ use super::columns::Columns;
 use super::database;
 use crate::store::StoreError;
 use grid::OperationId;
-use grid::operation::{Operation, OperationState, OperationStep, StepState};
+use grid::operation::{Operation, OperationKind, OperationState, OperationStep, StepState};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use std::collections::HashMap;
 
 fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
     let columns = Columns(row);
-    let body = columns.text("body")?;
     Ok(Operation {
         id: columns.parsed("id")?,
-        kind: serde_json::from_str(&body).map_err(|error| StoreError::Corrupt(format!("body: {error}")))?,
+        kind: kind(&columns)?,
         tenant: columns.parsed("tenant")?,
         actor: columns.parsed("actor")?,
         state: match columns.time_or_none("waiting_ms")? {
@@ -28,6 +27,16 @@ fn operation(row: &SqliteRow) -> Result<Operation, StoreError> {
         downtime_ms: columns.amount_or_none("downtime_ms")?,
         called_ms: columns.amount("called_ms")?,
         steps: steps(&columns)?,
+    })
+}
+
+/// One that this program can't read, for another version wrote it, still works on its VM, and is told as what it is.
+fn kind(columns: &Columns<'_>) -> Result<OperationKind, StoreError> {
+    let read = serde_json::from_str(&columns.text("body")?);
+    read.or_else(|error| {
+        let id = columns.text("id")?;
+        tracing::error!(%error, operation = id, "an operation can't be read, and is left to an operator");
+        Ok(OperationKind::Unreadable { vm: columns.parsed("vm")? })
     })
 }
 
@@ -69,8 +78,8 @@ fn step(row: &SqliteRow) -> Result<OperationStep, StoreError> {
     })
 }
 
-/// The operations of these rows in their order, with what has begun of their steps by one more query. One that this program
-/// can't read, for another version wrote it, is kept as it is and holds up no other: the log says so.
+/// The operations of these rows in their order, with what has begun of their steps by one more query. One whose columns are
+/// damaged is kept as it is and holds up no other: the log says so.
 pub(super) async fn with_steps(
     connection: &mut SqliteConnection,
     rows: &[SqliteRow],
