@@ -33,7 +33,7 @@ pub fn choice(
     runners_up: usize,
 ) -> Option<Choice> {
     let to = vm.keeping(to);
-    let question = Question { map, vm, pace };
+    let question = Question { map, vm, pace, live: true };
     let home = map.get(vm.node)?;
     let is_live = match answer {
         PlanAnswer::Nothing => return None,

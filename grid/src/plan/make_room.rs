@@ -26,7 +26,7 @@ pub fn plan_with_room(
 ) -> Option<Plan> {
     let home = map.get(vm.node).filter(|home| home.condition.hypervisor_answers())?;
     let to = vm.keeping(to);
-    let question = Question { map, vm, pace };
+    let question = Question { map, vm, pace, live: true };
     let never_live = |each: &&Vm| !each.kind.moves_live() && each.state != VmState::Stopped;
     let mut interrupted: BTreeSet<VmId> = vms.iter().filter(never_live).map(|each| each.id).collect();
     for _ in 0..ROUNDS {

@@ -15,7 +15,7 @@ pub use consent::Consent;
 pub use deploy::place_new;
 pub use estimate::Pace;
 pub use make_room::plan_with_room;
-pub use planner::plan;
+pub use planner::{plan, plan_without_live_move};
 pub use refusal::{Refusal, RefusalReason};
 pub use relocate::relocate;
 

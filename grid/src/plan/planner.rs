@@ -26,6 +26,22 @@ use crate::{NodeId, Resource, Resources, Size};
 /// How `vm` gets the size `to`, or why it can't. `quota_left` is what its tenant may still add; without it no quota
 /// counts.
 pub fn plan(map: &ResourceMap, vm: &Vm, to: Size, quota_left: Option<Resources>, pace: &Pace) -> PlanAnswer {
+    answer(Question { map, vm, pace, live: true }, to, quota_left)
+}
+
+/// The same for a VM that is not to move while it runs, as after a live move that did not converge.
+pub fn plan_without_live_move(
+    map: &ResourceMap,
+    vm: &Vm,
+    to: Size,
+    quota_left: Option<Resources>,
+    pace: &Pace,
+) -> PlanAnswer {
+    answer(Question { map, vm, pace, live: false }, to, quota_left)
+}
+
+fn answer(question: Question<'_>, to: Size, quota_left: Option<Resources>) -> PlanAnswer {
+    let vm = question.vm;
     let to = vm.keeping(to);
     let refused = |refusal: Refusal| PlanAnswer::Refused { refusal: Box::new(refusal) };
     if !matches!(vm.state, VmState::Running | VmState::Stopped) {
@@ -39,7 +55,6 @@ pub fn plan(map: &ResourceMap, vm: &Vm, to: Size, quota_left: Option<Resources>,
     if to == vm.size {
         return PlanAnswer::Nothing;
     }
-    let question = Question { map, vm, pace };
     if to.disk < vm.size.disk {
         let reason = RefusalReason::DiskShrinks { has_gib: vm.size.disk.0, asked_gib: to.disk.0 };
         let largest = question.largest(Size { disk: vm.size.disk, ..to }, quota_left);
@@ -69,6 +84,8 @@ pub(super) struct Question<'a> {
     pub(super) map: &'a ResourceMap,
     pub(super) vm: &'a Vm,
     pub(super) pace: &'a Pace,
+    /// Whether it may move while it runs.
+    pub(super) live: bool,
 }
 
 impl Question<'_> {
@@ -131,7 +148,7 @@ impl Question<'_> {
     pub(super) fn live_request(&self, to: Size) -> Option<Request> {
         let cold = self.cold_request(to);
         let both = cold.resources.larger(commitment(self.vm.kind, self.vm.size));
-        let possible = self.running() && self.vm.kind.moves_live();
+        let possible = self.live && self.running() && self.vm.kind.moves_live();
         possible.then_some(Request { resources: both, live_from: Some(self.vm.node), ..cold })
     }
 

@@ -64,6 +64,14 @@ pub trait Hypervisor: Send + Sync + std::fmt::Debug {
         destination: &Destination,
         progress: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Migrated, HypervisorError>;
+    /// Watches over a live migration that is on its way from here until it ends, whoever began it; whether there was one.
+    /// What came of it both ends say. [`HypervisorError::NotConverging`] where it was given up.
+    async fn migrate_watch(
+        &self,
+        vm: VmId,
+        destination: &Destination,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<bool, HypervisorError>;
     /// Aborts a running migration; fine where there is none.
     async fn migrate_abort(&self, vm: VmId) -> Result<(), HypervisorError>;
 
@@ -158,6 +166,9 @@ pub enum HypervisorError {
     /// The guest did not do its part: memory not given back, shutdown ignored.
     #[error("the guest did not follow: {0}")]
     Guest(String),
+    /// A live move was given up: it would have gone on for ever, or the guest have stood still for too long.
+    #[error("the guest changes its memory faster than that is carried")]
+    NotConverging,
     #[error("not possible with this hypervisor kind: {0}")]
     Unsupported(&'static str),
     #[error("the hypervisor refused: {0}")]

@@ -33,6 +33,7 @@ pub(crate) use choose::{
 pub(crate) use driver::Driver;
 pub(crate) use kinds::steps_of;
 pub(crate) use rebuild::was_rebuilt_from;
+pub(crate) use step::NOT_CONVERGING;
 pub(crate) use steps::cut_off::perhaps_at;
 
 use crate::accounts::{Principal, Role};

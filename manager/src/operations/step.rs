@@ -128,6 +128,10 @@ impl std::fmt::Display for StepError {
     }
 }
 
+/// Why a live move was given up: what its customer reads, and the next plan is made by.
+pub(crate) const NOT_CONVERGING: &str =
+    "it changes its memory faster than that can be carried while it runs; with a restart it can be moved";
+
 impl From<HypervisorError> for StepError {
     fn from(error: HypervisorError) -> Self {
         let step = match &error {
@@ -136,6 +140,7 @@ impl From<HypervisorError> for StepError {
             HypervisorError::NoSuchVm => Self::new("the hypervisor does not know the VM"),
             HypervisorError::PoolFull => Self::new("the node's storage is full"),
             HypervisorError::Guest(_) => Self::new("the guest did not follow"),
+            HypervisorError::NotConverging => Self::new(NOT_CONVERGING),
             HypervisorError::Unsupported(_) => Self::new("not possible with this hypervisor kind"),
             HypervisorError::Refused(_) => Self::new("the hypervisor refused"),
         };

@@ -2,18 +2,22 @@
 
 use super::deploy::invalid;
 use crate::accounts::{Principal, Role};
-use crate::operations::{Wanted, begin, quota_left};
-use crate::{Manager, ManagerError, admin_only, relocations};
+use crate::operations::{NOT_CONVERGING, Wanted, begin, quota_left};
+use crate::store::rows::OperationFilter;
+use crate::{Manager, ManagerError, admin_only, clock, relocations};
 use grid::map::ResourceMap;
 use grid::operation::OperationKind;
 use grid::placement::{RejectedNode, place};
-use grid::plan::{Choice, Plan, PlanAnswer, PlanKind, RefusalReason, choice, plan};
-use grid::vm::Vm;
+use grid::plan::{Choice, Plan, PlanAnswer, PlanKind, RefusalReason, choice, plan, plan_without_live_move};
+use grid::vm::{Vm, VmState};
 use grid::{OperationId, RelocationId, Size, VmId};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use tokio::sync::MutexGuard;
 use tokio::task::spawn_blocking;
+
+/// For so long a VM whose live move did not converge is offered a move with a restart.
+const REMEMBERED_MS: u64 = 60 * 60 * 1000;
 
 /// How many of the next best nodes an admin is shown.
 const RUNNERS_UP: usize = 4;
@@ -182,7 +186,21 @@ impl Manager {
 
     async fn plan_without_moves(&self, map: &ResourceMap, vm: &Vm, to: Size) -> Result<PlanAnswer, ManagerError> {
         let left = quota_left(&self.shared, vm.tenant).await?;
-        Ok(plan(map, vm, to, Some(left), &self.shared.pace.plans))
+        let planned = if self.did_not_converge(vm).await? { plan_without_live_move } else { plan };
+        Ok(planned(map, vm, to, Some(left), &self.shared.pace.plans))
+    }
+
+    /// Whether the last thing that was done to the VM, and lately, was a live move that had to be given up.
+    async fn did_not_converge(&self, vm: &Vm) -> Result<bool, ManagerError> {
+        if vm.state != VmState::Running || !vm.kind.moves_live() {
+            return Ok(false);
+        }
+        let filter = OperationFilter { vm: Some(vm.id), limit: 1, ..OperationFilter::default() };
+        let newest = self.shared.store.operation_list(&filter).await?.into_iter().next();
+        Ok(newest.is_some_and(|it| {
+            let lately = it.ended_at.is_some_and(|ended| clock::now().since(ended) <= REMEMBERED_MS);
+            lately && it.reason.as_deref().is_some_and(|reason| reason.starts_with(NOT_CONVERGING))
+        }))
     }
 
     /// Where no node has room, by moving others away first if that is possible.

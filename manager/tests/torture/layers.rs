@@ -107,6 +107,16 @@ impl Hypervisor for TorturedHypervisor {
         self.script.pass_move((Site::Call, "migrate"), Some(moving), failure, work).await
     }
 
+    async fn migrate_watch(&self, vm: VmId, _: &Destination, _: &(dyn Fn(Progress) + Send + Sync)) -> Answer<bool> {
+        let goes_on = self.script.moves(vm);
+        self.pass("migrate_watch", async { Ok(()) }).await?;
+        // Each look is a boundary, and at one of them it arrives.
+        while self.script.moves(vm) {
+            self.pass("migrate_watch", async { Ok(()) }).await?;
+        }
+        Ok(goes_on)
+    }
+
     async fn migrate_abort(&self, vm: VmId) -> Answer<()> {
         self.script.abort(vm);
         self.pass("migrate_abort", self.inner.migrate_abort(vm)).await

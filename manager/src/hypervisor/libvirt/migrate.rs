@@ -46,23 +46,7 @@ pub(super) async fn migrate(
 ) -> Result<Migrated, HypervisorError> {
     let to = uri.to_owned();
     let moving = lanes.moves.call(LONGEST, move |connection| carry(connection, &traits, vm, &to));
-    tokio::pin!(moving);
-    let mut every = tokio::time::interval(PROGRESS_EVERY);
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let mut convergence = Convergence::new();
-    let mut given_up = false;
-    let moved = loop {
-        tokio::select! {
-            moved = &mut moving => break moved,
-            _ = every.tick() => {
-                // Before it begins and after it ended there is no job; that is no error.
-                if let Ok(Some(now)) = lanes.control.call(LOOK, move |connection| look(connection, vm)).await {
-                    progress(now.progress);
-                    given_up |= advise(lanes.control, vm, convergence.look(now.round, now.memory_left)).await;
-                }
-            }
-        }
-    };
+    let (moved, given_up) = watched(lanes.control, vm, progress, moving).await;
     if moved.is_err() {
         // It may run on here, without the limit that was lifted for the move.
         let again = lanes.jobs.call(CHANGE, move |connection| limit::enforce(connection, &traits, vm)).await;
@@ -70,11 +54,54 @@ pub(super) async fn migrate(
             tracing::warn!(%error, %vm, "no memory limit for the VM that did not move");
         }
     }
-    match moved {
-        Err(_) if given_up => Err(HypervisorError::Guest(
-            "it changes its memory faster than that is carried; stopped, it can be moved".into(),
-        )),
-        moved => moved,
+    if moved.is_err() && given_up { Err(HypervisorError::NotConverging) } else { moved }
+}
+
+/// The same for a move that goes on from before; whether there was one.
+pub(super) async fn watch(
+    control: &Lane,
+    vm: VmId,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+) -> Result<bool, HypervisorError> {
+    let is_moving = || control.call(LOOK, move |connection| has_job(connection, vm));
+    if !is_moving().await? {
+        return Ok(false);
+    }
+    let ended = async {
+        while is_moving().await? {
+            tokio::time::sleep(PROGRESS_EVERY).await;
+        }
+        Ok(true)
+    };
+    match watched(control, vm, progress, ended).await {
+        (_, true) => Err(HypervisorError::NotConverging),
+        (ended, false) => ended,
+    }
+}
+
+/// Waits for the end of a move, tells how far it has come, and sees that it converges; whether it was given up.
+async fn watched<T>(
+    control: &Lane,
+    vm: VmId,
+    progress: &(dyn Fn(Progress) + Send + Sync),
+    moving: impl Future<Output = Result<T, HypervisorError>>,
+) -> (Result<T, HypervisorError>, bool) {
+    tokio::pin!(moving);
+    let mut every = tokio::time::interval(PROGRESS_EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut convergence = Convergence::new();
+    let mut given_up = false;
+    loop {
+        tokio::select! {
+            moved = &mut moving => return (moved, given_up),
+            _ = every.tick() => {
+                // Before it begins and after it ended there is no job; that is no error.
+                if let Ok(Some(now)) = control.call(LOOK, move |connection| look(connection, vm)).await {
+                    progress(now.progress);
+                    given_up |= advise(control, vm, convergence.look(now.round, now.memory_left)).await;
+                }
+            }
+        }
     }
 }
 
@@ -132,14 +159,19 @@ fn look(connection: &Connect, vm: VmId) -> Result<Option<Seen>, Failure> {
 
 /// Fine where nothing moves.
 pub(super) fn abort(connection: &Connect, vm: VmId) -> Result<(), Failure> {
-    let Some(domain) = lookup::find(connection, vm)? else { return Ok(()) };
-    let none = i32::try_from(sys::VIR_DOMAIN_JOB_NONE).unwrap_or(0);
-    if !domain.is_active()? || domain.job_info()?.r#type == none {
+    if !has_job(connection, vm)? {
         return Ok(());
     }
-    match raw::abort_job(&domain).map_err(Failure::from) {
+    match raw::abort_job(&lookup::get(connection, vm)?).map_err(Failure::from) {
         // It ended between the two questions, or has not begun to move anything.
         Err(failure) if failure.is(ErrorNumber::OperationInvalid) => Ok(()),
         aborted => aborted,
     }
+}
+
+/// Whether it runs here and a job of it is on its way.
+fn has_job(connection: &Connect, vm: VmId) -> Result<bool, Failure> {
+    let Some(domain) = lookup::find(connection, vm)? else { return Ok(false) };
+    let none = i32::try_from(sys::VIR_DOMAIN_JOB_NONE).unwrap_or(0);
+    Ok(domain.is_active()? && domain.job_info()?.r#type != none)
 }

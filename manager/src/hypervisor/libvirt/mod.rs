@@ -179,6 +179,19 @@ impl Hypervisor for LibvirtHypervisor {
         Ok(migrated)
     }
 
+    async fn migrate_watch(
+        &self,
+        vm: VmId,
+        destination: &Destination,
+        progress: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<bool, HypervisorError> {
+        let was_on_its_way = migrate::watch(&self.control, vm, progress).await?;
+        if was_on_its_way {
+            self.take_over(vm, &destination.uri).await;
+        }
+        Ok(was_on_its_way)
+    }
+
     async fn migrate_abort(&self, vm: VmId) -> Result<(), HypervisorError> {
         self.control.call(LOOK, move |connection| migrate::abort(connection, vm)).await
     }

@@ -301,6 +301,16 @@ impl Hypervisor for SimulatedHypervisor {
         self.carry(vm, destination, progress).await
     }
 
+    /// One of ours ends with whoever began it.
+    async fn migrate_watch(
+        &self,
+        _: VmId,
+        _: &Destination,
+        _: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<bool, HypervisorError> {
+        self.call(Call::MigrateWatch, |_| Ok(false)).await
+    }
+
     async fn migrate_abort(&self, vm: VmId) -> Result<(), HypervisorError> {
         self.call(Call::MigrateAbort, |_| Ok(())).await?;
         self.grid.lock().aborts.insert(vm);

@@ -22,6 +22,7 @@ pub enum Call {
     SetMemory,
     GrowDisk,
     Migrate,
+    MigrateWatch,
     MigrateAbort,
     UtilityState,
     UtilityStart,

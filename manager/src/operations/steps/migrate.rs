@@ -1,7 +1,7 @@
 //! The live move itself. Its end is the point of no return: the destination's first executed instruction.
 //!
 //! What the call answers decides nothing; both ends are looked at. Until both have been seen it is unknown, and
-//! nothing is started, stopped or removed.
+//! nothing is started, stopped or removed. A move that goes on from before a crash is seen through, not begun anew.
 
 use super::watch::MIGRATE_DOWNTIME;
 use crate::hypervisor::{Destination, Hypervisor, HypervisorError, Migrated, Progress};
@@ -55,8 +55,13 @@ impl Step for MigrateLive {
         }
         let plan = run.plan()?;
         let source = run.hypervisor(plan.source)?;
+        // libvirt goes on with it where this program died.
         if run.again.load(Ordering::Relaxed) {
-            run.call(source.migrate_abort(plan.vm)).await?;
+            let went_on = watch(run, source).await;
+            if went_on != Ok(false) && whereabouts(run).await? == Whereabouts::Destination {
+                return Ok(Some("it went on without us, and has arrived".into()));
+            }
+            went_on?;
         }
         match migrate(run, source).await {
             Ok(migrated) => {
@@ -92,14 +97,35 @@ impl Step for MigrateLive {
     }
 }
 
-/// Carries it over, and tells every second how far it has come.
+/// Carries it over.
 async fn migrate(run: &Run, source: &Arc<dyn Hypervisor>) -> Result<Migrated, HypervisorError> {
+    let (destination, latest) = (destination(run)?, Mutex::default());
+    telling(run, &latest, source.migrate(run.vm_id(), &destination, &|now| note(&latest, now))).await
+}
+
+/// Sees a move through that goes on from before a crash; whether there was one.
+async fn watch(run: &Run, source: &Arc<dyn Hypervisor>) -> Result<bool, HypervisorError> {
+    let (destination, latest) = (destination(run)?, Mutex::default());
+    telling(run, &latest, source.migrate_watch(run.vm_id(), &destination, &|now| note(&latest, now))).await
+}
+
+fn destination(run: &Run) -> Result<Destination, HypervisorError> {
     let uri = run.destination().ok().and_then(|node| Some(run.collector.map().get(node)?.node.uri.clone()));
-    let Some(uri) = uri else { return Err(HypervisorError::Refused("the destination is not in the map".into())) };
-    let latest = Mutex::new(Progress::default());
-    let progress = |now: Progress| *latest.lock().unwrap_or_else(PoisonError::into_inner) = now;
-    let destination = Destination { uri };
-    let mut moving = std::pin::pin!(run.call(source.migrate(run.vm_id(), &destination, &progress)));
+    let unknown = || HypervisorError::Refused("the destination is not in the map".into());
+    Ok(Destination { uri: uri.ok_or_else(unknown)? })
+}
+
+fn note(latest: &Mutex<Progress>, now: Progress) {
+    *latest.lock().unwrap_or_else(PoisonError::into_inner) = now;
+}
+
+/// Tells every second how far it has come.
+async fn telling<T>(
+    run: &Run,
+    latest: &Mutex<Progress>,
+    moving: impl Future<Output = Result<T, HypervisorError>>,
+) -> Result<T, HypervisorError> {
+    let mut moving = std::pin::pin!(run.call(moving));
     let mut tick = interval(Duration::from_secs(1));
     tick.tick().await;
     loop {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod cancel;
+mod converging;
 mod deadlines;
 mod faults;
 mod fencing;

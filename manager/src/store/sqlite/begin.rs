@@ -166,8 +166,6 @@ fn places(kind: &OperationKind, vm: &Vm) -> (Option<NodeId>, Option<NodeId>) {
         OperationKind::Start { .. }
         | OperationKind::Stop { .. }
         | OperationKind::Delete { .. }
-        | OperationKind::Unreadable { .. } => {
-            (Some(vm.node), None)
-        }
+        | OperationKind::Unreadable { .. } => (Some(vm.node), None),
     }
 }
