@@ -43,8 +43,8 @@ pub trait Hypervisor: Send + Sync + std::fmt::Debug {
     async fn start(&self, vm: VmId) -> Result<(), HypervisorError>;
     /// Asks the guest to shut down and waits until it is off; [`HypervisorError::Deadline`] where it doesn't obey.
     async fn shut_down(&self, vm: VmId, deadline: Duration) -> Result<(), HypervisorError>;
-    /// Lets a VM go on that stands still because its disk could not be written; fine where it runs. Where the pool has no
-    /// room yet, [`HypervisorError::PoolFull`]; where somebody paused it, or it is off, [`HypervisorError::Refused`].
+    /// Lets a VM go on that stands still because its disk could not be written; fine where it runs. Where it still can't
+    /// be, [`HypervisorError::PoolFull`]; where somebody paused it, or it is off, [`HypervisorError::Refused`].
     async fn resume(&self, vm: VmId) -> Result<(), HypervisorError>;
     /// Pulls the plug.
     async fn force_off(&self, vm: VmId) -> Result<(), HypervisorError>;

@@ -1,6 +1,5 @@
 //! Install, change the configuration, start, stop, remove.
 
-use super::create::POOL;
 use super::errors::Failure;
 use super::kind::{Guest, Traits};
 use super::lane::Lane;
@@ -19,6 +18,9 @@ use virt_sys as sys;
 /// How often a VM that shall shut down is looked at, and asked again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 const ASK_EVERY: Duration = Duration::from_secs(3);
+
+/// After so long a VM that was let go on goes on.
+const STANDS_STILL_WITHIN: Duration = Duration::from_millis(500);
 
 /// How often a container is started, how long its init process may remain unknown, and how often that is looked at.
 const STARTS: usize = 3;
@@ -121,7 +123,7 @@ fn destroy(domain: &Domain) -> Result<(), Failure> {
     }
 }
 
-/// QEMU writes again what it could not write; its pool must have room for that.
+/// QEMU writes again what it could not write, and where it still can't it stands still again at once.
 pub(super) fn resume(connection: &Connect, vm: VmId) -> Result<(), Failure> {
     let domain = lookup::get(connection, vm)?;
     match lookup::standing(&domain)? {
@@ -131,13 +133,12 @@ pub(super) fn resume(connection: &Connect, vm: VmId) -> Result<(), Failure> {
             return Err(HypervisorError::Refused("it was not paused because of its disk".into()).into());
         }
     }
-    let pool = connection.lookup_storage_pool_by_name(POOL)?;
-    pool.refresh(0)?;
-    if pool.info()?.available >> 20 == 0 {
-        return Err(HypervisorError::PoolFull.into());
-    }
     domain.resume()?;
-    Ok(())
+    std::thread::sleep(STANDS_STILL_WITHIN);
+    match lookup::standing(&domain)? {
+        Standing::CouldNotWrite => Err(HypervisorError::PoolFull.into()),
+        Standing::Runs | Standing::Otherwise => Ok(()),
+    }
 }
 
 pub(super) fn force_off(connection: &Connect, vm: VmId) -> Result<(), Failure> {
