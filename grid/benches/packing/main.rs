@@ -1,5 +1,8 @@
 //! How many servers a trace needs: replays VM traces under each policy until no VM is rejected, without and with moves,
 //! against the lower bound. Prints a table and writes `packing.json`.
+//!
+//! Moves are made as an operator would, who doesn't know what comes: what is free is gathered a little at a time once little
+//! is left, and room is made for a VM that has none. Every policy has the same moves and the same bounds on them.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -83,8 +86,8 @@ fn compare(trace: &Trace, aims: [u64; 2], measures: &mut Vec<Measure>) {
         let ours = at >= policies::KNOWN.len();
         let plain = plain(trace, cost, ours);
         let with_moves = ours.then(|| {
-            let most = trace.vms.len() as u64 * MOVES_PERCENT / 100;
-            fewest(trace, bound, plain.0, |servers| Replay::new(trace, cost, servers, most).run()).unwrap_or(plain)
+            let run = |servers| Replay::new(trace, cost, servers, MOVES_PERCENT).run();
+            fewest(trace, bound, plain.0, run).unwrap_or(plain)
         });
         let rows = [(String::new(), Some(plain)), ("+moves".to_owned(), with_moves)];
         for ((suffix, found), aim) in rows.into_iter().zip(aims) {

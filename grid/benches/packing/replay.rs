@@ -2,12 +2,21 @@
 
 use crate::policies::Cost;
 use crate::traces::{Chance, Event, Trace};
-use grid::moves::{Ask, Budget, Guest, Layout, RoomAnswer, Site, make_room};
+use grid::moves::{Ask, Budget, Goal, Guest, Layout, Move, RoomAnswer, RoomFor, Site, make_room, rebalance};
 use grid::{HypervisorKind, NodeId, Resources, VmId};
 use uuid::Uuid;
 
 /// How far each search for room goes.
 const BUDGET: Budget = Budget { moves: 4, work: 1_000_000 };
+
+/// What is free is gathered when a VM has no room, and while little is free after every so many arrivals, so that it is
+/// not too late then.
+const GOAL: Goal = Goal::Gather { room_for: RoomFor::NewVms, least_gain_millionths: 300 };
+const ARRIVALS: u64 = 500;
+/// Little: less than so many thousandths of all vCPUs, or of all memory.
+const LITTLE_PERMILLE: u64 = 100;
+/// Moves at a time; of those that are allowed for [`ARRIVALS`] some are left for making room.
+const MOST: u64 = 20;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {
@@ -25,17 +34,20 @@ pub(crate) struct Replay<'a> {
     used: usize,
     /// Whether a server that was never used is opened only when no other has room.
     opens: bool,
-    most_moves: u64,
+    arrived: u64,
+    /// Moves for each arrival so far, in hundredths.
+    moves_percent: u64,
     outcome: Outcome,
     chance: Chance,
 }
 
 impl<'a> Replay<'a> {
     /// Every server can be chosen at once.
-    pub(crate) fn new(trace: &'a Trace, cost: Option<Cost>, servers: u64, most_moves: u64) -> Self {
+    pub(crate) fn new(trace: &'a Trace, cost: Option<Cost>, servers: u64, moves_percent: u64) -> Self {
         let free = vec![trace.server; usize::try_from(servers).unwrap_or(0)];
         let (homes, chance) = (vec![None; trace.vms.len()], Chance::new(1));
-        Self { trace, cost, free, homes, used: 0, opens: false, most_moves, outcome: Outcome::default(), chance }
+        let (arrived, outcome) = (0, Outcome::default());
+        Self { trace, cost, free, homes, used: 0, opens: false, arrived, moves_percent, outcome, chance }
     }
 
     /// More than enough servers, each opened only when no other has room.
@@ -52,6 +64,10 @@ impl<'a> Replay<'a> {
                     self.give_back(vm, home);
                 }
                 Event::Comes(vm) => {
+                    self.arrived += 1;
+                    if self.arrived.is_multiple_of(ARRIVALS) && self.has_little() {
+                        self.gather()?;
+                    }
                     let home = match self.choose(vm) {
                         Some(home) => home,
                         None => self.make_room(vm)?,
@@ -95,15 +111,47 @@ impl<'a> Replay<'a> {
         chosen.or((self.opens && self.used < self.free.len()).then_some(self.used))
     }
 
-    /// Moves others away until it fits somewhere; without hindsight, within the moves allowed so far.
+    fn moves_left(&self) -> u64 {
+        (self.arrived * self.moves_percent / 100).saturating_sub(self.outcome.moves)
+    }
+
+    /// Whether little is free of something, on all servers together.
+    fn has_little(&self) -> bool {
+        let whole = |at: usize| self.trace.server[at] * self.free.len() as u64;
+        let free = |at: usize| self.free.iter().map(|free| free[at]).sum::<u64>();
+        (0..2).any(|at| free(at) * 1000 < whole(at) * LITTLE_PERMILLE)
+    }
+
+    /// Brings together what is free, as far as moves are left. Where vCPUs are free on some servers and memory on others,
+    /// soon no VM can move any more.
+    fn gather(&mut self) -> Option<()> {
+        let most = usize::try_from(self.moves_left().min(MOST)).unwrap_or(0);
+        if most == 0 {
+            return Some(());
+        }
+        self.carry_out(&rebalance(&self.layout(), GOAL, most, BUDGET).moves)
+    }
+
+    /// Moves others until it fits somewhere; without hindsight, within the moves allowed so far.
     fn make_room(&mut self, vm: usize) -> Option<usize> {
-        if self.most_moves == 0 {
+        self.gather()?;
+        if let Some(home) = self.choose(vm) {
+            return Some(home);
+        }
+        let moves = u8::try_from(self.moves_left()).unwrap_or(u8::MAX).min(BUDGET.moves);
+        if moves == 0 {
             return None;
         }
-        let layout = self.layout();
         let ask = Ask::new_vm(HypervisorKind::Kvm, resources(self.trace.vms[vm].takes));
-        let RoomAnswer::Room { plan } = make_room(&layout, &ask, BUDGET) else { return None };
-        for each in &plan.moves {
+        let RoomAnswer::Room { plan } = make_room(&self.layout(), &ask, Budget { moves, ..BUDGET }) else {
+            return None;
+        };
+        self.carry_out(&plan.moves)?;
+        usize::try_from(plan.node.0.as_u128()).ok()
+    }
+
+    fn carry_out(&mut self, moves: &[Move]) -> Option<()> {
+        for each in moves {
             let guest = usize::try_from(each.vm.0.as_u128()).ok()?;
             let to = usize::try_from(each.to.0.as_u128()).ok()?;
             self.give_back(guest, self.homes[guest]?);
@@ -111,8 +159,7 @@ impl<'a> Replay<'a> {
             self.outcome.moves += 1;
             self.outcome.bytes = self.outcome.bytes.saturating_add(each.bytes);
         }
-        (self.outcome.moves <= self.most_moves).then_some(())?;
-        usize::try_from(plan.node.0.as_u128()).ok()
+        Some(())
     }
 
     fn layout(&self) -> Layout {
@@ -150,6 +197,7 @@ impl<'a> Replay<'a> {
     }
 }
 
+/// Disk goes with vCPUs, so it is never what a server lacks.
 fn resources([vcpus, memory_mib]: [u64; 2]) -> Resources {
-    Resources::new(vcpus, memory_mib, 0)
+    Resources::new(vcpus, memory_mib, vcpus)
 }

@@ -1,7 +1,7 @@
 //! The nodes, the VMs and the requests of the storm, and how each means answers them.
 
 use crate::traces::{Chance, Trace};
-use grid::moves::{Ask, Budget, Guest, Layout, RoomAnswer, Site, make_room};
+use grid::moves::{Ask, Budget, Goal, Guest, Layout, RoomAnswer, RoomFor, Site, make_room, rebalance};
 use grid::{HypervisorKind, NodeId, Resources, VmId};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -10,6 +10,8 @@ const NODES: u32 = 200;
 const REQUESTS: usize = 2000;
 /// So little that a search which finds no end takes less than 50 ms.
 const WORK: u64 = 50_000;
+/// Of what is gathered, no move is worth it that gains less.
+const GOAL: Goal = Goal::Gather { room_for: RoomFor::Growth, least_gain_millionths: 300 };
 
 #[derive(Clone, Copy)]
 pub(crate) enum Means {
@@ -104,6 +106,12 @@ impl Storm {
     }
 
     pub(crate) fn run(&self, means: Means) -> Found {
+        self.run_gathering(means, 0)
+    }
+
+    /// After each request that is granted, what is free is gathered by at most so many moves. The time that they take to
+    /// be found is none of the decision's.
+    pub(crate) fn run_gathering(&self, means: Means, most: usize) -> Found {
         let (mut now, mut found) = (self.start.clone(), Found::default());
         for &(guest, memory) in &self.requests {
             let before = now.guests[guest as usize].takes;
@@ -117,6 +125,9 @@ impl Storm {
             if granted {
                 found.accepted += 1;
                 found.granted_mib += memory_mib;
+                if most > 0 {
+                    gather(&mut now, most, &mut found);
+                }
             }
         }
         found
@@ -171,6 +182,17 @@ fn answer(now: &mut Layout, guest: u32, to: Resources, means: Means, found: &mut
         grow(asked, guest, home, to);
     }
     true
+}
+
+fn gather(now: &mut Layout, most: usize, found: &mut Found) {
+    let plan = rebalance(now, GOAL, most, Budget { moves: 0, work: 0 });
+    found.moves += plan.moves.len() as u64;
+    found.bytes = found.bytes.saturating_add(plan.cost.bytes);
+    for each in &plan.moves {
+        let Some((vm, to)) = now.find_guest(each.vm).zip(now.find_site(each.to)) else { return };
+        let takes = now.guests[vm as usize].takes;
+        grow(now, vm, to, takes);
+    }
 }
 
 /// Puts a VM on a node at a size.

@@ -1,7 +1,7 @@
 //! The compact picture that plans of moves are tried on: nodes and VMs by position, what is taken kept as a sum.
 
 use super::groups::LayoutGroup;
-use super::{Manner, Move};
+use super::{Cost, Manner, Move};
 use crate::map::{Condition, MapNode, ResourceMap};
 use crate::placement::missing_for_live_move;
 use crate::vm::{Vm, VmState, commitment};
@@ -127,6 +127,12 @@ impl Layout {
             (true, true) => (Manner::Live, guest.disk_bytes.saturating_add(guest.memory_bytes)),
             (true, false) => (Manner::Cold, guest.disk_bytes),
         })
+    }
+
+    /// What it costs to carry a VM there without interrupting it; none where that can't be.
+    pub(super) fn without_interruption(&self, guest: &Guest, to: u32) -> Option<Cost> {
+        let (manner, bytes) = self.way(guest, to).filter(|(manner, _)| *manner != Manner::Cold)?;
+        Some(Cost::of(manner, bytes))
     }
 
     /// How a move can be carried out as things are: none where its VM is elsewhere or may not be moved, or there is no

@@ -1,5 +1,5 @@
-//! Moves of VMs that are planned ahead: making room for a VM that fits nowhere, emptying a node, evening out and
-//! consolidating. All of them work on a [`Layout`], a compact copy of the map that a plan can be tried on.
+//! Moves of VMs that are planned ahead: making room for a VM that fits nowhere, emptying a node, evening out,
+//! consolidating and gathering what is free. All of them work on a [`Layout`], a compact copy of the map that a plan can be tried on.
 //!
 //! A plan is a sequence: each move is finished before the next begins, and while it runs the VM counts on both nodes.
 //! So a move is legal when its destination has room for the VM at that moment and its groups let it go there from where
@@ -7,6 +7,7 @@
 //! take is bounded by counted work.
 
 mod drain;
+mod gather;
 mod ground;
 mod groups;
 mod join;
@@ -19,7 +20,7 @@ mod search;
 pub use drain::{DrainPlan, Stuck, drain, not_drainable};
 pub use groups::LayoutGroup;
 pub use layout::{Guest, Layout, Site};
-pub use rebalance::{Goal, RebalancePlan, rebalance};
+pub use rebalance::{Goal, RebalancePlan, RoomFor, rebalance};
 pub use room::{Ask, Budget, RoomAnswer, RoomPlan, make_room};
 
 use crate::{NodeId, VmId};

@@ -1,7 +1,8 @@
-//! Rebalance plans: evening out or consolidating, only where it gains enough. After such a plan a second one finds
-//! nothing to do, unless the first stopped at its bound on moves.
+//! Rebalance plans: evening out, consolidating or gathering what is free, only where it gains enough. After such a plan a
+//! second one finds nothing to do, unless the first stopped at its bound on moves.
 
 use super::drain::drain_site;
+use super::gather::best_gathering;
 use super::groups::Members;
 use super::join::join;
 use super::room::Budget;
@@ -18,6 +19,19 @@ pub enum Goal {
     EvenOut { least_gain_permille: u32 },
     /// Empty nodes whose VMs find room on nodes that are in use, for at most so many bytes carried a node.
     Consolidate { most_bytes: u64 },
+    /// Bring together what is free, so that VMs fit: each move raises what two nodes have free of all resources at once,
+    /// by at least so many millionths of the largest node of their kind.
+    Gather { room_for: RoomFor, least_gain_millionths: u32 },
+}
+
+/// What shall fit where free room is gathered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RoomFor {
+    /// VMs that grow where they are: what is free of all resources at once counts alike wherever it is.
+    Growth,
+    /// New VMs, large ones among them: it counts for more, the more of it is in one place.
+    NewVms,
 }
 
 /// What to move.
@@ -37,6 +51,9 @@ pub fn rebalance(layout: &Layout, goal: Goal, most: usize, budget: Budget) -> Re
     let mut plan = match goal {
         Goal::EvenOut { least_gain_permille } => even_out(layout, u64::from(least_gain_permille.max(1)), most),
         Goal::Consolidate { most_bytes } => consolidate(layout, most_bytes, most, budget),
+        Goal::Gather { room_for, least_gain_millionths } => {
+            gather(layout, room_for, u64::from(least_gain_millionths.max(1)), most)
+        }
     };
     plan.cost = Cost::sum(&plan.moves);
     plan
@@ -44,9 +61,18 @@ pub fn rebalance(layout: &Layout, goal: Goal, most: usize, budget: Budget) -> Re
 
 /// Each move makes the fuller of two nodes less full, so it ends.
 fn even_out(start: &Layout, gain: u64, most: usize) -> RebalancePlan {
+    one_by_one(start, most, |now, members| best_evening(now, members, gain))
+}
+
+/// Each move raises what all that is free is worth, so it ends.
+fn gather(start: &Layout, room_for: RoomFor, gain: u64, most: usize) -> RebalancePlan {
+    one_by_one(start, most, |now, members| best_gathering(now, members, room_for, gain))
+}
+
+fn one_by_one(start: &Layout, most: usize, best: impl Fn(&Layout, &Members) -> Option<(u32, u32)>) -> RebalancePlan {
     let (mut now, mut plan) = (start.clone(), RebalancePlan::default());
     let members = Members::of(start);
-    while let Some((guest, to)) = best_evening(&now, &members, gain) {
+    while let Some((guest, to)) = best(&now, &members) {
         if plan.moves.len() >= most {
             plan.cut = true;
             break;
@@ -69,15 +95,13 @@ fn best_evening(now: &Layout, members: &Members, gain: u64) -> Option<(u32, u32)
             if of(to).is_none_or(|there| there.saturating_add(gain) > before) || !site.free().covers(&guest.takes) {
                 continue;
             }
-            let Some((manner, bytes)) = now.way(guest, to).filter(|(manner, _)| *manner != super::Manner::Cold) else {
-                continue;
-            };
+            let Some(cost) = now.without_interruption(guest, to) else { continue };
             let after = fullest(site.taken.plus(guest.takes), site.usable).max(left);
             let kept_away = || now.kept_away_now(members, &guest.groups, Some(position), to).is_some();
             if after.saturating_add(gain) > before || kept_away() {
                 continue;
             }
-            let key = (u64::MAX - before, after, Cost::of(manner, bytes), position, to);
+            let key = (u64::MAX - before, after, cost, position, to);
             if best.is_none_or(|known| key < known) {
                 best = Some(key);
             }

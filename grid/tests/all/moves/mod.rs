@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails a test by it")]
 
 mod brute;
+mod gather;
 mod groups;
 mod layouts;
 mod properties;

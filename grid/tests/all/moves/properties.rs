@@ -6,7 +6,7 @@ use super::layouts::{any_layout, guest, site};
 use super::referee::{admits_new, carry_out, carry_out_with};
 use crate::fixture::amounts;
 use grid::moves::{
-    Ask, Budget, Cost, Goal, Guest, Layout, Move, RoomAnswer, Site, drain, make_room, not_drainable, rebalance,
+    Ask, Budget, Cost, Goal, Guest, Layout, Move, RoomAnswer, RoomFor, Site, drain, make_room, not_drainable, rebalance,
 };
 use grid::{HypervisorKind, Resources};
 use proptest::prelude::*;
@@ -109,8 +109,12 @@ proptest! {
     }
 
     #[test]
-    fn a_second_rebalance_finds_nothing_to_do(now in any_layout(6, 20), even in any::<bool>()) {
-        let goal = if even { Goal::EvenOut { least_gain_permille: 50 } } else { Goal::Consolidate { most_bytes: 1 << 30 } };
+    fn a_second_rebalance_finds_nothing_to_do(now in any_layout(6, 20), goal in prop_oneof![
+        Just(Goal::EvenOut { least_gain_permille: 50 }),
+        Just(Goal::Consolidate { most_bytes: 1 << 30 }),
+        Just(Goal::Gather { room_for: RoomFor::Growth, least_gain_millionths: 50_000 }),
+        Just(Goal::Gather { room_for: RoomFor::NewVms, least_gain_millionths: 50_000 }),
+    ]) {
         let budget = Budget { moves: 2, work: 100_000 };
         let plan = rebalance(&now, goal, 1000, budget);
         let after = carry_out(&now, &plan.moves);
@@ -156,6 +160,7 @@ proptest! {
         not_drainable(&now, budget);
         rebalance(&now, Goal::Consolidate { most_bytes: u64::MAX }, 20, budget);
         rebalance(&now, Goal::EvenOut { least_gain_permille: 0 }, 20, budget);
+        rebalance(&now, Goal::Gather { room_for: RoomFor::NewVms, least_gain_millionths: 0 }, 20, budget);
     }
 }
 
