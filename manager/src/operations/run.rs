@@ -14,9 +14,11 @@ use grid::plan::Plan;
 use grid::vm::{Maxima, Vm};
 use grid::work::{Work, WorkDone};
 use grid::{NodeId, Size, VmId};
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 /// One operation, being carried out by this process.
@@ -169,6 +171,23 @@ impl Run {
     }
 
     /// Says how far the step has come; a note that is lost doesn't matter.
+    /// Waits for a call that takes its time, and tells every second how far it has come.
+    pub(super) async fn telling<T, E>(
+        &self,
+        call: impl Future<Output = Result<T, E>>,
+        how_far: impl Fn() -> String,
+    ) -> Result<T, E> {
+        let mut call = pin!(self.call(call));
+        let mut tick = interval(Duration::from_secs(1));
+        tick.tick().await;
+        loop {
+            tokio::select! {
+                answer = &mut call => return answer,
+                _ = tick.tick() => self.tell_progress(&how_far()).await,
+            }
+        }
+    }
+
     pub(super) async fn tell_progress(&self, note: &str) {
         let position = self.position.load(Ordering::Relaxed);
         let (store, id) = (&self.shared.store, self.operation.id);

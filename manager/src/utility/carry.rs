@@ -10,6 +10,7 @@ use grid::work::{Work, WorkDone, WorkFailure};
 use grid::{NodeId, Size, VmId};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -38,7 +39,8 @@ impl Drop for Opened<'_> {
 }
 
 impl UtilityHub {
-    /// Carries the disk of a stopped VM; at the destination it gets the size's disk. The source keeps its own.
+    /// Carries the disk of a stopped VM; at the destination it gets the size's disk. The source keeps its own. `carried`
+    /// tells meanwhile how many bytes have gone over the network.
     pub async fn disk_carry(
         self: &Arc<Self>,
         vm: VmId,
@@ -46,8 +48,9 @@ impl UtilityHub {
         destination: NodeId,
         size: Size,
         deadline: Duration,
+        carried: &Arc<AtomicU64>,
     ) -> Result<CarriedDisk, UtilityError> {
-        let transfer = self.transfer_open(source, destination);
+        let transfer = self.transfer_open_counted(source, destination, Arc::clone(carried));
         let opened = Opened { hub: self, transfer };
         let (at_source, at_destination) = (self.module(source), self.module(destination));
         let mut sent = pin!(at_source.carry_out(Work::CopyOut { vm, transfer }, deadline));
@@ -146,7 +149,8 @@ mod tests {
         }
         let size = Size::new(grid::Vcpus(1), grid::Mib(1), grid::Gib(1));
         let begin = Instant::now();
-        let carried = hub.disk_carry(VmId(Uuid::nil()), node(1), node(2), size, Duration::from_hours(1)).await;
+        let carried =
+            hub.disk_carry(VmId(Uuid::nil()), node(1), node(2), size, Duration::from_hours(1), &Arc::default()).await;
         (carried, begin.elapsed().as_secs())
     }
 

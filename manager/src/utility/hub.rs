@@ -14,6 +14,7 @@ use grid::sample::UtilitySample;
 use grid::work::{Enrolled, Enrolment, WorkAnswer, WorkOrder};
 use grid::{NodeId, UnixMillis};
 use std::collections::HashMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, broadcast, oneshot};
@@ -150,7 +151,17 @@ impl UtilityHub {
 
     /// Opens a way for one disk; only these two modules can use it, each once.
     pub fn transfer_open(&self, source: NodeId, destination: NodeId) -> TransferId {
-        self.transfers.open(source, destination)
+        self.transfer_open_counted(source, destination, Arc::default())
+    }
+
+    /// The same, and counts the bytes that go it.
+    pub(super) fn transfer_open_counted(
+        &self,
+        source: NodeId,
+        destination: NodeId,
+        carried: Arc<AtomicU64>,
+    ) -> TransferId {
+        self.transfers.open(source, destination, carried)
     }
 
     /// Ends a transfer and forgets it: a side that is not through yet is told at once.

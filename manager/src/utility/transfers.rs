@@ -8,7 +8,8 @@ use grid::NodeId;
 use grid::identity::TransferId;
 use std::collections::HashMap;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -47,6 +48,8 @@ struct Transfer {
     source: NodeId,
     destination: NodeId,
     closed: CancellationToken,
+    /// The bytes that its sender has sent so far.
+    carried: Arc<AtomicU64>,
     sender: Option<mpsc::Sender<Piece>>,
     reader: Option<mpsc::Receiver<Piece>>,
 }
@@ -64,12 +67,12 @@ impl Transfers {
         Self { open: Mutex::default(), patience }
     }
 
-    /// Opens a way from one node to another, for one disk.
-    pub(super) fn open(&self, source: NodeId, destination: NodeId) -> TransferId {
+    /// Opens a way from one node to another, for one disk; counts the bytes that go it.
+    pub(super) fn open(&self, source: NodeId, destination: NodeId, carried: Arc<AtomicU64>) -> TransferId {
         let id = TransferId(Uuid::now_v7());
         let (sender, reader) = mpsc::channel(PIECES);
         let closed = CancellationToken::new();
-        let transfer = Transfer { source, destination, closed, sender: Some(sender), reader: Some(reader) };
+        let transfer = Transfer { source, destination, closed, carried, sender: Some(sender), reader: Some(reader) };
         self.with(|open| open.insert(id, transfer));
         id
     }
@@ -83,19 +86,29 @@ impl Transfers {
 
     /// Passes on what `node` sends, and ends when the other side has taken all of it.
     pub(super) async fn send(&self, id: TransferId, node: NodeId, body: Body) -> Result<(), TransferError> {
-        let (sender, closed) = self.take(id, |transfer| (transfer.source == node).then(|| transfer.sender.take()))?;
-        let sent = closed.run_until_cancelled(self.pass_on_all(&sender, body)).await;
+        let ((sender, carried), closed) = self.take(id, |transfer| {
+            let carried = Arc::clone(&transfer.carried);
+            (transfer.source == node).then(|| Some((transfer.sender.take()?, carried)))
+        })?;
+        let sent = closed.run_until_cancelled(self.pass_on_all(&sender, &carried, body)).await;
         // Its sender is through: nobody comes any more.
         self.with(|open| open.remove(&id));
         sent.unwrap_or(Err(TransferError::BrokenOff))
     }
 
-    async fn pass_on_all(&self, sender: &mpsc::Sender<Piece>, body: Body) -> Result<(), TransferError> {
+    async fn pass_on_all(
+        &self,
+        sender: &mpsc::Sender<Piece>,
+        carried: &AtomicU64,
+        body: Body,
+    ) -> Result<(), TransferError> {
         let mut body = body.into_data_stream();
         // The channel is short: without a reader this stalls after a few pieces, so the wait for it is the same wait.
         while let Some(bytes) = timeout(self.patience, body.next()).await.map_err(|_| TransferError::Stalled)? {
             let bytes = bytes.map_err(|_| TransferError::BrokenOff)?;
+            let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             self.pass_on(sender, Piece::Bytes(bytes)).await?;
+            carried.fetch_add(length, Ordering::Relaxed);
         }
         self.pass_on(sender, Piece::End).await?;
         timeout(self.patience, sender.closed()).await.map_err(|_| TransferError::Stalled)

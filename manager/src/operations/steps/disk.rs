@@ -7,8 +7,11 @@ use crate::options::Pace;
 use crate::utility::CarriedDisk;
 use async_trait::async_trait;
 use grid::plan::Estimate;
+use grid::sample::DiskSample;
 use grid::work::{Image, ImageFamily, Work};
 use grid::{NodeId, Size};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The image is in the pool of the VM's place.
@@ -124,11 +127,19 @@ impl Step for PrepareDisk {
 
 /// The disk's exact length: as its module says, else as its size says.
 fn length(run: &Run, node: NodeId, size: Size) -> u64 {
+    disk(run, node).map_or(0, |disk| disk.virtual_bytes).max(size.disk.bytes())
+}
+
+/// What the disk takes at its node, as its module has last said it; holes are not carried.
+fn of_all(run: &Run, node: NodeId) -> String {
+    disk(run, node).map_or_else(String::new, |disk| format!(" of about {} MiB", disk.real_bytes >> 20))
+}
+
+/// The VM's disk as a node's module has last told of it.
+fn disk(run: &Run, node: NodeId) -> Option<DiskSample> {
     let map = run.collector.map();
-    let disks = map.get(node).and_then(|entry| entry.utility.as_ref()).into_iter();
-    let mut disks = disks.flat_map(|reading| &reading.sample.disks);
-    let told = disks.find(|disk| disk.vm == run.vm_id()).map(|disk| disk.virtual_bytes);
-    told.unwrap_or_else(|| size.disk.bytes()).max(size.disk.bytes())
+    let disks = &map.get(node)?.utility.as_ref()?.sample.disks;
+    disks.iter().find(|disk| disk.vm == run.vm_id()).copied()
 }
 
 /// The disk is carried from the source's module to the destination's, and gets its new size there.
@@ -157,8 +168,11 @@ impl Step for CopyDisk {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let (plan, destination, deadline) = (run.plan()?, run.destination()?, self.deadline(run.pace()));
-        let carrying = run.shared.hub.disk_carry(plan.vm, plan.source, destination, plan.to, deadline);
-        let CarriedDisk { bytes, .. } = run.call(carrying).await?;
+        let carried = Arc::new(AtomicU64::new(0));
+        let carrying = run.shared.hub.disk_carry(plan.vm, plan.source, destination, plan.to, deadline, &carried);
+        let all = of_all(run, plan.source);
+        let how_far = || format!("{} MiB carried{all}", carried.load(Ordering::Relaxed) >> 20);
+        let CarriedDisk { bytes, .. } = run.telling(carrying, how_far).await?;
         Ok(Some(format!("{} MiB carried", bytes >> 20)))
     }
 

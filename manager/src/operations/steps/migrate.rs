@@ -14,7 +14,7 @@ use grid::sample::DomainState;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, interval};
+use tokio::time::Instant;
 
 /// Where a VM in a live move executes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,24 +119,16 @@ fn note(latest: &Mutex<Progress>, now: Progress) {
     *latest.lock().unwrap_or_else(PoisonError::into_inner) = now;
 }
 
-/// Tells every second how far it has come.
 async fn telling<T>(
     run: &Run,
     latest: &Mutex<Progress>,
     moving: impl Future<Output = Result<T, HypervisorError>>,
 ) -> Result<T, HypervisorError> {
-    let mut moving = std::pin::pin!(run.call(moving));
-    let mut tick = interval(Duration::from_secs(1));
-    tick.tick().await;
-    loop {
-        tokio::select! {
-            answer = &mut moving => return answer,
-            _ = tick.tick() => {
-                let Progress { bytes_done, bytes_left } = *latest.lock().unwrap_or_else(PoisonError::into_inner);
-                run.tell_progress(&format!("{} MiB carried, {} MiB left", bytes_done >> 20, bytes_left >> 20)).await;
-            }
-        }
-    }
+    let how_far = || {
+        let Progress { bytes_done, bytes_left } = *latest.lock().unwrap_or_else(PoisonError::into_inner);
+        format!("{} MiB carried, {} MiB left", bytes_done >> 20, bytes_left >> 20)
+    };
+    run.telling(moving, how_far).await
 }
 
 /// Looks at both ends until both have answered; a failure here is unknown, and stays so.

@@ -1,12 +1,13 @@
-//! A guest that changes its memory faster than that is carried: its live move is given up, and a move with a restart is
-//! offered instead.
+//! What a move tells while it goes on, and a guest that changes its memory faster than that is carried: its live move is
+//! given up, and a move with a restart is offered instead.
 
 use super::rig::{Rig, TINY, size};
 use crate::hypervisor::HypervisorError;
 use crate::hypervisor::simulated::Call;
-use grid::operation::OperationState;
+use grid::operation::{OperationState, StepState};
 use grid::plan::PlanKind;
 use grid::vm::VmState;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_live_move_that_does_not_converge_is_undone_and_the_next_plan_is_one_with_a_restart() {
@@ -31,4 +32,26 @@ async fn a_live_move_that_does_not_converge_is_undone_and_the_next_plan_is_one_w
     let back = rig.plan(vm, size(2, 576, 2)).await;
     assert_eq!(back.kind, PlanKind::MoveLive, "{back:?}");
     rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_on_its_way_tells_how_far_it_has_come() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("lxc-a").await;
+    rig.fill("lxc-a", 100).await;
+    rig.modules["lxc-b"].faults(|faults| faults.slow = Duration::from_millis(1_300));
+    let operation = rig.resize(vm, size(2, 512, 2)).await;
+    let mut told = None;
+    for _ in 0..500 {
+        let now = rig.store.operation_get(operation).await.unwrap().unwrap();
+        let copy = now.steps.into_iter().find(|step| step.name == "copy-disk").unwrap();
+        if copy.state == StepState::Started && copy.note.is_some() {
+            told = copy.note;
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // What the simulated module carries does not pass the manager.
+    assert!(told.as_deref().is_some_and(|note| note.starts_with("0 MiB carried of about")), "{told:?}");
+    rig.succeeded(operation).await;
 }

@@ -3,6 +3,7 @@
 use super::*;
 use futures::StreamExt;
 use grid::{Gib, Mib, Size, Vcpus, VmId};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::{Instant, sleep, timeout};
 
 fn disk() -> Body {
@@ -76,9 +77,11 @@ async fn a_carry_that_is_cancelled_in_the_middle_ends_at_both_sides_at_once() {
     let door = Doorstep::new().await;
     let (source, destination) = (door.key(1).await, door.key(2).await);
     let hub = Arc::clone(&door.hub);
+    let carried = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&carried);
     let carrying = tokio::spawn(async move {
         let size = Size::new(Vcpus(1), Mib(1), Gib(1));
-        hub.disk_carry(VmId(Uuid::nil()), node(1), node(2), size, Duration::from_hours(1)).await
+        hub.disk_carry(VmId(Uuid::nil()), node(1), node(2), size, Duration::from_hours(1), &counted).await
     });
     let Work::CopyOut { transfer, .. } = next_work(&door, 1).await else { panic!("another order") };
     assert!(matches!(next_work(&door, 2).await, Work::CopyIn { .. }));
@@ -108,4 +111,6 @@ async fn a_carry_that_is_cancelled_in_the_middle_ends_at_both_sides_at_once() {
     assert_eq!(sent, StatusCode::BAD_GATEWAY);
     assert!(read.is_err(), "the reader sees that it was cut off");
     assert!(sent_at.max(read_at) < cancelled_at + Duration::from_secs(1));
+    let carried = carried.load(Ordering::Relaxed);
+    assert!(carried > 0 && carried.is_multiple_of(10_000), "{carried}");
 }
