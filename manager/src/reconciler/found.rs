@@ -1,6 +1,7 @@
 //! What is not as it is recorded, found by comparing the map's samples with the store. Nothing is asked of a node here,
 //! so that a hung one delays nothing.
 
+use super::mend::is_worked_on;
 use super::{Drift, DriftKind};
 use crate::clock;
 use crate::operations::was_rebuilt_from;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 pub(super) async fn find(map: &ResourceMap, store: &dyn Store, pace: &Pace) -> Result<Vec<Drift>, StoreError> {
     let now = clock::now();
     let vms: BTreeMap<VmId, Vm> = store.vm_list(None).await?.into_iter().map(|vm| (vm.id, vm)).collect();
-    let is_fresh = |at: UnixMillis| now.since(at) <= pace.freshness.stale_after_ms;
+    let is_fresh = |at: UnixMillis| pace.freshness.is_fresh(at, now);
     let mut found = Vec::new();
     for node in map.iter() {
         if let Some(reading) = node.hypervisor.as_ref().filter(|reading| is_fresh(reading.at)) {
@@ -42,11 +43,16 @@ pub(super) async fn find(map: &ResourceMap, store: &dyn Store, pace: &Pace) -> R
     Ok(lasting)
 }
 
-/// Whether an operation works on the VM, or has since the sample was taken.
+/// Whether an operation works on the VM, or has since the sample was taken. One that ended at a time that is still to come did so
+/// before the clock was set back.
 async fn touched_since(store: &dyn Store, vm: VmId, at: UnixMillis) -> Result<bool, StoreError> {
+    if is_worked_on(store, vm).await? {
+        return Ok(true);
+    }
     let filter = OperationFilter { vm: Some(vm), limit: 1, ..OperationFilter::default() };
     let newest = store.operation_list(&filter).await?.into_iter().next();
-    Ok(newest.is_some_and(|it| it.ended_at.is_none_or(|ended| ended.0 >= at.0)))
+    let since = at..=clock::now();
+    Ok(newest.is_some_and(|it| it.ended_at.is_none_or(|ended| since.contains(&ended))))
 }
 
 fn drift(kind: DriftKind, node: &MapNode, vm: VmId, vms: &BTreeMap<VmId, Vm>, what: String) -> Drift {

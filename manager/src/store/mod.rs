@@ -146,7 +146,7 @@ pub trait OperationStore: Send + Sync {
     /// The operation that this person's key already stands for.
     async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError>;
     async fn operation_get(&self, operation: OperationId) -> Result<Option<Operation>, StoreError>;
-    /// Newest first.
+    /// Newest first: of one VM in the order in which they were accepted, whatever the clock said; else by their times.
     async fn operation_list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, StoreError>;
     /// Those that aren't over, oldest first.
     async fn operation_unfinished(&self) -> Result<Vec<Operation>, StoreError>;
@@ -208,7 +208,7 @@ pub trait RelocationStore: Send + Sync {
     /// evened out already.
     async fn relocation_begin(&self, new: &Relocation, audit: &AuditRow) -> Result<(), StoreError>;
     async fn relocation_get(&self, id: RelocationId) -> Result<Option<Relocation>, StoreError>;
-    /// The newest that empties this node; of none, the newest that evens out.
+    /// What empties this node now, else the newest that did; of none, the same of what evens out.
     async fn relocation_newest(&self, node: Option<NodeId>) -> Result<Option<Relocation>, StoreError>;
     /// All that ever were, oldest first.
     async fn relocation_list(&self) -> Result<Vec<Relocation>, StoreError>;
