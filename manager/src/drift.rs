@@ -1,11 +1,10 @@
 //! Drift, for admins: what is not as it is recorded, and recording what is.
 
 use crate::accounts::Principal;
-use crate::operations::audit_refused;
+use crate::attempt::{Refused, accepted};
 use crate::promises::{self, PoolLists, Report};
 use crate::reconciler::observe_everywhere;
-use crate::store::rows::AuditRow;
-use crate::{Change, Manager, ManagerError, admin_only, clock};
+use crate::{Change, Manager, ManagerError, admin_only};
 use grid::VmId;
 use grid::sample::DomainState;
 use grid::vm::VmState;
@@ -34,24 +33,13 @@ impl Manager {
     /// Records the VM's home and size as its hypervisors say them, where every node answers and one alone has it: where
     /// it runs, or its only definition.
     pub async fn drift_record(&self, principal: &Principal, vm: VmId) -> Result<(), ManagerError> {
-        let target = vm.to_string();
+        let (action, target) = ("drift_record", vm.to_string());
         let done = match admin_only(principal) {
             Ok(()) => self.record_what_is(vm).await,
             refused => refused,
         };
-        if let Err(error) = done {
-            audit_refused(&self.shared, principal, "drift_record", &target, &error.to_string()).await;
-            return Err(error);
-        }
-        let row = AuditRow {
-            at: clock::now(),
-            actor: Some(principal.user),
-            tenant: Some(principal.tenant),
-            action: "drift_record".into(),
-            target,
-            outcome: "accepted".into(),
-        };
-        self.shared.store.audit_add(&row).await?;
+        self.attempted(principal, action, &target, done.map_err(Refused::from)).await?;
+        self.shared.store.audit_add(&accepted(principal, action, &target)).await?;
         self.reconciler.forget(vm);
         self.collector.vms_changed(&[vm]).await?;
         self.shared.tell(Change::Vm(vm));

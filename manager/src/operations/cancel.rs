@@ -1,54 +1,34 @@
 //! Cancelling an operation, where it is true: as long as all of it can still be taken back. What was begun is then
 //! undone, as after a failure.
 
-use super::audit_refused;
 use super::step::Step;
 use super::steps_of;
 use crate::accounts::{Principal, Role};
-use crate::store::StoreError;
-use crate::store::rows::AuditRow;
-use crate::{Manager, ManagerError, clock};
+use crate::attempt::{Refused, accepted};
+use crate::{Manager, ManagerError};
 use grid::OperationId;
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
+
+const ACTION: &str = "operation_cancel";
 
 impl Manager {
     /// Has an operation turn back. [`ManagerError::Unavailable`] with the reason where it can't any more.
     pub async fn operation_cancel(&self, principal: &Principal, id: OperationId) -> Result<(), ManagerError> {
-        let checked = match self.shared.store.operation_get(id).await? {
-            Some(operation) if principal.role == Role::Admin || operation.tenant == principal.tenant => {
-                can_cancel(&operation).map_err(unavailable)
-            }
-            _ => Err(ManagerError::NotFound),
-        };
-        let cancelled = match checked {
-            Ok(()) => self.record_cancel(principal, id).await,
-            refused => refused,
-        };
-        match cancelled {
-            Ok(()) => {
-                self.driver.cancel(id);
-                Ok(())
-            }
-            Err(error) => {
-                audit_refused(&self.shared, principal, "operation_cancel", &id.to_string(), &error.to_string()).await;
-                Err(error)
-            }
-        }
+        let cancelled = self.cancel(principal, id).await;
+        self.attempted(principal, ACTION, &id.to_string(), cancelled).await
     }
 
-    async fn record_cancel(&self, principal: &Principal, id: OperationId) -> Result<(), ManagerError> {
-        let row = AuditRow {
-            at: clock::now(),
-            actor: Some(principal.user),
-            tenant: Some(principal.tenant),
-            action: "operation_cancel".into(),
-            target: id.to_string(),
-            outcome: "accepted".into(),
-        };
-        match self.shared.store.operation_cancel(id, principal.user, &row).await {
-            Err(StoreError::Conflict(reason)) => Err(unavailable(reason)),
-            done => Ok(done?),
+    async fn cancel(&self, principal: &Principal, id: OperationId) -> Result<(), Refused> {
+        match self.shared.store.operation_get(id).await? {
+            Some(operation) if principal.role == Role::Admin || operation.tenant == principal.tenant => {
+                can_cancel(&operation).map_err(unavailable)?;
+            }
+            _ => return Err(ManagerError::NotFound.into()),
         }
+        let row = accepted(principal, ACTION, &id.to_string());
+        self.shared.store.operation_cancel(id, principal.user, &row).await.map_err(Refused::by_store)?;
+        self.driver.cancel(id);
+        Ok(())
     }
 }
 

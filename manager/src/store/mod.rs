@@ -63,14 +63,21 @@ pub trait NodeStore: Send + Sync {
     /// The same of many nodes, all of them or none.
     async fn nodes_put(&self, nodes: &[Node]) -> Result<Vec<Node>, StoreError>;
     async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
-    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError>;
+    /// One transaction with this row of the audit, as the next three.
+    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings, audit: &AuditRow)
+    -> Result<(), StoreError>;
     /// Of a node that isn't fenced; [`StoreError::Conflict`] of one that is.
-    async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError>;
-    /// Fences it, or takes that back and leaves it cordoned; one transaction with this row of the audit.
-    /// [`StoreError::Conflict`] where it is so already.
+    async fn node_administration_set(
+        &self,
+        node: NodeId,
+        to: Administration,
+        audit: &AuditRow,
+    ) -> Result<(), StoreError>;
+    /// Fences it, or takes that back and leaves it cordoned. [`StoreError::Conflict`] where it is so already.
     async fn node_fenced_set(&self, node: NodeId, fenced: bool, audit: &AuditRow) -> Result<(), StoreError>;
     /// None where nothing is known to fail together with it.
-    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>) -> Result<(), StoreError>;
+    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>, audit: &AuditRow)
+    -> Result<(), StoreError>;
     /// What was usable on each node, less what is held outside the store, when room was last given there; without bound
     /// for a resource of which none was.
     async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError>;

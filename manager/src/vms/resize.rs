@@ -2,6 +2,7 @@
 
 use super::deploy::invalid;
 use crate::accounts::{Principal, Role};
+use crate::attempt::Refused;
 use crate::operations::{Wanted, begin, quota_left};
 use crate::{Manager, ManagerError, admin_only, relocations};
 use grid::map::ResourceMap;
@@ -97,21 +98,20 @@ impl Manager {
         vm: VmId,
         agreement: Agreement,
     ) -> Result<OperationId, ManagerError> {
-        if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
+        let begun = self.resize(principal, vm, &agreement).await;
+        self.attempted(principal, "vm_resize", &vm.to_string(), begun).await
+    }
+
+    async fn resize(&self, principal: &Principal, vm: VmId, agreement: &Agreement) -> Result<OperationId, Refused> {
+        if let Some(known) = self.known_resize(principal, vm, agreement).await? {
             return Ok(known);
         }
-        let target = vm.to_string();
-        let turn = self.resize_turn(agreement.plan.kind).await;
-        if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
+        let _turn = self.resize_turn(agreement.plan.kind).await;
+        if let Some(known) = self.known_resize(principal, vm, agreement).await? {
             return Ok(known);
         }
-        let agreed = match self.still_agreed(principal, vm, &agreement.plan).await {
-            Ok(agreed) => agreed,
-            Err(error) => return self.refused(principal, "vm_resize", &target, error).await,
-        };
-        let begun = self.resize_begin(principal, agreed, agreement.force_off, &agreement.idempotency_key).await;
-        drop(turn);
-        begun
+        let agreed = self.still_agreed(principal, vm, &agreement.plan).await?;
+        self.resize_begin(principal, agreed, agreement.force_off, &agreement.idempotency_key).await
     }
 
     /// One chooses at a time, and the choice is in the store before the next one looks. What may wait for room takes none
@@ -130,7 +130,7 @@ impl Manager {
         (vm, plan): (Vm, Plan),
         force_off: bool,
         key: &str,
-    ) -> Result<OperationId, ManagerError> {
+    ) -> Result<OperationId, Refused> {
         let kind = OperationKind::Resize { plan, force_off };
         let wanted = Wanted { principal, kind, key, vm, is_new: false, relocation: None };
         let waits_for_room = wanted.kind.waits_for_room();
