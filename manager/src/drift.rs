@@ -2,12 +2,13 @@
 
 use crate::accounts::Principal;
 use crate::attempt::{Refused, accepted};
+use crate::hypervisor::Observation;
 use crate::promises::{self, PoolLists, Report};
 use crate::reconciler::observe_everywhere;
 use crate::{Change, Manager, ManagerError, admin_only};
-use grid::VmId;
 use grid::sample::DomainState;
 use grid::vm::VmState;
+use grid::{Size, VmId};
 
 pub use crate::reconciler::{Drift, DriftKind};
 
@@ -64,7 +65,7 @@ impl Manager {
         if self.is_fenced(*node) {
             return Err(unavailable("the node that has it is fenced"));
         }
-        let size = seen.live.or(seen.persistent).ok_or_else(|| unavailable("it has no size"))?;
+        let size = size_of(seen).ok_or_else(|| unavailable("it has no size"))?;
         self.shared.store.vm_settle(id, *node, size, seen.maxima, None).await?;
         let state = if seen.state == DomainState::ShutOff { VmState::Stopped } else { VmState::Running };
         if vm.state != VmState::Failed {
@@ -72,4 +73,10 @@ impl Manager {
         }
         Ok(())
     }
+}
+
+/// The size that counts: what runs, and the memory that it is configured with where that is not plugged yet.
+fn size_of(seen: &Observation) -> Option<Size> {
+    let (Some(live), Some(kept)) = (seen.live, seen.persistent) else { return seen.live.or(seen.persistent) };
+    Some(Size { memory: live.memory.max(kept.memory), ..live })
 }

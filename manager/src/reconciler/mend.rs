@@ -92,7 +92,8 @@ pub(super) async fn is_worked_on(store: &dyn Store, vm: VmId) -> Result<bool, St
     Ok(store.vm_record(vm).await?.operation.is_some())
 }
 
-async fn observe(shared: &Shared, node: NodeId, vm: VmId) -> Result<Option<Observation>, String> {
+/// What the node's hypervisor says of the VM; an error where it gives no answer.
+pub(super) async fn observe(shared: &Shared, node: NodeId, vm: VmId) -> Result<Option<Observation>, String> {
     let hypervisor = shared.hypervisor(node).ok_or("the node is not connected")?;
     match timeout(PATIENCE, hypervisor.observe(vm)).await {
         Ok(seen) => seen.map_err(|error| error.to_string()),

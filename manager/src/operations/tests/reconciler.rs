@@ -153,3 +153,38 @@ async fn what_ended_before_the_clock_was_set_back_hides_no_drift() {
     let told = rig.looks().await;
     assert_eq!(told.iter().map(|drift| drift.kind).collect::<Vec<_>>(), [DriftKind::Size]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn less_memory_than_is_recorded_is_told_too() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.succeeded(rig.resize(vm, size(1, 512, 1)).await).await;
+    rig.hypervisors["qemu-a"].set_memory(vm, grid::Mib(256)).await.unwrap();
+    let hypervisors: Vec<_> = rig.hypervisors.values().cloned().collect();
+    let report = crate::promises::check(rig.store.as_ref(), &hypervisors, &crate::promises::PoolLists::new()).await;
+    assert!(!report.unwrap().broken.is_empty(), "the checker of I6 sees it");
+    let told = rig.looks().await;
+    assert_eq!(told.iter().map(|drift| drift.kind).collect::<Vec<_>>(), [DriftKind::Size]);
+    assert!(told[0].what.contains("512") && told[0].what.contains("256"), "{}", told[0].what);
+    rig.manager.drift_record(&rig.admin, vm).await.unwrap();
+    assert_eq!(rig.looks().await, []);
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_that_is_not_plugged_yet_is_not_told() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.succeeded(rig.resize(vm, size(1, 512, 1)).await).await;
+    let (hypervisor, row) = (&rig.hypervisors["qemu-a"], rig.vm(vm).await);
+    hypervisor.set_memory(vm, grid::Mib(256)).await.unwrap();
+    hypervisor.redefine(vm, row.size, row.maxima).await.unwrap();
+    let seen = hypervisor.observe(vm).await.unwrap().unwrap();
+    assert_eq!((seen.persistent, seen.live), (Some(size(1, 512, 1)), Some(size(1, 256, 1))), "as after a start");
+    assert_eq!(rig.looks().await, []);
+    let configured = size(1, 384, 1);
+    hypervisor.redefine(vm, configured, row.maxima).await.unwrap();
+    assert_eq!(rig.looks().await.len(), 1);
+    rig.manager.drift_record(&rig.admin, vm).await.unwrap();
+    assert_eq!((rig.vm(vm).await.size, rig.looks().await), (configured, vec![]), "it is recorded as it is configured");
+}
