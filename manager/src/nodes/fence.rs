@@ -15,6 +15,7 @@ use crate::attempt::{Refused, accepted};
 use crate::{Manager, ManagerError, admin_only};
 use grid::NodeId;
 use grid::map::Condition;
+use grid::node::Administration;
 use grid::operation::OperationKind;
 
 /// What the audit calls them.
@@ -23,14 +24,14 @@ const UNFENCE: &str = "node_unfence";
 
 impl Manager {
     /// The admin's word that the node executes nothing any more; `confirmed` is its name, as the admin typed it.
-    /// [`ManagerError::Unavailable`] while its hypervisor answers.
+    /// [`ManagerError::Unavailable`] while its hypervisor answers; of one that is fenced already, nothing.
     pub async fn node_fence(&self, principal: &Principal, name: &str, confirmed: &str) -> Result<(), ManagerError> {
         let done = self.fence(principal, name, confirmed).await;
         self.attempted(principal, FENCE, name, done).await
     }
 
     /// The admin's word that the node may be believed again: it is cordoned from now on. [`ManagerError::Busy`] while a VM
-    /// of it is being rebuilt.
+    /// of it is being rebuilt; of one that is cordoned already, nothing.
     pub async fn node_unfence(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
         let done = self.unfence(principal, name).await;
         self.attempted(principal, UNFENCE, name, done).await
@@ -43,6 +44,9 @@ impl Manager {
         if confirmed.trim() != name {
             let message = format!("Type {name}, to confirm that it is cut off.");
             return Err(ManagerError::Invalid { field: "confirmed", message }.into());
+        }
+        if node.node.administration == Administration::Fenced {
+            return Ok(());
         }
         if node.condition.hypervisor_answers() {
             let reason = "its hypervisor answers: drain it instead".to_owned();
@@ -57,7 +61,11 @@ impl Manager {
         admin_only(principal)?;
         // No rebuild begins meanwhile.
         let _turn = self.chooser.turn().await;
-        let node = self.node_named(name)?.node.id;
+        let node = self.node_named(name)?;
+        if node.node.administration == Administration::Cordoned {
+            return Ok(());
+        }
+        let node = node.node.id;
         let unfinished = self.shared.store.operation_unfinished().await?;
         let leaves = |kind: &OperationKind| matches!(kind, OperationKind::Rebuild { from, .. } if *from == node);
         if let Some(operation) = unfinished.iter().find(|operation| leaves(&operation.kind)) {

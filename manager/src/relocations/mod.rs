@@ -28,7 +28,7 @@ use crate::operations::OperationView;
 use crate::{Change, Manager, ManagerError, clock};
 use grid::moves::Manner;
 use grid::relocation::{Relocation, RelocationKind, RelocationState};
-use grid::{NodeId, RelocationId};
+use grid::{NodeId, RelocationId, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use uuid::Uuid;
@@ -82,7 +82,7 @@ impl Manager {
         self.relocation_begin(principal, RelocationId(id), kind, name).await
     }
 
-    /// No move is begun any more; the one at hand goes on. The node stays draining.
+    /// No move is begun any more; the one at hand goes on. The node stays draining. Once more by the same person, nothing.
     pub async fn node_drain_cancel(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
         let cancelled = self.drain_cancel(principal, name).await;
         self.attempted(principal, DRAIN_CANCEL, name, cancelled).await
@@ -145,11 +145,25 @@ impl Manager {
         target: &str,
     ) -> Result<(), Refused> {
         let newest = self.shared.store.relocation_newest(node).await?.ok_or(ManagerError::NotFound)?;
+        if is_cancelled_by(&newest, principal.user) {
+            return Ok(());
+        }
         let row = accepted(principal, action, target);
-        self.shared.store.relocation_cancel(newest.id, principal.user, &row).await.map_err(Refused::by_store)?;
+        if let Err(error) = self.shared.store.relocation_cancel(newest.id, principal.user, &row).await {
+            // The same person's other click may have been faster.
+            let now = self.shared.store.relocation_get(newest.id).await?;
+            if !now.is_some_and(|it| is_cancelled_by(&it, principal.user)) {
+                return Err(Refused::by_store(error));
+            }
+        }
         self.shared.tell(Change::Relocation(newest.id));
         Ok(())
     }
+}
+
+/// Whether it ends or has ended because this person said so.
+fn is_cancelled_by(it: &Relocation, user: UserId) -> bool {
+    matches!(it.state, RelocationState::Running | RelocationState::Cancelled) && it.cancelled_by == Some(user)
 }
 
 /// The audit's word for a kind.

@@ -96,7 +96,7 @@ impl Manager {
         Ok(id)
     }
 
-    /// It is not started any more. [`ManagerError::Unavailable`] where it was, or is over for another reason.
+    /// It is not started any more. [`ManagerError::Unavailable`] where it was, or is over for another reason; once more, nothing.
     pub async fn vm_schedule_cancel(
         &self,
         principal: &Principal,
@@ -113,6 +113,9 @@ impl Manager {
         let _starting = self.scheduler.starting().await;
         let found = self.shared.store.schedule_get(id).await?.filter(|found| found.vm == vm);
         let found = found.ok_or(ManagerError::NotFound)?;
+        if found.state == ScheduleState::Cancelled {
+            return Ok(());
+        }
         if self.scheduled_operation(&found).await?.is_some() {
             return Err(ManagerError::Unavailable { reason: "it has been started already".to_owned() }.into());
         }
