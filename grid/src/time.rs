@@ -12,4 +12,10 @@ impl UnixMillis {
     pub fn since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0)
     }
+
+    /// Milliseconds between the two, whichever is later: how old what was heard then is now. A wall clock that was set back
+    /// leaves times behind that are still to come, and what was heard then is no younger for it.
+    pub const fn apart(self, other: Self) -> u64 {
+        self.0.abs_diff(other.0)
+    }
 }

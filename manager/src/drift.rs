@@ -1,14 +1,14 @@
 //! Drift, for admins: what is not as it is recorded, and recording what is.
 
 use crate::accounts::Principal;
-use crate::operations::audit_refused;
+use crate::attempt::{Refused, accepted};
+use crate::hypervisor::Observation;
 use crate::promises::{self, PoolLists, Report};
 use crate::reconciler::observe_everywhere;
-use crate::store::rows::AuditRow;
-use crate::{Change, Manager, ManagerError, admin_only, clock};
-use grid::VmId;
+use crate::{Change, Manager, ManagerError, admin_only};
 use grid::sample::DomainState;
 use grid::vm::VmState;
+use grid::{Size, VmId};
 
 pub use crate::reconciler::{Drift, DriftKind};
 
@@ -34,24 +34,13 @@ impl Manager {
     /// Records the VM's home and size as its hypervisors say them, where every node answers and one alone has it: where
     /// it runs, or its only definition.
     pub async fn drift_record(&self, principal: &Principal, vm: VmId) -> Result<(), ManagerError> {
-        let target = vm.to_string();
+        let (action, target) = ("drift_record", vm.to_string());
         let done = match admin_only(principal) {
             Ok(()) => self.record_what_is(vm).await,
             refused => refused,
         };
-        if let Err(error) = done {
-            audit_refused(&self.shared, principal, "drift_record", &target, &error.to_string()).await;
-            return Err(error);
-        }
-        let row = AuditRow {
-            at: clock::now(),
-            actor: Some(principal.user),
-            tenant: Some(principal.tenant),
-            action: "drift_record".into(),
-            target,
-            outcome: "accepted".into(),
-        };
-        self.shared.store.audit_add(&row).await?;
+        self.attempted(principal, action, &target, done.map_err(Refused::from)).await?;
+        self.shared.store.audit_add(&accepted(principal, action, &target)).await?;
         self.reconciler.forget(vm);
         self.collector.vms_changed(&[vm]).await?;
         self.shared.tell(Change::Vm(vm));
@@ -76,7 +65,7 @@ impl Manager {
         if self.is_fenced(*node) {
             return Err(unavailable("the node that has it is fenced"));
         }
-        let size = seen.live.or(seen.persistent).ok_or_else(|| unavailable("it has no size"))?;
+        let size = size_of(seen).ok_or_else(|| unavailable("it has no size"))?;
         self.shared.store.vm_settle(id, *node, size, seen.maxima, None).await?;
         let state = if seen.state == DomainState::ShutOff { VmState::Stopped } else { VmState::Running };
         if vm.state != VmState::Failed {
@@ -84,4 +73,10 @@ impl Manager {
         }
         Ok(())
     }
+}
+
+/// The size that counts: what runs, and the memory that it is configured with where that is not plugged yet.
+fn size_of(seen: &Observation) -> Option<Size> {
+    let (Some(live), Some(kept)) = (seen.live, seen.persistent) else { return seen.live.or(seen.persistent) };
+    Some(Size { memory: live.memory.max(kept.memory), ..live })
 }

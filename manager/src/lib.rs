@@ -5,6 +5,7 @@
 //! signed-in [`accounts::Principal`] first and decides by itself whether that person may.
 
 pub mod accounts;
+mod attempt;
 pub mod capacity;
 pub mod catalogue;
 pub mod clock;

@@ -3,15 +3,20 @@
 mod fence;
 
 use crate::accounts::Principal;
+use crate::attempt::{Refused, accepted};
 use crate::history::HistoryRange;
-use crate::store::StoreError;
-use crate::store::rows::{AuditRow, MetricSeries};
-use crate::{Change, Manager, ManagerError, admin_only, clock, history};
+use crate::store::rows::MetricSeries;
+use crate::{Change, Manager, ManagerError, admin_only, history};
 use grid::UnixMillis;
 use grid::map::MapNode;
 use grid::node::{Administration, NodeSettings, is_failure_domain};
 use grid::vm::Vm;
 use std::sync::Arc;
+
+/// What the audit calls them.
+const SETTINGS_SET: &str = "node_settings_set";
+const FAILURE_DOMAIN_SET: &str = "node_failure_domain_set";
+const ADMINISTRATION_SET: &str = "node_administration_set";
 
 impl Manager {
     /// All nodes, by name.
@@ -60,13 +65,18 @@ impl Manager {
         name: &str,
         settings: NodeSettings,
     ) -> Result<(), ManagerError> {
+        let set = self.settings_set(principal, name, settings).await;
+        self.attempted(principal, SETTINGS_SET, name, set).await
+    }
+
+    async fn settings_set(&self, principal: &Principal, name: &str, settings: NodeSettings) -> Result<(), Refused> {
         admin_only(principal)?;
         if let Some((field, message)) = settings.wrong().into_iter().next() {
-            return Err(ManagerError::Invalid { field, message });
+            return Err(ManagerError::Invalid { field, message }.into());
         }
-        let node = self.node_named(name)?.node.id;
-        self.shared.store.node_settings_set(node, settings).await?;
-        self.node_changed(principal, "node_settings_set", name).await
+        let (node, row) = (self.node_named(name)?.node.id, accepted(principal, SETTINGS_SET, name));
+        self.shared.store.node_settings_set(node, settings, &row).await.map_err(Refused::by_store)?;
+        self.node_counts().await
     }
 
     /// Sets what fails together with it; empty where nothing is known to.
@@ -76,15 +86,21 @@ impl Manager {
         name: &str,
         domain: &str,
     ) -> Result<(), ManagerError> {
+        let set = self.failure_domain_set(principal, name, domain).await;
+        self.attempted(principal, FAILURE_DOMAIN_SET, name, set).await
+    }
+
+    async fn failure_domain_set(&self, principal: &Principal, name: &str, domain: &str) -> Result<(), Refused> {
         admin_only(principal)?;
         let node = self.node_named(name)?.node.id;
         if !domain.is_empty() && !is_failure_domain(domain) {
             let message = "Use letters, digits, and - _ . between them; at most 63.".to_owned();
-            return Err(ManagerError::Invalid { field: "failure_domain", message });
+            return Err(ManagerError::Invalid { field: "failure_domain", message }.into());
         }
         let to = Some(domain).filter(|domain| !domain.is_empty());
-        self.shared.store.node_failure_domain_set(node, to).await?;
-        self.node_changed(principal, "node_failure_domain_set", name).await
+        let row = accepted(principal, FAILURE_DOMAIN_SET, name);
+        self.shared.store.node_failure_domain_set(node, to, &row).await.map_err(Refused::by_store)?;
+        self.node_counts().await
     }
 
     /// Opens, cordons or drains it, as far as new VMs are concerned; it is fenced by [`Self::node_fence`] only.
@@ -94,13 +110,18 @@ impl Manager {
         name: &str,
         to: Administration,
     ) -> Result<(), ManagerError> {
+        let set = self.administration_set(principal, name, to).await;
+        self.attempted(principal, ADMINISTRATION_SET, name, set).await
+    }
+
+    async fn administration_set(&self, principal: &Principal, name: &str, to: Administration) -> Result<(), Refused> {
         admin_only(principal)?;
         if to == Administration::Fenced {
-            return Err(ManagerError::Unavailable { reason: "a node is fenced by its own form".to_owned() });
+            return Err(ManagerError::Unavailable { reason: "a node is fenced by its own form".to_owned() }.into());
         }
-        let node = self.node_named(name)?.node.id;
-        self.shared.store.node_administration_set(node, to).await.map_err(conflict)?;
-        self.node_changed(principal, "node_administration_set", name).await
+        let (node, row) = (self.node_named(name)?.node.id, accepted(principal, ADMINISTRATION_SET, name));
+        self.shared.store.node_administration_set(node, to, &row).await.map_err(Refused::by_store)?;
+        self.node_counts().await
     }
 
     fn node_named(&self, name: &str) -> Result<Arc<MapNode>, ManagerError> {
@@ -108,33 +129,10 @@ impl Manager {
         map.nodes().values().find(|node| node.node.name == name).cloned().ok_or(ManagerError::NotFound)
     }
 
-    async fn node_changed(&self, principal: &Principal, action: &str, name: &str) -> Result<(), ManagerError> {
-        self.shared.store.audit_add(&accepted(principal, action, name)).await?;
-        self.node_counts().await
-    }
-
-    /// The map counts what was decided.
-    async fn node_counts(&self) -> Result<(), ManagerError> {
-        self.collector.records_changed().await?;
+    /// The map counts what was decided, which the audit has.
+    async fn node_counts(&self) -> Result<(), Refused> {
+        self.collector.records_changed().await.map_err(|error| Refused::Told(error.into()))?;
         self.shared.tell(Change::Map);
         Ok(())
-    }
-}
-
-fn accepted(principal: &Principal, action: &str, name: &str) -> AuditRow {
-    AuditRow {
-        at: clock::now(),
-        actor: Some(principal.user),
-        tenant: Some(principal.tenant),
-        action: action.into(),
-        target: name.into(),
-        outcome: "accepted".into(),
-    }
-}
-
-fn conflict(error: StoreError) -> ManagerError {
-    match error {
-        StoreError::Conflict(reason) => ManagerError::Unavailable { reason: reason.to_owned() },
-        other => other.into(),
     }
 }

@@ -147,10 +147,9 @@ async fn only_who_may_act_on_the_vm_schedules_and_one_waits_at_a_time_and_can_be
     assert_eq!(cancel(&rig.stranger, id).await, Err(ManagerError::NotFound));
     assert_eq!(cancel(mine, ScheduleId(Uuid::new_v4())).await, Err(ManagerError::NotFound));
     assert_eq!(cancel(mine, id).await, Ok(()));
-    let again = cancel(mine, id).await;
-    assert!(matches!(again, Err(ManagerError::Unavailable { .. })), "{again:?}");
+    assert_eq!(cancel(mine, id).await, Ok(()), "it is so already");
     assert_eq!(rig.manager.vm_schedule(mine, vm, second).await.map(|_| ()), Ok(()), "another may wait now");
-    assert_eq!(told(&rig, "resize_schedule_cancel").await.len(), 4);
+    assert_eq!(told(&rig, "resize_schedule_cancel").await.len(), 3);
     let used = format!("scheduled {id}");
     let refused = rig.manager.vm_stop(mine, vm, true, &used).await;
     assert!(matches!(refused, Err(ManagerError::Invalid { .. })), "its key is nobody else's");

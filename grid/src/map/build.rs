@@ -78,7 +78,7 @@ impl MapNode {
 
 fn disagreements(inputs: &NodeInputs<'_>) -> Vec<super::Disagreement> {
     let (Some(hypervisor), Some(utility)) = (&inputs.hypervisor, &inputs.utility) else { return Vec::new() };
-    let fresh = |at: UnixMillis| inputs.now.since(at) <= inputs.limits.stale_after_ms;
+    let fresh = |at: UnixMillis| inputs.limits.is_fresh(at, inputs.now);
     if !fresh(hypervisor.at) || !fresh(utility.at) {
         return Vec::new();
     }

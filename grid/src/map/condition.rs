@@ -18,7 +18,12 @@ pub struct Freshness {
 impl Freshness {
     /// Whether a source that was last heard then, or never, has been silent for too long.
     pub fn is_stale(self, heard: Option<UnixMillis>, now: UnixMillis) -> bool {
-        heard.is_none_or(|at| now.since(at) > self.stale_after_ms)
+        heard.is_none_or(|at| !self.is_fresh(at, now))
+    }
+
+    /// Whether a reading of this time counts.
+    pub const fn is_fresh(self, at: UnixMillis, now: UnixMillis) -> bool {
+        now.apart(at) <= self.stale_after_ms
     }
 }
 
@@ -60,9 +65,8 @@ impl Condition {
         ];
         for (source, at) in heard {
             let Some(at) = at else { return Self::Silent { source } };
-            let age_ms = inputs.now.since(at);
-            if age_ms > inputs.limits.stale_after_ms {
-                return Self::Stale { source, age_ms };
+            if !inputs.limits.is_fresh(at, inputs.now) {
+                return Self::Stale { source, age_ms: inputs.now.apart(at) };
             }
         }
         if utility_is_off(inputs) {
@@ -113,8 +117,10 @@ impl Condition {
     }
 }
 
+/// Seen off at a time that is still to come, it was seen before the clock was set back: the next look tells.
 fn utility_is_off(inputs: &NodeInputs<'_>) -> bool {
-    matches!((inputs.utility_off, &inputs.utility), (Some(off), Some(utility)) if utility.at <= off)
+    let seen_off = inputs.utility_off.filter(|off| *off <= inputs.now);
+    matches!((seen_off, &inputs.utility), (Some(off), Some(utility)) if utility.at <= off)
 }
 
 impl fmt::Display for Condition {

@@ -15,6 +15,8 @@ use grid::sanitise::{Flag, Problem, sanitise_hypervisor, sanitise_utility};
 use grid::vm::commitment;
 use grid::{Gib, NodeId, OperationId, Resources, Size, UnixMillis, Vcpus, VmId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// So many last samples are read at once.
@@ -51,6 +53,8 @@ struct HeardOfNode {
     hypervisor: Option<Reading<HypervisorSample>>,
     previous: Option<HypervisorSample>,
     utility: Option<Reading<UtilitySample>>,
+    /// When this process heard its utility module last, by a clock that nobody sets.
+    utility_heard: Option<Instant>,
     /// When the utility VM was last seen not to run.
     utility_off: Option<UnixMillis>,
     usage: BTreeMap<VmId, VmUsage>,
@@ -179,6 +183,8 @@ impl Heard {
     }
 
     pub(super) fn hypervisor_answered(&mut self, node: NodeId, at: UnixMillis, sample: HypervisorSample) {
+        self.gone.forget(at);
+        self.let_go.forget(at);
         let heard = self.nodes.entry(node).or_default();
         heard.previous = heard.hypervisor.take().map(|reading| reading.sample);
         let (sample, flags) = sanitise_hypervisor(sample, heard.previous.as_ref(), at);
@@ -203,11 +209,13 @@ impl Heard {
         let (sample, flags) = sanitise_utility(sample, before.as_ref(), at);
         note(node, Source::Utility, flags, &mut heard.flags.1);
         heard.utility = Some(Reading { at, sample });
+        heard.utility_heard = Some(Instant::now());
     }
 
-    /// When the utility module was last heard.
-    pub(super) fn utility_at(&self, node: NodeId) -> Option<UnixMillis> {
-        self.nodes.get(&node)?.utility.as_ref().map(|reading| reading.at)
+    /// Whether the utility module has reported within this time, whatever the wall clock did meanwhile.
+    pub(super) fn utility_is_heard(&self, node: NodeId, within: Duration) -> bool {
+        let heard = self.nodes.get(&node).and_then(|heard| heard.utility_heard);
+        heard.is_some_and(|at| at.elapsed() <= within)
     }
 
     pub(super) fn usage(&self, vm: VmId) -> Option<VmUsage> {
@@ -326,73 +334,4 @@ fn usage(previous: &HypervisorSample, current: &HypervisorSample) -> BTreeMap<Vm
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use grid::operation::OperationKind;
-
-    const NODE: NodeId = NodeId(Uuid::from_u128(9));
-    const ONE: Resources = Resources::new(1, 2, 3);
-
-    /// An operation works on the VM and holds something on the node.
-    fn working(vm: VmId, operation: u128) -> VmRecord {
-        let operation = OperationId(Uuid::from_u128(operation));
-        let reservations = vec![(NODE, operation, ONE)];
-        VmRecord { vm: None, operation: Some((operation, OperationKind::Start { vm })), reservations }
-    }
-
-    #[test]
-    fn what_was_read_of_one_vm_stands_beside_what_was_read_of_all_before() {
-        let [first, second] = [1, 2].map(|number| VmId(Uuid::from_u128(number)));
-        let mut heard = Heard::new(Records::default());
-        let [all, alone, late] = [(); 3].map(|()| heard.records_asked());
-        assert_eq!(heard.record_came(late, first, working(first, 1)), [NODE].into());
-        assert_eq!(heard.record_came(alone, first, VmRecord::default()), [].into(), "older than what is known");
-        let mut records = Records::default();
-        records.put(second, working(second, 2));
-        heard.records_came(all, records);
-        assert_eq!(heard.reserved(NODE), ONE.plus(ONE));
-        assert!(heard.is_worked_on(first, None) && heard.is_worked_on(second, None));
-        let asked = heard.records_asked();
-        heard.records_came(asked, Records::default());
-        assert_eq!(heard.reserved(NODE), Resources::ZERO);
-    }
-
-    #[test]
-    fn a_choice_counts_until_it_is_recorded_and_never_twice() {
-        let (vm, operation) = (VmId(Uuid::from_u128(1)), OperationId(Uuid::from_u128(7)));
-        let mut heard = Heard::new(Records::default());
-        heard.chosen(operation, NODE, ONE);
-        assert_eq!(heard.reserved(NODE), ONE);
-        let asked = heard.records_asked();
-        heard.record_came(asked, vm, working(vm, 7));
-        assert_eq!(heard.reserved(NODE), ONE, "it is the same");
-        heard.chosen_no_more(operation, NODE);
-        assert_eq!(heard.reserved(NODE), ONE);
-        let asked = heard.records_asked();
-        assert_eq!(heard.record_came(asked, vm, VmRecord::default()), [NODE].into());
-        assert_eq!(heard.reserved(NODE), Resources::ZERO);
-    }
-
-    #[test]
-    fn macs_are_given_out_in_their_order_past_those_that_somebody_has() {
-        let mut heard = Heard::new(Records::default());
-        heard.last_mac = MACS - 3;
-        heard.macs_chosen.insert("52:54:00:ff:ff:ff".to_owned());
-        let given = [(); 3].map(|()| heard.next_mac());
-        assert_eq!(given, ["52:54:00:ff:ff:fe", "52:54:00:00:00:00", "52:54:00:00:00:01"]);
-    }
-
-    #[test]
-    fn a_vm_is_in_an_operations_hands_until_samples_came_after_it() {
-        let vm = VmId(Uuid::from_u128(1));
-        let mut records = Records::default();
-        records.put(vm, working(vm, 1));
-        let mut heard = Heard::new(records);
-        assert!(heard.is_worked_on(vm, None));
-        let before = clock::now();
-        let asked = heard.records_asked();
-        heard.records_came(asked, Records::default());
-        assert!(heard.is_worked_on(vm, Some(before)));
-        assert!(!heard.is_worked_on(vm, Some(UnixMillis(clock::now().0 + 1))));
-    }
-}
+mod tests;

@@ -135,7 +135,7 @@ fn tell_ages(map: &ResourceMap) {
         ];
         for (source, at) in heard {
             let Some(at) = at else { continue };
-            let age = Duration::from_millis(now.since(at)).as_secs_f64();
+            let age = Duration::from_millis(now.apart(at)).as_secs_f64();
             let labels = [("node", entry.node.name.clone()), ("source", source.as_str().to_owned())];
             metrics::gauge!("hostgrid_reading_age_seconds", &labels).set(age);
         }

@@ -22,18 +22,23 @@ impl<K> Default for Lately<K> {
 }
 
 impl<K: Copy + Ord> Lately<K> {
-    /// It has ended now; what ended too long ago is forgotten.
+    /// It has ended now.
     pub(super) fn put(&mut self, key: K, now: UnixMillis) {
+        self.forget(now);
+        self.ended.insert(key, now);
+        self.order.push_back((key, now));
+    }
+
+    /// What ended too long ago is forgotten; so is what ended at a time that is far ahead since the clock was set back.
+    pub(super) fn forget(&mut self, now: UnixMillis) {
         while let Some((old, at)) = self.order.front().copied()
-            && now.since(at) >= FORGOTTEN_AFTER_MS
+            && now.apart(at) >= FORGOTTEN_AFTER_MS
         {
             self.order.pop_front();
             if self.ended.get(&old) == Some(&at) {
                 self.ended.remove(&old);
             }
         }
-        self.ended.insert(key, now);
-        self.order.push_back((key, now));
     }
 
     /// Whether it ended at this time or later.
@@ -62,5 +67,16 @@ mod tests {
         lately.put(3, UnixMillis(62_500));
         assert!(!lately.since(2, UnixMillis(0)), "it is forgotten");
         assert!(lately.since(1, UnixMillis(0)), "it ended again since");
+    }
+
+    #[test]
+    fn what_ended_before_the_clock_was_set_back_is_forgotten_too() {
+        let mut lately = Lately::default();
+        let tomorrow = UnixMillis(24 * 60 * 60 * 1000);
+        lately.put(1, tomorrow);
+        lately.forget(UnixMillis(tomorrow.0 + 5));
+        assert!(lately.since(1, tomorrow));
+        lately.forget(UnixMillis(5));
+        assert!(!lately.since(1, UnixMillis(5)), "it ended long before this sample");
     }
 }

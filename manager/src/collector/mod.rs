@@ -47,8 +47,6 @@ pub(crate) struct Collector {
     heard: Mutex<Heard>,
     points: mpsc::Sender<Vec<crate::store::rows::MetricPoint>>,
     points_taken: Mutex<Option<mpsc::Receiver<Vec<crate::store::rows::MetricPoint>>>>,
-    /// When this process began to listen.
-    opened_at: UnixMillis,
     came_back: Mutex<CameBack>,
     missed: AtomicBool,
     returns: mpsc::UnboundedSender<Back>,
@@ -76,7 +74,6 @@ impl Collector {
             heard: Mutex::new(heard),
             points,
             points_taken: Mutex::new(Some(taken)),
-            opened_at: crate::clock::now(),
             came_back: Mutex::default(),
             missed: AtomicBool::new(false),
             returns,
@@ -231,9 +228,10 @@ impl Collector {
     /// Something is known now that counts on the nodes that are answered: their entries are built with it, and a new version
     /// of the map is swapped in, before anybody else knows of it. Where it counts nowhere, the version stays.
     fn count<N: IntoIterator<Item = NodeId>>(&self, change: impl FnOnce(&mut Heard) -> N) {
-        let now = crate::clock::now();
         {
             let mut heard = self.heard();
+            // No earlier than anything that was heard.
+            let now = crate::clock::now();
             let nodes = change(&mut heard);
             let entries = nodes.into_iter().filter_map(|node| heard.build(node, now, &self.shared));
             let mut entries = entries.peekable();

@@ -5,8 +5,8 @@ use super::outage::Outage;
 use super::{Back, Collector, history, states};
 use crate::clock;
 use crate::hypervisor::{Hypervisor, HypervisorError};
+use grid::NodeId;
 use grid::sample::{HypervisorSample, Source};
-use grid::{NodeId, UnixMillis};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
@@ -24,7 +24,7 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
     let mut outage = Outage::default();
     let mut looked_at = Instant::now();
     // Of the sample that was answered last; none of this process's yet.
-    let mut asked_at = UnixMillis(0);
+    let mut asked_at = states::NOT_ASKED;
     loop {
         tokio::select! {
             () = collector.stop.cancelled() => return,
@@ -65,7 +65,7 @@ pub(super) async fn watch(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervi
 pub(super) async fn age(collector: Arc<Collector>, node: NodeId) {
     loop {
         collector.publish(&[node]);
-        states::follow(&collector, node, UnixMillis(0)).await;
+        states::follow(&collector, node, states::NOT_ASKED).await;
         tokio::select! {
             () = collector.stop.cancelled() => return,
             () = sleep(collector.shared.pace.sample_every) => {}

@@ -3,20 +3,24 @@
 use super::{Back, Collector};
 use crate::clock;
 use crate::shared::Change;
-use grid::map::{Condition, MapNode, Reading};
+use grid::map::{Condition, Freshness, MapNode, Reading};
 use grid::sample::{DomainState, HypervisorSample};
 use grid::vm::{Vm, VmState};
 use grid::{NodeId, UnixMillis, VmId};
 
+/// When a node was asked that this process has no answer from: before all else.
+pub(super) const NOT_ASKED: UnixMillis = UnixMillis(0);
+
 /// Records the states that have changed on a node.
 ///
-/// `asked_at`: when the node was asked for the sample that is there now, which is an old one where it does not answer.
+/// `asked_at`: when the node was asked for the sample that is there now, which is an old one where it does not answer;
+/// [`NOT_ASKED`] of what an earlier process heard.
 pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMillis) {
     let map = collector.map();
     let Some(entry) = map.get(node) else { return };
     // Once for all: what is fresh for the one and stale for the other would be missed by both.
-    let believed = believed(entry, clock::now(), collector.shared.pace.freshness.stale_after_ms);
-    look(collector, node, believed);
+    let believed = believed(entry, clock::now(), collector.shared.pace.freshness);
+    look(collector, node, believed, asked_at);
     let changed: Vec<(Vm, VmState)> = {
         let heard = collector.heard();
         let mut came_back = collector.came_back();
@@ -75,13 +79,13 @@ pub(super) async fn follow(collector: &Collector, node: NodeId, asked_at: UnixMi
 }
 
 /// Notes whether the node is being looked at, and for the first time since this process began or it was silent.
-fn look(collector: &Collector, node: NodeId, believed: Option<&Reading<HypervisorSample>>) {
+fn look(collector: &Collector, node: NodeId, believed: Option<&Reading<HypervisorSample>>, asked_at: UnixMillis) {
     let heard = collector.heard();
     let mut came_back = collector.came_back();
     match believed {
         None => came_back.is_silent(node),
         // What an earlier run heard says nothing of now.
-        Some(reading) if reading.at >= collector.opened_at => {
+        Some(_) if asked_at != NOT_ASKED => {
             let vms = heard.records.vms.get(&node).map_or(&[][..], Vec::as_slice);
             came_back.looks(node, vms.iter().map(|vm| vm.id));
         }
@@ -90,8 +94,8 @@ fn look(collector: &Collector, node: NodeId, believed: Option<&Reading<Hyperviso
 }
 
 /// What the hypervisor says, where it is fresh; nothing that a fenced node says is believed.
-fn believed(entry: &MapNode, now: UnixMillis, stale_after_ms: u64) -> Option<&Reading<HypervisorSample>> {
-    let is_fresh = |reading: &&Reading<HypervisorSample>| now.since(reading.at) <= stale_after_ms;
+fn believed(entry: &MapNode, now: UnixMillis, limits: Freshness) -> Option<&Reading<HypervisorSample>> {
+    let is_fresh = |reading: &&Reading<HypervisorSample>| limits.is_fresh(reading.at, now);
     entry.hypervisor.as_ref().filter(is_fresh).filter(|_| entry.condition != Condition::Fenced)
 }
 

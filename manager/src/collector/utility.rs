@@ -56,7 +56,7 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
         if is_fenced(&collector, node) || !collector.shared.lease.is_held() {
             continue;
         }
-        let heard = heard_lately(&collector, node);
+        let heard = collector.heard().utility_is_heard(node, pace.utility_dead_after);
         if heard {
             back_off = pace.utility_back_off;
         }
@@ -100,11 +100,6 @@ pub(super) async fn care(collector: Arc<Collector>, hypervisor: Arc<dyn Hypervis
 
 fn is_fenced(collector: &Collector, node: NodeId) -> bool {
     collector.map().get(node).is_some_and(|entry| entry.condition == Condition::Fenced)
-}
-
-fn heard_lately(collector: &Collector, node: NodeId) -> bool {
-    let dead_after_ms = u64::try_from(collector.shared.pace.utility_dead_after.as_millis()).unwrap_or(u64::MAX);
-    collector.heard().utility_at(node).is_some_and(|at| clock::now().since(at) <= dead_after_ms)
 }
 
 /// Starts it afresh with a new one-time token.

@@ -10,73 +10,70 @@
 //! A fenced node takes no VM, nothing it says is believed, and nothing is done there, whether or not it answers again.
 //! What it still holds then of VMs that were rebuilt is drift, and never started or removed by Hostgrid.
 
-use super::{accepted, conflict};
 use crate::accounts::Principal;
-use crate::operations::audit_refused;
+use crate::attempt::{Refused, accepted};
 use crate::{Manager, ManagerError, admin_only};
 use grid::NodeId;
 use grid::map::Condition;
+use grid::node::Administration;
 use grid::operation::OperationKind;
+
+/// What the audit calls them.
+const FENCE: &str = "node_fence";
+const UNFENCE: &str = "node_unfence";
 
 impl Manager {
     /// The admin's word that the node executes nothing any more; `confirmed` is its name, as the admin typed it.
-    /// [`ManagerError::Unavailable`] while its hypervisor answers.
+    /// [`ManagerError::Unavailable`] while its hypervisor answers; of one that is fenced already, nothing.
     pub async fn node_fence(&self, principal: &Principal, name: &str, confirmed: &str) -> Result<(), ManagerError> {
         let done = self.fence(principal, name, confirmed).await;
-        self.told_of_fencing(principal, "node_fence", name, done).await
+        self.attempted(principal, FENCE, name, done).await
     }
 
     /// The admin's word that the node may be believed again: it is cordoned from now on. [`ManagerError::Busy`] while a VM
-    /// of it is being rebuilt.
+    /// of it is being rebuilt; of one that is cordoned already, nothing.
     pub async fn node_unfence(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
         let done = self.unfence(principal, name).await;
-        self.told_of_fencing(principal, "node_unfence", name, done).await
+        self.attempted(principal, UNFENCE, name, done).await
     }
 
-    async fn fence(&self, principal: &Principal, name: &str, confirmed: &str) -> Result<(), ManagerError> {
+    async fn fence(&self, principal: &Principal, name: &str, confirmed: &str) -> Result<(), Refused> {
         admin_only(principal)?;
         let _turn = self.chooser.turn().await;
         let node = self.node_named(name)?;
         if confirmed.trim() != name {
             let message = format!("Type {name}, to confirm that it is cut off.");
-            return Err(ManagerError::Invalid { field: "confirmed", message });
+            return Err(ManagerError::Invalid { field: "confirmed", message }.into());
+        }
+        if node.node.administration == Administration::Fenced {
+            return Ok(());
         }
         if node.condition.hypervisor_answers() {
             let reason = "its hypervisor answers: drain it instead".to_owned();
-            return Err(ManagerError::Unavailable { reason });
+            return Err(ManagerError::Unavailable { reason }.into());
         }
-        let row = accepted(principal, "node_fence", name);
-        self.shared.store.node_fenced_set(node.node.id, true, &row).await.map_err(conflict)?;
+        let row = accepted(principal, FENCE, name);
+        self.shared.store.node_fenced_set(node.node.id, true, &row).await.map_err(Refused::by_store)?;
         self.node_counts().await
     }
 
-    async fn unfence(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
+    async fn unfence(&self, principal: &Principal, name: &str) -> Result<(), Refused> {
         admin_only(principal)?;
         // No rebuild begins meanwhile.
         let _turn = self.chooser.turn().await;
-        let node = self.node_named(name)?.node.id;
+        let node = self.node_named(name)?;
+        if node.node.administration == Administration::Cordoned {
+            return Ok(());
+        }
+        let node = node.node.id;
         let unfinished = self.shared.store.operation_unfinished().await?;
         let leaves = |kind: &OperationKind| matches!(kind, OperationKind::Rebuild { from, .. } if *from == node);
         if let Some(operation) = unfinished.iter().find(|operation| leaves(&operation.kind)) {
-            return Err(ManagerError::Busy { operation: operation.id });
+            return Err(ManagerError::Busy { operation: operation.id }.into());
         }
-        let row = accepted(principal, "node_unfence", name);
-        self.shared.store.node_fenced_set(node, false, &row).await.map_err(conflict)?;
+        let row = accepted(principal, UNFENCE, name);
+        self.shared.store.node_fenced_set(node, false, &row).await.map_err(Refused::by_store)?;
         self.node_counts().await
-    }
-
-    /// What was refused is in the audit.
-    async fn told_of_fencing(
-        &self,
-        principal: &Principal,
-        action: &str,
-        name: &str,
-        done: Result<(), ManagerError>,
-    ) -> Result<(), ManagerError> {
-        if let Err(error) = &done {
-            audit_refused(&self.shared, principal, action, name, &error.to_string()).await;
-        }
-        done
     }
 
     pub(crate) fn is_fenced(&self, node: NodeId) -> bool {

@@ -1,55 +1,52 @@
 //! Cancelling an operation, where it is true: as long as all of it can still be taken back. What was begun is then
 //! undone, as after a failure.
 
-use super::audit_refused;
 use super::step::Step;
 use super::steps_of;
 use crate::accounts::{Principal, Role};
-use crate::store::StoreError;
-use crate::store::rows::AuditRow;
-use crate::{Manager, ManagerError, clock};
-use grid::OperationId;
+use crate::attempt::{Refused, accepted};
+use crate::{Manager, ManagerError};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
+use grid::{OperationId, UserId};
+
+const ACTION: &str = "operation_cancel";
 
 impl Manager {
-    /// Has an operation turn back. [`ManagerError::Unavailable`] with the reason where it can't any more.
+    /// Has an operation turn back. [`ManagerError::Unavailable`] with the reason where it can't any more; once more by the same
+    /// person, nothing.
     pub async fn operation_cancel(&self, principal: &Principal, id: OperationId) -> Result<(), ManagerError> {
-        let checked = match self.shared.store.operation_get(id).await? {
-            Some(operation) if principal.role == Role::Admin || operation.tenant == principal.tenant => {
-                can_cancel(&operation).map_err(unavailable)
-            }
-            _ => Err(ManagerError::NotFound),
-        };
-        let cancelled = match checked {
-            Ok(()) => self.record_cancel(principal, id).await,
-            refused => refused,
-        };
-        match cancelled {
-            Ok(()) => {
-                self.driver.cancel(id);
-                Ok(())
-            }
-            Err(error) => {
-                audit_refused(&self.shared, principal, "operation_cancel", &id.to_string(), &error.to_string()).await;
-                Err(error)
-            }
-        }
+        let cancelled = self.cancel(principal, id).await;
+        self.attempted(principal, ACTION, &id.to_string(), cancelled).await
     }
 
-    async fn record_cancel(&self, principal: &Principal, id: OperationId) -> Result<(), ManagerError> {
-        let row = AuditRow {
-            at: clock::now(),
-            actor: Some(principal.user),
-            tenant: Some(principal.tenant),
-            action: "operation_cancel".into(),
-            target: id.to_string(),
-            outcome: "accepted".into(),
-        };
-        match self.shared.store.operation_cancel(id, principal.user, &row).await {
-            Err(StoreError::Conflict(reason)) => Err(unavailable(reason)),
-            done => Ok(done?),
+    async fn cancel(&self, principal: &Principal, id: OperationId) -> Result<(), Refused> {
+        let store = &self.shared.store;
+        let found = store.operation_get(id).await?;
+        let is_allowed = |it: &Operation| principal.role == Role::Admin || it.tenant == principal.tenant;
+        let operation = found.filter(is_allowed).ok_or(ManagerError::NotFound)?;
+        if !is_cancelled_by(&operation, principal.user) {
+            can_cancel(&operation).map_err(unavailable)?;
+            let row = accepted(principal, ACTION, &id.to_string());
+            if let Err(error) = store.operation_cancel(id, principal.user, &row).await {
+                // The same person's other click may have been faster.
+                let now = store.operation_get(id).await?;
+                if !now.is_some_and(|it| is_cancelled_by(&it, principal.user)) {
+                    return Err(Refused::by_store(error));
+                }
+            }
         }
+        self.driver.cancel(id);
+        Ok(())
     }
+}
+
+/// Whether it turns or has turned back because this person said so.
+fn is_cancelled_by(operation: &Operation, user: UserId) -> bool {
+    let turns_back = matches!(
+        operation.state,
+        OperationState::Pending | OperationState::Running | OperationState::Undoing | OperationState::Undone
+    );
+    turns_back && operation.cancelled_by == Some(user)
 }
 
 fn unavailable(reason: &str) -> ManagerError {

@@ -3,10 +3,10 @@
 //! room; what it refuses is taken back from the map.
 
 use crate::accounts::Principal;
+use crate::attempt::Refused;
 use crate::collector::{Chosen, Collector};
-use crate::refusal_log::escaped;
 use crate::shared::Shared;
-use crate::store::rows::{AuditRow, NewOperation, NewVm, RoomCheck, VmRecord};
+use crate::store::rows::{NewOperation, NewVm, RoomCheck, VmRecord};
 use crate::store::{Begun, StoreError};
 use crate::{ManagerError, clock};
 use grid::operation::OperationKind;
@@ -17,9 +17,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::PoisonError;
 use tokio::sync::{Mutex, MutexGuard, Notify};
 use uuid::Uuid;
-
-/// Characters of what an attempt was about: it may be what somebody typed.
-const LONGEST_TARGET: usize = 100;
 
 /// Held by whoever decides.
 #[derive(Debug, Default)]
@@ -146,11 +143,7 @@ pub(crate) struct Accepted {
 
 /// Decides, and commits it with the room that it holds. What reserves room is to be called in one's turn; who would give the turn
 /// back before the commit says [`decide`] and [`commit`].
-pub(crate) async fn begin(
-    shared: &Shared,
-    collector: &Collector,
-    wanted: Wanted<'_>,
-) -> Result<OperationId, ManagerError> {
+pub(crate) async fn begin(shared: &Shared, collector: &Collector, wanted: Wanted<'_>) -> Result<OperationId, Refused> {
     let decided = decide(shared, collector, wanted)?;
     commit(shared, decided).await.map(|accepted| accepted.operation)
 }
@@ -192,14 +185,18 @@ pub(crate) fn decide<'a>(
 }
 
 /// Commits it. What is refused counts in the map no more.
-pub(crate) async fn commit(shared: &Shared, decided: Decided<'_>) -> Result<Accepted, ManagerError> {
+pub(crate) async fn commit(shared: &Shared, decided: Decided<'_>) -> Result<Accepted, Refused> {
     let Decided { new, room, record, chosen } = decided;
-    let begun = shared.store.operation_begin(&new, &room).await?;
+    let begun = shared.store.operation_begin(&new, &room).await.map_err(|error| match error {
+        StoreError::NotFound => Refused::Untold(ManagerError::NotFound),
+        other => Refused::Told(other.into()),
+    })?;
     let is_new = matches!(begun, Begun::Started(_));
     if is_new {
         chosen.counts_as(new.kind.vm(), record);
     }
-    answer(begun, &new).map(|operation| Accepted { operation, is_new })
+    // What the store refused has its row.
+    answer(begun, &new).map(|operation| Accepted { operation, is_new }).map_err(Refused::Told)
 }
 
 /// Has an operation that waited for room go on by this plan, with the room that it holds. To be called in one's turn.
@@ -264,21 +261,6 @@ fn unavailable(reason: &str) -> ManagerError {
 pub(crate) async fn quota_left(shared: &Shared, tenant: grid::TenantId) -> Result<Resources, StoreError> {
     let standing = shared.store.tenant_standing(tenant).await?;
     Ok(standing.quota.limit.minus(standing.used))
-}
-
-/// One row for an attempt that never came to the store's own decision.
-pub(crate) async fn audit_refused(shared: &Shared, principal: &Principal, action: &str, target: &str, why: &str) {
-    let row = AuditRow {
-        at: clock::now(),
-        actor: Some(principal.user),
-        tenant: Some(principal.tenant),
-        action: action.to_owned(),
-        target: escaped(target, LONGEST_TARGET),
-        outcome: format!("refused: {why}"),
-    };
-    if let Err(error) = shared.store.audit_add(&row).await {
-        tracing::error!(%error, action, "an attempt is missing in the audit");
-    }
 }
 
 /// What is committed to the recorded VMs of a node, as the store sums it.

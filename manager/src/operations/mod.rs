@@ -27,9 +27,7 @@ pub(crate) mod trial;
 mod turns;
 mod work;
 
-pub(crate) use choose::{
-    Chooser, Decided, Wanted, audit_refused, begin, commit, decide, go_on_with, quota_left, recorded,
-};
+pub(crate) use choose::{Chooser, Decided, Wanted, begin, commit, decide, go_on_with, quota_left, recorded};
 pub(crate) use driver::Driver;
 pub(crate) use kinds::steps_of;
 pub(crate) use rebuild::was_rebuilt_from;

@@ -1,25 +1,20 @@
 //! One checker a promise. Each tells all that it finds.
 
-use super::facts::Facts;
+use super::facts::{Facts, twice};
 use super::{Broken, Promise};
 use crate::hypervisor::Observation;
 use crate::operations::steps_of;
 use grid::operation::{Operation, OperationState, OperationStep, StepState};
-use grid::sample::{DomainState, UTILITY_DOMAIN};
+use grid::sample::DomainState;
 use grid::vm::{Vm, VmState};
-use grid::{Resource, Resources, Size, VmId};
+use grid::{Resource, Resources, Size};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// I1: over all nodes, each UUID executes once at most.
 pub(super) fn one_executes(facts: &Facts, broken: &mut Vec<Broken>) {
-    let mut executing: BTreeMap<VmId, Vec<&str>> = BTreeMap::new();
-    for node in facts.nodes.values() {
-        let domains = node.domains.iter().flatten();
-        let running = domains.filter(|domain| domain.state == DomainState::Running && domain.name != UTILITY_DOMAIN);
-        running.for_each(|domain| executing.entry(domain.id).or_default().push(&node.name));
-    }
-    for (vm, nodes) in executing.into_iter().filter(|(_, nodes)| nodes.len() > 1) {
-        say(broken, Promise::OneExecutes, format!("VM {vm} executes on {}", nodes.join(" and ")));
+    for (vm, nodes) in twice(&facts.nodes) {
+        let names: Vec<String> = nodes.into_iter().map(|node| facts.name(node)).collect();
+        say(broken, Promise::OneExecutes, format!("VM {vm} executes on {}", names.join(" and ")));
     }
 }
 
@@ -162,16 +157,20 @@ pub(super) fn record_is_true(facts: &Facts, broken: &mut Vec<Broken>) {
 }
 
 /// What a home says of its VM that is not what is recorded.
-pub(crate) fn differs(vm: &Vm, seen: Option<&Observation>) -> Option<String> {
+fn differs(vm: &Vm, seen: Option<&Observation>) -> Option<String> {
     let Some(seen) = seen else { return Some("its home does not know it".into()) };
     let runs = matches!(seen.state, DomainState::Running | DomainState::Paused);
     if runs != (vm.state == VmState::Running) {
         return Some(format!("it is recorded as {} and is {:?}", vm.state.as_str(), seen.state));
     }
-    // What runs has the size that counts; memory is plugged only when its guest has booted, so the configuration tells.
-    let told = [seen.persistent, seen.live.filter(|_| seen.persistent.is_none())];
-    let other = told.into_iter().flatten().find(|told| !is_same(*told, vm.size))?;
+    let other = other_size(vm, seen)?;
     Some(format!("it is recorded with {} and has {other}", vm.size))
+}
+
+/// The size that a home has its VM configured with, where it is another than is recorded. Memory is plugged only when the guest
+/// has booted, so that what runs tells only where no configuration is kept.
+pub(crate) fn other_size(vm: &Vm, seen: &Observation) -> Option<Size> {
+    seen.persistent.or(seen.live).filter(|told| !is_same(*told, vm.size))
 }
 
 /// Whether two sizes are the same, as far as a hypervisor tells memory exactly.

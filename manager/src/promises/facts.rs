@@ -8,7 +8,7 @@ use crate::store::rows::{AuditRow, OperationFilter};
 use crate::store::{Store, StoreError};
 use grid::operation::Operation;
 use grid::relocation::Relocation;
-use grid::sample::{DiskSample, DomainSample};
+use grid::sample::{DiskSample, DomainSample, DomainState, UTILITY_DOMAIN};
 use grid::vm::Vm;
 use grid::{NodeId, OperationId, Resources, UnixMillis, VmId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +69,7 @@ impl Facts {
         for (node, sample) in futures::future::join_all(samples).await {
             nodes.entry(node).or_default().domains = sample.map(|sample| sample.domains);
         }
+        look_again(hypervisors, &mut nodes).await;
         let homes = observe_at_home(hypervisors, &nodes, &before).await;
         let grants = store.grant_list().await?.into_iter().collect();
         let every = OperationFilter { limit: u32::MAX, ..OperationFilter::default() };
@@ -103,6 +104,41 @@ impl Facts {
     pub(super) fn touched_since(&self, vm: VmId, at: UnixMillis) -> bool {
         let of_vm = self.operations.iter().filter(|operation| operation.kind.vm() == vm);
         self.worked_on.contains(&vm) || of_vm.into_iter().any(|it| it.ended_at.is_none_or(|ended| ended.0 >= at.0))
+    }
+}
+
+/// What executes on more than one node, and where.
+pub(super) fn twice(nodes: &BTreeMap<NodeId, SeenNode>) -> BTreeMap<VmId, Vec<NodeId>> {
+    let mut executing: BTreeMap<VmId, Vec<NodeId>> = BTreeMap::new();
+    for (id, node) in nodes {
+        let domains = node.domains.iter().flatten();
+        let running = domains.filter(|domain| domain.state == DomainState::Running && domain.name != UTILITY_DOMAIN);
+        running.for_each(|domain| executing.entry(domain.id).or_default().push(*id));
+    }
+    executing.retain(|_, on| on.len() > 1);
+    executing
+}
+
+/// The nodes were not looked at in the same moment: what was handed over meanwhile seems to execute at both its ends. So where
+/// something seems to execute twice, its nodes are asked of it once more, and that is what counts. One that gives no answer now
+/// was not seen.
+async fn look_again(hypervisors: &[Arc<dyn Hypervisor>], nodes: &mut BTreeMap<NodeId, SeenNode>) {
+    let twice: Vec<(VmId, NodeId)> =
+        twice(nodes).into_iter().flat_map(|(vm, on)| on.into_iter().map(move |node| (vm, node))).collect();
+    let asked = twice.into_iter().map(|(vm, node)| async move {
+        let hypervisor = hypervisors.iter().find(|it| it.node() == node)?;
+        Some((vm, node, patiently(hypervisor.observe(vm)).await))
+    });
+    for (vm, node, seen) in futures::future::join_all(asked).await.into_iter().flatten() {
+        let Some(node) = nodes.get_mut(&node) else { continue };
+        match (seen, &mut node.domains) {
+            (None, domains) => *domains = None,
+            (Some(None), Some(domains)) => domains.retain(|domain| domain.id != vm),
+            (Some(Some(seen)), Some(domains)) => {
+                domains.iter_mut().filter(|domain| domain.id == vm).for_each(|domain| domain.state = seen.state);
+            }
+            (Some(_), None) => {}
+        }
     }
 }
 

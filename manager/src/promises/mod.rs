@@ -8,6 +8,7 @@ mod checks;
 mod facts;
 mod moves;
 
+pub(crate) use checks::other_size;
 pub use facts::{Facts, SeenNode};
 
 use crate::hypervisor::Hypervisor;

@@ -1,12 +1,15 @@
-//! What is not as it is recorded, found by comparing the map's samples with the store. Nothing is asked of a node here,
-//! so that a hung one delays nothing.
+//! What is not as it is recorded, found by comparing the map's samples with the store. Of a node nothing is asked here but how
+//! those VMs are configured that show less memory than is recorded, of all nodes at once, and none is waited for for long.
 
+use super::mend::{is_worked_on, observe};
 use super::{Drift, DriftKind};
 use crate::clock;
 use crate::operations::was_rebuilt_from;
-use crate::options::Pace;
+use crate::promises::other_size;
+use crate::shared::Shared;
 use crate::store::rows::OperationFilter;
 use crate::store::{Store, StoreError};
+use futures::future::join_all;
 use grid::map::{Condition, MapNode, ResourceMap};
 use grid::sample::{DomainSample, DomainState, UTILITY_DOMAIN};
 use grid::vm::{Vm, VmState};
@@ -14,20 +17,26 @@ use grid::{Gib, Mib, Size, UnixMillis, VmId};
 use std::collections::BTreeMap;
 
 /// All that is found now.
-pub(super) async fn find(map: &ResourceMap, store: &dyn Store, pace: &Pace) -> Result<Vec<Drift>, StoreError> {
-    let now = clock::now();
+pub(super) async fn find(shared: &Shared, map: &ResourceMap) -> Result<Vec<Drift>, StoreError> {
+    let (store, now) = (shared.store.as_ref(), clock::now());
     let vms: BTreeMap<VmId, Vm> = store.vm_list(None).await?.into_iter().map(|vm| (vm.id, vm)).collect();
-    let is_fresh = |at: UnixMillis| now.since(at) <= pace.freshness.stale_after_ms;
-    let mut found = Vec::new();
+    let is_fresh = |at: UnixMillis| shared.pace.freshness.is_fresh(at, now);
+    let (mut found, mut doubtful) = (Vec::new(), Vec::new());
     for node in map.iter() {
         if let Some(reading) = node.hypervisor.as_ref().filter(|reading| is_fresh(reading.at)) {
             found.extend(domains(node, &reading.sample.domains, &vms).into_iter().map(|drift| (drift, reading.at)));
+            doubtful.extend(with_less_memory(node, &reading.sample.domains, &vms).map(|vm| (node, vm, reading.at)));
         }
         if let Some(reading) = node.utility.as_ref().filter(|reading| is_fresh(reading.at)) {
             let disks = reading.sample.disks.iter().map(|disk| (disk.vm, disk.real_bytes));
             found.extend(left_disks(node, disks, &vms).into_iter().map(|drift| (drift, reading.at)));
         }
     }
+    let asked = doubtful.into_iter().map(async |(node, vm, at)| {
+        let seen = observe(shared, node.node.id, vm.id).await.ok()??;
+        Some((drift(DriftKind::Size, node, vm.id, &vms, in_words(vm, other_size(vm, &seen)?)), at))
+    });
+    found.extend(join_all(asked).await.into_iter().flatten());
     let mut lasting = Vec::new();
     for (mut drift, at) in found {
         if touched_since(store, drift.vm, at).await? {
@@ -42,11 +51,16 @@ pub(super) async fn find(map: &ResourceMap, store: &dyn Store, pace: &Pace) -> R
     Ok(lasting)
 }
 
-/// Whether an operation works on the VM, or has since the sample was taken.
+/// Whether an operation works on the VM, or has since the sample was taken. One that ended at a time that is still to come did so
+/// before the clock was set back.
 async fn touched_since(store: &dyn Store, vm: VmId, at: UnixMillis) -> Result<bool, StoreError> {
+    if is_worked_on(store, vm).await? {
+        return Ok(true);
+    }
     let filter = OperationFilter { vm: Some(vm), limit: 1, ..OperationFilter::default() };
     let newest = store.operation_list(&filter).await?.into_iter().next();
-    Ok(newest.is_some_and(|it| it.ended_at.is_none_or(|ended| ended.0 >= at.0)))
+    let since = at..=clock::now();
+    Ok(newest.is_some_and(|it| it.ended_at.is_none_or(|ended| since.contains(&ended))))
 }
 
 fn drift(kind: DriftKind, node: &MapNode, vm: VmId, vms: &BTreeMap<VmId, Vm>, what: String) -> Drift {
@@ -70,8 +84,8 @@ fn domains(node: &MapNode, domains: &[DomainSample], vms: &BTreeMap<VmId, Vm>) -
             }
             Some(_) if is_fenced => continue,
             Some(_) if domain.state == DomainState::Paused => (DriftKind::StandsStill, stands_still(node)),
-            Some(vm) => match other_size(vm, domain) {
-                Some(told) => (DriftKind::Size, format!("it is recorded with {} and has {told}", vm.size)),
+            Some(vm) => match shown_size(vm, domain) {
+                Some(told) => (DriftKind::Size, in_words(vm, told)),
                 None => continue,
             },
         };
@@ -93,8 +107,29 @@ fn stands_still(node: &MapNode) -> String {
     format!("it is paused: its disk could not be written, or somebody paused it{room}")
 }
 
-/// The size that a domain shows, where it is another than is recorded. A machine's memory may be plugged yet.
-fn other_size(vm: &Vm, domain: &DomainSample) -> Option<Size> {
+fn in_words(vm: &Vm, told: Size) -> String {
+    format!("it is recorded with {} and has {told}", vm.size)
+}
+
+/// VMs at home here that show less memory than is recorded, and else what is: after a start it may be plugged yet, which only
+/// their configuration tells.
+fn with_less_memory<'a>(
+    node: &MapNode,
+    domains: &[DomainSample],
+    vms: &'a BTreeMap<VmId, Vm>,
+) -> impl Iterator<Item = &'a Vm> {
+    let is_believed = node.condition != Condition::Fenced;
+    let has_less = move |vm: &Vm, domain: &DomainSample| {
+        let less = domain.memory_current_mib.saturating_add(Size::MEMORY_STEP.0) <= vm.size.memory.0;
+        is_believed && vm.node == node.node.id && domain.state == DomainState::Running && less
+    };
+    domains.iter().filter_map(move |domain| {
+        vms.get(&domain.id).filter(|vm| has_less(vm, domain) && shown_size(vm, domain).is_none())
+    })
+}
+
+/// The size that a domain shows, where it is another than is recorded. Less memory is looked into: [`with_less_memory`].
+fn shown_size(vm: &Vm, domain: &DomainSample) -> Option<Size> {
     if !matches!(vm.state, VmState::Running | VmState::Stopped) {
         return None;
     }

@@ -6,8 +6,8 @@ use crate::clock;
 use crate::hypervisor::{HypervisorError, Observation};
 use crate::operations::was_rebuilt_from;
 use crate::shared::Shared;
-use crate::store::StoreError;
-use crate::store::rows::{AuditRow, OperationFilter};
+use crate::store::rows::AuditRow;
+use crate::store::{Store, StoreError};
 use crate::utility::UtilityError;
 use grid::sample::DomainState;
 use grid::vm::VmState;
@@ -41,7 +41,7 @@ pub(super) async fn mend(shared: &Shared, drift: &Drift) -> bool {
 async fn let_go_on(shared: &Shared, drift: &Drift) -> Result<bool, String> {
     let (node, id) = (drift.node, drift.vm);
     let Some(_turn) = shared.mending.enter(id) else { return Ok(false) };
-    if is_worked_on(shared, id).await.map_err(|error| error.to_string())? {
+    if is_worked_on(shared.store.as_ref(), id).await.map_err(|error| error.to_string())? {
         return Ok(false);
     }
     let hypervisor = shared.hypervisor(node).ok_or("the node is not connected")?;
@@ -58,7 +58,7 @@ async fn let_go_on(shared: &Shared, drift: &Drift) -> Result<bool, String> {
 async fn remove_what_is_left(shared: &Shared, drift: &Drift) -> Result<bool, String> {
     let (node, id) = (drift.node, drift.vm);
     let Some(_turn) = shared.mending.enter(id) else { return Ok(false) };
-    if is_worked_on(shared, id).await.map_err(|error| error.to_string())? {
+    if is_worked_on(shared.store.as_ref(), id).await.map_err(|error| error.to_string())? {
         return Ok(false);
     }
     if was_rebuilt_from(shared.store.as_ref(), id, node).await.map_err(|error| error.to_string())? {
@@ -87,13 +87,13 @@ async fn remove_what_is_left(shared: &Shared, drift: &Drift) -> Result<bool, Str
     Ok(true)
 }
 
-async fn is_worked_on(shared: &Shared, vm: VmId) -> Result<bool, StoreError> {
-    let filter = OperationFilter { vm: Some(vm), limit: 1, ..OperationFilter::default() };
-    let newest = shared.store.operation_list(&filter).await?.into_iter().next();
-    Ok(newest.is_some_and(|operation| !operation.state.is_over()))
+/// Whether an operation works on the VM now.
+pub(super) async fn is_worked_on(store: &dyn Store, vm: VmId) -> Result<bool, StoreError> {
+    Ok(store.vm_record(vm).await?.operation.is_some())
 }
 
-async fn observe(shared: &Shared, node: NodeId, vm: VmId) -> Result<Option<Observation>, String> {
+/// What the node's hypervisor says of the VM; an error where it gives no answer.
+pub(super) async fn observe(shared: &Shared, node: NodeId, vm: VmId) -> Result<Option<Observation>, String> {
     let hypervisor = shared.hypervisor(node).ok_or("the node is not connected")?;
     match timeout(PATIENCE, hypervisor.observe(vm)).await {
         Ok(seen) => seen.map_err(|error| error.to_string()),

@@ -127,7 +127,7 @@ impl Reconciler {
             tracing::warn!(freed, "reservations of operations that are over were freed");
             self.collector.records_changed().await?;
         }
-        let found = find(&self.collector.map(), self.shared.store.as_ref(), &self.shared.pace).await?;
+        let found = find(&self.shared, &self.collector.map()).await?;
         let lasting = self.remember(found);
         let mut mended = false;
         let map = self.collector.map();

@@ -23,16 +23,17 @@ pub use rebalance::RebalanceView;
 pub(crate) use runner::Relocator;
 
 use crate::accounts::Principal;
-use crate::operations::{OperationView, audit_refused};
-use crate::store::StoreError;
-use crate::store::rows::AuditRow;
+use crate::attempt::{Refused, accepted};
+use crate::operations::OperationView;
 use crate::{Change, Manager, ManagerError, clock};
 use grid::moves::Manner;
 use grid::relocation::{Relocation, RelocationKind, RelocationState};
-use grid::{NodeId, RelocationId};
+use grid::{NodeId, RelocationId, UserId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use uuid::Uuid;
+
+const DRAIN_CANCEL: &str = "node_drain_cancel";
 
 /// A move as the plan lists it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,23 +73,24 @@ impl Manager {
     /// Sets the node draining, and moves its VMs away one after the other. `id` is the form's own: the same id is the
     /// same drain.
     pub async fn node_drain(&self, principal: &Principal, name: &str, id: Uuid) -> Result<RelocationId, ManagerError> {
-        let begun = match self.node_get(principal, name).await {
-            Ok(node) => {
-                let kind = RelocationKind::Drain { node: node.node.id };
-                self.relocation_begin(principal, RelocationId(id), kind, name).await
-            }
-            Err(error) => Err(error),
-        };
-        self.told_of(principal, "node_drain", name, begun).await
+        let begun = self.drain(principal, name, id).await;
+        self.attempted(principal, "node_drain", name, begun).await
     }
 
-    /// No move is begun any more; the one at hand goes on. The node stays draining.
+    async fn drain(&self, principal: &Principal, name: &str, id: Uuid) -> Result<RelocationId, Refused> {
+        let kind = RelocationKind::Drain { node: self.node_get(principal, name).await?.node.id };
+        self.relocation_begin(principal, RelocationId(id), kind, name).await
+    }
+
+    /// No move is begun any more; the one at hand goes on. The node stays draining. Once more by the same person, nothing.
     pub async fn node_drain_cancel(&self, principal: &Principal, name: &str) -> Result<(), ManagerError> {
-        let cancelled = match self.node_get(principal, name).await {
-            Ok(node) => self.relocation_cancel(principal, Some(node.node.id), "node_drain_cancel", name).await,
-            Err(error) => Err(error),
-        };
-        self.told_of(principal, "node_drain_cancel", name, cancelled).await
+        let cancelled = self.drain_cancel(principal, name).await;
+        self.attempted(principal, DRAIN_CANCEL, name, cancelled).await
+    }
+
+    async fn drain_cancel(&self, principal: &Principal, name: &str) -> Result<(), Refused> {
+        let node = self.node_get(principal, name).await?.node.id;
+        self.relocation_cancel(principal, Some(node), DRAIN_CANCEL, name).await
     }
 
     /// The newest of its sort, with its moves.
@@ -112,7 +114,7 @@ impl Manager {
         id: RelocationId,
         kind: RelocationKind,
         target: &str,
-    ) -> Result<RelocationId, ManagerError> {
+    ) -> Result<RelocationId, Refused> {
         let row = accepted(principal, action(&kind), target);
         let new = Relocation {
             id,
@@ -124,10 +126,10 @@ impl Manager {
             created_at: clock::now(),
             ended_at: None,
         };
-        self.shared.store.relocation_begin(&new, &row).await.map_err(conflict)?;
+        self.shared.store.relocation_begin(&new, &row).await.map_err(Refused::by_store)?;
         match self.shared.store.relocation_get(id).await? {
             Some(known) if known.kind == new.kind && known.actor == principal.user => {}
-            _ => return Err(unavailable("this form was used before; load the page again")),
+            _ => return Err(unavailable("this form was used before; load the page again").into()),
         }
         self.collector.records_changed().await?;
         self.shared.tell(Change::Map);
@@ -141,27 +143,27 @@ impl Manager {
         node: Option<NodeId>,
         action: &str,
         target: &str,
-    ) -> Result<(), ManagerError> {
+    ) -> Result<(), Refused> {
         let newest = self.shared.store.relocation_newest(node).await?.ok_or(ManagerError::NotFound)?;
+        if is_cancelled_by(&newest, principal.user) {
+            return Ok(());
+        }
         let row = accepted(principal, action, target);
-        self.shared.store.relocation_cancel(newest.id, principal.user, &row).await.map_err(conflict)?;
+        if let Err(error) = self.shared.store.relocation_cancel(newest.id, principal.user, &row).await {
+            // The same person's other click may have been faster.
+            let now = self.shared.store.relocation_get(newest.id).await?;
+            if !now.is_some_and(|it| is_cancelled_by(&it, principal.user)) {
+                return Err(Refused::by_store(error));
+            }
+        }
         self.shared.tell(Change::Relocation(newest.id));
         Ok(())
     }
+}
 
-    /// What was refused is in the audit.
-    async fn told_of<T>(
-        &self,
-        principal: &Principal,
-        action: &str,
-        target: &str,
-        done: Result<T, ManagerError>,
-    ) -> Result<T, ManagerError> {
-        if let Err(error) = &done {
-            audit_refused(&self.shared, principal, action, target, &error.to_string()).await;
-        }
-        done
-    }
+/// Whether it ends or has ended because this person said so.
+fn is_cancelled_by(it: &Relocation, user: UserId) -> bool {
+    matches!(it.state, RelocationState::Running | RelocationState::Cancelled) && it.cancelled_by == Some(user)
 }
 
 /// The audit's word for a kind.
@@ -170,24 +172,6 @@ const fn action(kind: &RelocationKind) -> &'static str {
         RelocationKind::Drain { .. } => "node_drain",
         RelocationKind::MakeRoom { .. } => "make_room",
         RelocationKind::Rebalance { .. } => "rebalance",
-    }
-}
-
-fn accepted(principal: &Principal, action: &str, name: &str) -> AuditRow {
-    AuditRow {
-        at: clock::now(),
-        actor: Some(principal.user),
-        tenant: Some(principal.tenant),
-        action: action.to_owned(),
-        target: name.to_owned(),
-        outcome: "accepted".to_owned(),
-    }
-}
-
-fn conflict(error: StoreError) -> ManagerError {
-    match error {
-        StoreError::Conflict(reason) => unavailable(reason),
-        other => other.into(),
     }
 }
 

@@ -5,6 +5,7 @@ use super::next::named;
 use super::runner::{Look, Relocator, busy};
 use super::{PlannedMove, unavailable};
 use crate::accounts::Principal;
+use crate::attempt::Refused;
 use crate::operations::OperationView;
 use crate::{Manager, ManagerError, admin_only};
 use grid::moves::{Budget, Goal, Layout, Manner, Move, rebalance};
@@ -21,6 +22,7 @@ use uuid::Uuid;
 /// planned at once.
 const GOAL: Goal = Goal::EvenOut { least_gain_permille: 50 };
 const MOST: usize = 20;
+const REBALANCE_CANCEL: &str = "rebalance_cancel";
 const NO_SEARCH: Budget = Budget { moves: 1, work: 0 };
 
 /// How nodes would be evened out now, and how that goes or went.
@@ -52,7 +54,7 @@ impl Manager {
         reviewed: Vec<Move>,
     ) -> Result<RelocationId, ManagerError> {
         let begun = self.rebalance_begin(principal, RelocationId(id), reviewed).await;
-        self.told_of(principal, "rebalance", "", begun).await
+        self.attempted(principal, "rebalance", "", begun).await
     }
 
     async fn rebalance_begin(
@@ -60,13 +62,14 @@ impl Manager {
         principal: &Principal,
         id: RelocationId,
         reviewed: Vec<Move>,
-    ) -> Result<RelocationId, ManagerError> {
+    ) -> Result<RelocationId, Refused> {
         admin_only(principal)?;
         let is_known = self.shared.store.relocation_get(id).await?.is_some();
         if !is_known && (reviewed.is_empty() || self.rebalance_plan().await?.0 != reviewed) {
             return Err(unavailable(
                 "the plan has changed since it was shown, so nothing was started: look at it again",
-            ));
+            )
+            .into());
         }
         self.relocation_begin(principal, id, RelocationKind::Rebalance { moves: reviewed }, "").await
     }
@@ -74,10 +77,10 @@ impl Manager {
     /// No move is begun any more; the one at hand goes on.
     pub async fn rebalance_cancel(&self, principal: &Principal) -> Result<(), ManagerError> {
         let cancelled = match admin_only(principal) {
-            Ok(()) => self.relocation_cancel(principal, None, "rebalance_cancel", "").await,
-            refused => refused,
+            Ok(()) => self.relocation_cancel(principal, None, REBALANCE_CANCEL, "").await,
+            Err(error) => Err(error.into()),
         };
-        self.told_of(principal, "rebalance_cancel", "", cancelled).await
+        self.attempted(principal, REBALANCE_CANCEL, "", cancelled).await
     }
 
     async fn rebalance_plan(&self) -> Result<(Vec<Move>, BTreeMap<VmId, Vm>), ManagerError> {

@@ -249,7 +249,7 @@ impl Relocator {
         let wanted = Wanted { principal: &principal, kind, key: &key, vm, is_new: false, relocation };
         let begun = begin(&self.shared, &self.collector, wanted).await;
         drop(turn);
-        match begun {
+        match begun.map_err(ManagerError::from) {
             Ok(operation) => {
                 self.driver.spawn(operation);
                 self.shared.tell(Change::Map);

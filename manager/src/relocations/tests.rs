@@ -115,10 +115,15 @@ async fn a_cancelled_drain_ends_after_the_move_at_hand_and_what_has_moved_stays(
     let id = drain(&rig).await;
     let first = first_move(&rig, id).await;
     rig.reached(first.id, 2, false).await;
-    rig.manager.node_drain_cancel(&rig.admin, "qemu-a").await.unwrap();
-    assert!(rig.manager.node_drain_cancel(&rig.admin, "qemu-a").await.is_err(), "it was cancelled already");
+    let click = || rig.manager.node_drain_cancel(&rig.admin, "qemu-a");
+    assert_eq!(futures::future::join(click(), click()).await, (Ok(()), Ok(())), "a person clicks twice");
+    let rows = rig.store.audit_list(99).await.unwrap().into_iter().filter(|row| row.action == "node_drain_cancel");
+    assert_eq!(rows.count(), 1);
+    let other = crate::accounts::Principal { user: grid::UserId(Uuid::new_v4()), ..rig.admin.clone() };
+    assert!(rig.manager.node_drain_cancel(&other, "qemu-a").await.is_err(), "another's wish came first");
     rig.reopen().await;
     assert_eq!(over(&rig, id).await.state, RelocationState::Cancelled);
+    rig.manager.node_drain_cancel(&rig.admin, "qemu-a").await.unwrap();
     assert_eq!(moves(&rig, id).await.len(), 1);
     assert_eq!(rig.vm(first.kind.vm()).await.node, rig.id("qemu-b"));
     rig.check().await;

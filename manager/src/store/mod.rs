@@ -63,14 +63,21 @@ pub trait NodeStore: Send + Sync {
     /// The same of many nodes, all of them or none.
     async fn nodes_put(&self, nodes: &[Node]) -> Result<Vec<Node>, StoreError>;
     async fn node_list(&self) -> Result<Vec<Node>, StoreError>;
-    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError>;
+    /// One transaction with this row of the audit, as the next three.
+    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings, audit: &AuditRow)
+    -> Result<(), StoreError>;
     /// Of a node that isn't fenced; [`StoreError::Conflict`] of one that is.
-    async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError>;
-    /// Fences it, or takes that back and leaves it cordoned; one transaction with this row of the audit.
-    /// [`StoreError::Conflict`] where it is so already.
+    async fn node_administration_set(
+        &self,
+        node: NodeId,
+        to: Administration,
+        audit: &AuditRow,
+    ) -> Result<(), StoreError>;
+    /// Fences it, or takes that back and leaves it cordoned. [`StoreError::Conflict`] where it is so already.
     async fn node_fenced_set(&self, node: NodeId, fenced: bool, audit: &AuditRow) -> Result<(), StoreError>;
     /// None where nothing is known to fail together with it.
-    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>) -> Result<(), StoreError>;
+    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>, audit: &AuditRow)
+    -> Result<(), StoreError>;
     /// What was usable on each node, less what is held outside the store, when room was last given there; without bound
     /// for a resource of which none was.
     async fn grant_list(&self) -> Result<Vec<(NodeId, Resources)>, StoreError>;
@@ -146,7 +153,7 @@ pub trait OperationStore: Send + Sync {
     /// The operation that this person's key already stands for.
     async fn operation_by_key(&self, actor: UserId, key: &str) -> Result<Option<OperationId>, StoreError>;
     async fn operation_get(&self, operation: OperationId) -> Result<Option<Operation>, StoreError>;
-    /// Newest first.
+    /// Newest first: of one VM in the order in which they were accepted, whatever the clock said; else by their times.
     async fn operation_list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, StoreError>;
     /// Those that aren't over, oldest first.
     async fn operation_unfinished(&self) -> Result<Vec<Operation>, StoreError>;
@@ -208,7 +215,7 @@ pub trait RelocationStore: Send + Sync {
     /// evened out already.
     async fn relocation_begin(&self, new: &Relocation, audit: &AuditRow) -> Result<(), StoreError>;
     async fn relocation_get(&self, id: RelocationId) -> Result<Option<Relocation>, StoreError>;
-    /// The newest that empties this node; of none, the newest that evens out.
+    /// What empties this node now, else the newest that did; of none, the same of what evens out.
     async fn relocation_newest(&self, node: Option<NodeId>) -> Result<Option<Relocation>, StoreError>;
     /// All that ever were, oldest first.
     async fn relocation_list(&self) -> Result<Vec<Relocation>, StoreError>;

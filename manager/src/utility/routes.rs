@@ -75,7 +75,7 @@ impl Refusal {
             Self::Unknown => StatusCode::UNAUTHORIZED,
             Self::Nonsense(_) => StatusCode::BAD_REQUEST,
             Self::Report(ReportError::Backwards) | Self::Transfer(TransferError::Begun) => StatusCode::CONFLICT,
-            Self::Report(ReportError::Clock | ReportError::TooLong) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Report(ReportError::TooLong) => StatusCode::UNPROCESSABLE_ENTITY,
             Self::NoImage | Self::Transfer(TransferError::Unknown) => StatusCode::NOT_FOUND,
             Self::Transfer(TransferError::BrokenOff) => StatusCode::BAD_GATEWAY,
             Self::Transfer(TransferError::Alone | TransferError::Stalled) => StatusCode::GATEWAY_TIMEOUT,

@@ -2,7 +2,8 @@
 
 use super::deploy::invalid;
 use crate::accounts::Principal;
-use crate::operations::{Wanted, audit_refused, begin, perhaps_at};
+use crate::attempt::Refused;
+use crate::operations::{Wanted, begin, perhaps_at};
 use crate::{Manager, ManagerError};
 use grid::operation::OperationKind;
 use grid::sample::DomainState;
@@ -59,21 +60,19 @@ impl Manager {
         kind: OperationKind,
         key: &str,
     ) -> Result<OperationId, ManagerError> {
-        let action = format!("vm_{}", kind.as_str());
+        let (action, target) = (format!("vm_{}", kind.as_str()), kind.vm().to_string());
+        let begun = self.power(principal, kind, key).await;
+        self.attempted(principal, &action, &target, begun).await
+    }
+
+    async fn power(&self, principal: &Principal, kind: OperationKind, key: &str) -> Result<OperationId, Refused> {
         if let Some(known) = self.known_key(principal, key, kind.as_str(), Some(kind.vm())).await? {
             return Ok(known);
         }
-        let target = kind.vm().to_string();
-        let vm = match self.vm_allowed(principal, kind.vm()).await {
-            Ok(vm) => vm,
-            Err(error) => return self.refused(principal, &action, &target, error).await,
-        };
-        if let Err(error) = self.may_now(&vm, &kind).await {
-            return self.refused(principal, &action, &target, error).await;
-        }
-        let id =
-            begin(&self.shared, &self.collector, Wanted { principal, kind, key, vm, is_new: false, relocation: None })
-                .await?;
+        let vm = self.vm_allowed(principal, kind.vm()).await?;
+        self.may_now(&vm, &kind).await?;
+        let wanted = Wanted { principal, kind, key, vm, is_new: false, relocation: None };
+        let id = begin(&self.shared, &self.collector, wanted).await?;
         self.driver.spawn(id);
         Ok(id)
     }
@@ -126,17 +125,5 @@ impl Manager {
         let operation = self.shared.store.operation_get(known).await?.ok_or(ManagerError::NotFound)?;
         let is_same = operation.kind.as_str() == kind && vm.is_none_or(|vm| operation.kind.vm() == vm);
         if is_same { Ok(Some(known)) } else { Err(invalid("idempotency_key", USED_FORM)) }
-    }
-
-    /// Leaves a row of the audit for an attempt that came to nothing.
-    pub(super) async fn refused<T>(
-        &self,
-        principal: &Principal,
-        action: &str,
-        target: &str,
-        error: ManagerError,
-    ) -> Result<T, ManagerError> {
-        audit_refused(&self.shared, principal, action, target, &error.to_string()).await;
-        Err(error)
     }
 }

@@ -3,6 +3,7 @@
 use super::change::key_is_sound;
 use super::keys;
 use crate::accounts::{Principal, Role};
+use crate::attempt::Refused;
 use crate::operations::{Decided, Wanted, commit, decide, maxima, quota_left};
 use crate::{Manager, ManagerError, clock};
 use grid::form::parse_vm_name;
@@ -40,24 +41,26 @@ impl Manager {
         principal: &Principal,
         request: DeployRequest,
     ) -> Result<(VmId, OperationId), ManagerError> {
+        let begun = self.deploy(principal, &request).await;
+        self.attempted(principal, "vm_deploy", &request.name, begun).await
+    }
+
+    async fn deploy(&self, principal: &Principal, request: &DeployRequest) -> Result<(VmId, OperationId), Refused> {
         key_is_sound(&request.idempotency_key)?;
         let key = self.chooser.key(principal.user, &request.idempotency_key).await;
         if key.has_waited
-            && let Some(known) = self.known_deploy(principal, &request).await?
+            && let Some(known) = self.known_deploy(principal, request).await?
         {
             return Ok(known);
         }
-        let (vm, decided) = match self.decide_deploy(principal, &request).await {
+        let (vm, decided) = match self.decide_deploy(principal, request).await {
             Ok(decided) => decided,
             // What was accepted before stays so, whatever is the case by now.
-            Err(error) => match self.known_deploy(principal, &request).await? {
-                Some(known) => return Ok(known),
-                None => return self.refused(principal, "vm_deploy", &request.name, error).await,
-            },
+            Err(error) => return self.known_deploy(principal, request).await?.ok_or(Refused::Untold(error)),
         };
         let accepted = commit(&self.shared, decided).await?;
         if !accepted.is_new {
-            return self.known_deploy(principal, &request).await?.ok_or(ManagerError::NotFound);
+            return Ok(self.known_deploy(principal, request).await?.ok_or(ManagerError::NotFound)?);
         }
         self.driver.spawn(accepted.operation);
         Ok((vm, accepted.operation))

@@ -3,7 +3,7 @@
 
 use super::deploy::invalid;
 use crate::accounts::Principal;
-use crate::store::StoreError;
+use crate::attempt::{Refused, accepted};
 use crate::store::rows::AuditRow;
 use crate::{Change, Manager, ManagerError, clock};
 use grid::relocation::{MoveConsent, MoveGiven};
@@ -48,10 +48,8 @@ impl Manager {
         relocation: RelocationId,
         when: MoveWhen,
     ) -> Result<(), ManagerError> {
-        match self.move_consent(principal, vm, relocation, when).await {
-            Ok(()) => Ok(()),
-            Err(error) => self.refused(principal, ACTION, &vm.to_string(), error).await,
-        }
+        let done = self.move_consent(principal, vm, relocation, when).await;
+        self.attempted(principal, ACTION, &vm.to_string(), done).await
     }
 
     async fn move_consent(
@@ -60,13 +58,13 @@ impl Manager {
         vm: VmId,
         relocation: RelocationId,
         when: MoveWhen,
-    ) -> Result<(), ManagerError> {
+    ) -> Result<(), Refused> {
         // What is taken back holds when it is answered: nothing begins meanwhile.
         let _turn = self.chooser.turn().await;
         let asked = self.vm_move_asked(principal, vm).await?.filter(|asked| asked.relocation == relocation);
         if asked.is_none() {
             let reason = "it is being moved already, or nobody asks for this move any more".to_owned();
-            return Err(ManagerError::Unavailable { reason });
+            return Err(ManagerError::Unavailable { reason }.into());
         }
         let now = clock::now();
         let given = |window: Window, force_off: bool| {
@@ -79,19 +77,9 @@ impl Manager {
             MoveWhen::Never => None,
         };
         let outcome = if given.is_some() { "accepted" } else { "accepted: taken back" };
-        let row = AuditRow {
-            at: now,
-            actor: Some(principal.user),
-            tenant: Some(principal.tenant),
-            action: ACTION.to_owned(),
-            target: vm.to_string(),
-            outcome: outcome.to_owned(),
-        };
+        let row = AuditRow { outcome: outcome.to_owned(), ..accepted(principal, ACTION, &vm.to_string()) };
         let done = self.shared.store.consent_set((relocation, vm), given.as_ref(), &row).await;
-        done.map_err(|error| match error {
-            StoreError::Conflict(reason) => ManagerError::Unavailable { reason: reason.to_owned() },
-            other => other.into(),
-        })?;
+        done.map_err(Refused::by_store)?;
         self.shared.tell(Change::Vm(vm));
         self.shared.tell(Change::Relocation(relocation));
         Ok(())

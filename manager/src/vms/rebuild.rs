@@ -4,6 +4,7 @@
 
 use super::deploy::invalid;
 use crate::accounts::{Principal, Role};
+use crate::attempt::Refused;
 use crate::operations::{Wanted, begin};
 use crate::{Manager, ManagerError};
 use grid::map::{MapNode, ResourceMap};
@@ -23,19 +24,25 @@ impl Manager {
         confirmed: &str,
         key: &str,
     ) -> Result<OperationId, ManagerError> {
+        let begun = self.rebuild(principal, vm, confirmed, key).await;
+        self.attempted(principal, "vm_rebuild", &vm.to_string(), begun).await
+    }
+
+    async fn rebuild(
+        &self,
+        principal: &Principal,
+        vm: VmId,
+        confirmed: &str,
+        key: &str,
+    ) -> Result<OperationId, Refused> {
         // One chooses at a time, and the choice is in the store before the next one looks.
-        let turn = self.chooser.turn().await;
+        let _turn = self.chooser.turn().await;
         if let Some(known) = self.known_key(principal, key, "rebuild", Some(vm)).await? {
             return Ok(known);
         }
-        let target = vm.to_string();
-        let (vm, kind) = match self.rebuilt(principal, vm, confirmed).await {
-            Ok(rebuilt) => rebuilt,
-            Err(error) => return self.refused(principal, "vm_rebuild", &target, error).await,
-        };
+        let (vm, kind) = self.rebuilt(principal, vm, confirmed).await?;
         let wanted = Wanted { principal, kind, key, vm, is_new: false, relocation: None };
         let operation = begin(&self.shared, &self.collector, wanted).await?;
-        drop(turn);
         self.driver.spawn(operation);
         Ok(operation)
     }

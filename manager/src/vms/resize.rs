@@ -2,6 +2,7 @@
 
 use super::deploy::invalid;
 use crate::accounts::{Principal, Role};
+use crate::attempt::Refused;
 use crate::operations::{NOT_CONVERGING, Wanted, begin, quota_left};
 use crate::store::rows::OperationFilter;
 use crate::{Manager, ManagerError, admin_only, clock, relocations};
@@ -101,23 +102,21 @@ impl Manager {
         vm: VmId,
         agreement: Agreement,
     ) -> Result<OperationId, ManagerError> {
-        if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
+        let begun = self.resize(principal, vm, &agreement).await;
+        self.attempted(principal, "vm_resize", &vm.to_string(), begun).await
+    }
+
+    async fn resize(&self, principal: &Principal, vm: VmId, agreement: &Agreement) -> Result<OperationId, Refused> {
+        if let Some(known) = self.known_resize(principal, vm, agreement).await? {
             return Ok(known);
         }
-        let target = vm.to_string();
-        let turn = self.resize_turn(agreement.plan.kind).await;
-        if let Some(known) = self.known_resize(principal, vm, &agreement).await? {
+        let _turn = self.resize_turn(agreement.plan.kind).await;
+        if let Some(known) = self.known_resize(principal, vm, agreement).await? {
             return Ok(known);
         }
-        let agreed = match self.still_agreed(principal, vm, &agreement.plan).await {
-            Ok(agreed) => agreed,
-            Err(error) => return self.refused(principal, "vm_resize", &target, error).await,
-        };
-        let (vm, plan) = agreed;
+        let (vm, plan) = self.still_agreed(principal, vm, &agreement.plan).await?;
         let kind = OperationKind::Resize { plan, force_off: agreement.force_off, not_after: None };
-        let begun = self.resize_begin(principal, vm, kind, &agreement.idempotency_key).await;
-        drop(turn);
-        begun
+        self.resize_begin(principal, vm, kind, &agreement.idempotency_key).await
     }
 
     /// One chooses at a time, and the choice is in the store before the next one looks. What may wait for room takes none
@@ -136,7 +135,7 @@ impl Manager {
         vm: Vm,
         kind: OperationKind,
         key: &str,
-    ) -> Result<OperationId, ManagerError> {
+    ) -> Result<OperationId, Refused> {
         let wanted = Wanted { principal, kind, key, vm, is_new: false, relocation: None };
         let waits_for_room = wanted.kind.waits_for_room();
         let operation = begin(&self.shared, &self.collector, wanted).await?;

@@ -4,8 +4,9 @@
 use super::change::SCHEDULE_KEY;
 use super::deploy::invalid;
 use crate::accounts::Principal;
+use crate::attempt::{Refused, accepted};
 use crate::store::StoreError;
-use crate::store::rows::{AuditRow, ScheduleEnd};
+use crate::store::rows::ScheduleEnd;
 use crate::{Change, Manager, ManagerError, clock};
 use grid::explain::explain_plan;
 use grid::operation::OperationKind;
@@ -50,10 +51,8 @@ impl Manager {
         vm: VmId,
         request: ScheduleRequest,
     ) -> Result<ScheduleId, ManagerError> {
-        match self.schedule(principal, vm, &request).await {
-            Ok(id) => Ok(id),
-            Err(error) => self.refused(principal, SCHEDULE, &vm.to_string(), error).await,
-        }
+        let added = self.schedule(principal, vm, &request).await;
+        self.attempted(principal, SCHEDULE, &vm.to_string(), added).await
     }
 
     async fn schedule(
@@ -61,17 +60,19 @@ impl Manager {
         principal: &Principal,
         vm: VmId,
         request: &ScheduleRequest,
-    ) -> Result<ScheduleId, ManagerError> {
+    ) -> Result<ScheduleId, Refused> {
         let id = ScheduleId(request.id);
         if let Some(known) = self.shared.store.schedule_get(id).await? {
             let is_same = known.vm == vm && known.actor == principal.user;
-            return if is_same { Ok(id) } else { Err(invalid("id", super::change::USED_FORM)) };
+            return if is_same { Ok(id) } else { Err(invalid("id", super::change::USED_FORM).into()) };
         }
         let vm = self.vm_allowed(principal, vm).await?;
         let plan = &request.plan;
         super::resize::shown_of(principal, vm.id, plan)?;
         if plan.from != vm.size || plan.from == plan.to {
-            return Err(invalid("plan", "The VM's size has changed since this plan was shown. Ask for it again."));
+            return Err(
+                invalid("plan", "The VM's size has changed since this plan was shown. Ask for it again.").into()
+            );
         }
         let now = clock::now();
         request.window.check(now).map_err(|error| invalid(error.field(), &error.to_string()))?;
@@ -90,37 +91,38 @@ impl Manager {
             created_at: now,
             ended_at: None,
         };
-        let row = audit(principal, SCHEDULE, vm.id, "accepted");
-        self.shared.store.schedule_add(&new, &row).await.map_err(conflict)?;
+        let row = accepted(principal, SCHEDULE, &vm.id.to_string());
+        self.shared.store.schedule_add(&new, &row).await.map_err(Refused::by_store)?;
         self.shared.tell(Change::Vm(vm.id));
         Ok(id)
     }
 
-    /// It is not started any more. [`ManagerError::Unavailable`] where it was, or is over for another reason.
+    /// It is not started any more. [`ManagerError::Unavailable`] where it was, or is over for another reason; once more, nothing.
     pub async fn vm_schedule_cancel(
         &self,
         principal: &Principal,
         vm: VmId,
         id: ScheduleId,
     ) -> Result<(), ManagerError> {
-        match self.schedule_cancel(principal, vm, id).await {
-            Ok(()) => Ok(()),
-            Err(error) => self.refused(principal, CANCEL, &vm.to_string(), error).await,
-        }
+        let cancelled = self.schedule_cancel(principal, vm, id).await;
+        self.attempted(principal, CANCEL, &vm.to_string(), cancelled).await
     }
 
-    async fn schedule_cancel(&self, principal: &Principal, vm: VmId, id: ScheduleId) -> Result<(), ManagerError> {
+    async fn schedule_cancel(&self, principal: &Principal, vm: VmId, id: ScheduleId) -> Result<(), Refused> {
         self.vm_allowed(principal, vm).await?;
         // Whoever starts it has marked it so by then.
         let _starting = self.scheduler.starting().await;
         let found = self.shared.store.schedule_get(id).await?.filter(|found| found.vm == vm);
         let found = found.ok_or(ManagerError::NotFound)?;
+        if found.state == ScheduleState::Cancelled {
+            return Ok(());
+        }
         if self.scheduled_operation(&found).await?.is_some() {
-            return Err(ManagerError::Unavailable { reason: "it has been started already".to_owned() });
+            return Err(ManagerError::Unavailable { reason: "it has been started already".to_owned() }.into());
         }
         let end = ScheduleEnd { state: ScheduleState::Cancelled, reason: None, operation: None, now: clock::now() };
-        let row = audit(principal, CANCEL, vm, "accepted");
-        self.shared.store.schedule_end(id, &end, &row).await.map_err(conflict)?;
+        let row = accepted(principal, CANCEL, &vm.to_string());
+        self.shared.store.schedule_end(id, &end, &row).await.map_err(Refused::by_store)?;
         self.shared.tell(Change::Vm(vm));
         Ok(())
     }
@@ -162,7 +164,7 @@ impl Manager {
             }
             Err(tried) => return Ok(tried),
         };
-        match started {
+        match started.map_err(ManagerError::from) {
             Ok(operation) => Ok(Tried::Started(operation)),
             Err(ManagerError::Internal) => Err(ManagerError::Internal),
             Err(error) => Ok(Tried::NotNow(told(&error))),
@@ -202,23 +204,5 @@ fn told(error: &ManagerError) -> String {
         ManagerError::Busy { .. } => "Another operation was working on the VM.".to_owned(),
         ManagerError::Refused { refusal } => refusal.reason.to_string(),
         other => other.to_string(),
-    }
-}
-
-fn audit(principal: &Principal, action: &str, vm: VmId, outcome: &str) -> AuditRow {
-    AuditRow {
-        at: clock::now(),
-        actor: Some(principal.user),
-        tenant: Some(principal.tenant),
-        action: action.to_owned(),
-        target: vm.to_string(),
-        outcome: outcome.to_owned(),
-    }
-}
-
-fn conflict(error: StoreError) -> ManagerError {
-    match error {
-        StoreError::Conflict(reason) => ManagerError::Unavailable { reason: reason.to_owned() },
-        other => other.into(),
     }
 }

@@ -112,10 +112,10 @@ forward!(AccountStore {
 forward!(NodeStore {
     read nodes_put(nodes: &[Node]) -> Vec<Node>;
     read node_list() -> Vec<Node>;
-    read node_settings_set(node: NodeId, settings: NodeSettings) -> ();
-    read node_administration_set(node: NodeId, to: Administration) -> ();
+    read node_settings_set(node: NodeId, settings: NodeSettings, audit: &AuditRow) -> ();
+    read node_administration_set(node: NodeId, to: Administration, audit: &AuditRow) -> ();
     read node_fenced_set(node: NodeId, fenced: bool, audit: &AuditRow) -> ();
-    read node_failure_domain_set(node: NodeId, to: Option<&str>) -> ();
+    read node_failure_domain_set(node: NodeId, to: Option<&str>, audit: &AuditRow) -> ();
     read grant_list() -> Vec<(NodeId, Resources)>;
     read reservation_list() -> Vec<(NodeId, OperationId, Resources)>;
     read reservation_free_ended() -> u64;

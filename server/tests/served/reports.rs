@@ -95,12 +95,11 @@ fn a_report_that_can_t_be_is_refused_over_the_wire_and_the_page_of_its_node_stay
         assert!(next.contains(from), "{from} is not in {next}");
         next.replace(from, to)
     };
-    let old = UtilitySample { taken_at: UnixMillis(0), ..sample(8) };
     for (key, body, status, reason) in [
         (&*key, with("\"free_mib\":1536", "\"free_mib\":-1"), 400, "invalid value: integer `-1`"),
         (&key, with("\"free_mib\":1536", "\"free_mib\":NaN"), 400, "makes no sense"),
         (&key, with("\"sequence\":8", "\"sequence\":6"), 409, "goes backwards"),
-        (&key, serde_json::to_string(&old).unwrap(), 422, "more than a day"),
+        (&key, with("\"version\":\"1.2.3\"", &format!("\"version\":\"{}\"", "v".repeat(300))), 422, "too long"),
         ("a-wrong-key", next.clone(), 401, "not known"),
     ] {
         let lines = refusals(&server);

@@ -26,7 +26,7 @@ const OPERATIONS: u32 = 15;
 
 /// A node in a list, its ages as they were at `as_of`.
 pub fn line(node: &MapNode, as_of: UnixMillis) -> NodeLine {
-    let age = |at: Option<UnixMillis>| at.map(|at| amounts::duration(as_of.since(at)));
+    let age = |at: Option<UnixMillis>| at.map(|at| amounts::duration(as_of.apart(at)));
     let vms = node.commitments.iter().filter(|commitment| matches!(commitment.holder, Holder::Vm(_))).count();
     NodeLine {
         name: node.node.name.clone(),

@@ -245,7 +245,14 @@ fn the_first_condition_that_applies_is_told() {
         }),
         Condition::Stale { source: Source::Utility, age_ms: 15_001 }
     );
-    assert_eq!(condition(&|inputs| inputs.now = UnixMillis(NOW.0 + 15_000)), Condition::Draining);
+    // Both were heard before the clock was set back.
+    assert_eq!(
+        condition(&|inputs| inputs.now = UnixMillis(NOW.0 - 15_001)),
+        Condition::Stale { source: Source::Hypervisor, age_ms: 15_001 }
+    );
+    for now in [NOW.0 + 15_000, NOW.0 - 15_000] {
+        assert_eq!(condition(&|inputs| inputs.now = UnixMillis(now)), Condition::Draining);
+    }
     // Whether it says something or not.
     for now in [NOW, UnixMillis(NOW.0 + 15_001)] {
         let fenced = condition(&|inputs| {
@@ -266,6 +273,9 @@ fn the_utility_set_is_stale_as_soon_as_its_vm_is_seen_off() {
     assert!(off.hypervisor_answers() && !off.utility_answers());
     // It was started afresh since, and reported.
     inputs.utility.as_mut().unwrap().at = UnixMillis(NOW.0 + 1);
+    assert_eq!(MapNode::build(inputs.clone()).condition, Condition::Ready);
+    // Seen off before the clock was set back, which says nothing of now.
+    inputs.utility_off = Some(UnixMillis(NOW.0 + 24 * 60 * 60 * 1000));
     assert_eq!(MapNode::build(inputs).condition, Condition::Ready);
 }
 

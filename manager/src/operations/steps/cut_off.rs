@@ -81,3 +81,53 @@ pub(crate) async fn perhaps_at(
     let last = known.iter().filter(|it| Some(it.id) != except).find_map(brought);
     Ok(last.filter(|(state, node)| *state == OperationState::Failed && *node != vm.node).map(|(_, node)| node))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::operations::rig::{Rig, size};
+    use crate::store::rows::{NewOperation, OperationEnd};
+    use grid::{Resources, UnixMillis};
+    use uuid::Uuid;
+
+    /// An operation of this VM that ended so, begun by a clock that was so many milliseconds ahead.
+    async fn ended(rig: &Rig, vm: &Vm, to: NodeId, ahead: i64, state: OperationState) {
+        let plan = rig.plan_as(&rig.admin, vm.id, size(2, 512, 2)).await;
+        let now = UnixMillis(clock::now().0 + ahead);
+        let new = NewOperation {
+            id: OperationId(Uuid::now_v7()),
+            kind: OperationKind::Resize {
+                plan: grid::plan::Plan { destination: Some(to), ..plan },
+                force_off: false,
+                not_after: None,
+            },
+            tenant: vm.tenant,
+            actor: vm.owner,
+            idempotency_key: Uuid::new_v4().to_string(),
+            generation: None,
+            deploy: None,
+            reservations: vec![],
+            quota_delta: Resources::ZERO,
+            steps: vec!["another version's"],
+            relocation: None,
+            now,
+        };
+        rig.store.operation_begin(&new, &[]).await.unwrap();
+        let epoch = rig.store.operation_claim(new.id).await.unwrap();
+        let reason = (state == OperationState::Failed).then(|| "given up".to_owned());
+        let end = OperationEnd { state, reason, detail: None, downtime_ms: None, called_ms: 0, given_up_by: None, now };
+        rig.store.operation_end(new.id, epoch, &end).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn where_it_may_be_is_known_though_the_clock_was_set_back() {
+        let rig = Rig::new().await;
+        let id = rig.vm_on("qemu-a").await;
+        let vm = rig.vm(id).await;
+        ended(&rig, &vm, rig.id("qemu-a"), 24 * 60 * 60 * 1000, OperationState::Succeeded).await;
+        ended(&rig, &vm, rig.id("qemu-b"), 0, OperationState::Failed).await;
+        let found = perhaps_at(rig.store.as_ref(), &vm, None).await.unwrap();
+        assert_eq!(found, Some(rig.id("qemu-b")));
+    }
+}

@@ -87,10 +87,11 @@ async fn a_node_is_fenced_by_an_admin_who_types_its_name_and_only_while_it_gives
     let audit = rig.store.audit_list(1).await.unwrap().remove(0);
     assert_eq!((audit.action.as_str(), audit.outcome.as_str()), ("node_fence", "accepted"));
     assert_eq!((audit.actor, audit.target.as_str()), (Some(admin.user), "qemu-a"));
+    rig.manager.node_fence(admin, "qemu-a", "qemu-a").await.unwrap();
+    assert_eq!(rig.store.audit_list(1).await.unwrap(), [audit], "it is so already");
 
     // Nothing else is decided about it meanwhile.
     for why in [
-        reason(rig.manager.node_fence(admin, "qemu-a", "qemu-a").await),
         reason(rig.manager.node_administration_set(admin, "qemu-a", Administration::Open).await),
         reason(rig.manager.node_drain(admin, "qemu-a", Uuid::new_v4()).await),
     ] {
@@ -103,6 +104,9 @@ async fn a_node_is_fenced_by_an_admin_who_types_its_name_and_only_while_it_gives
     assert_eq!(condition(&rig, "qemu-a"), Condition::Fenced, "that it answers does not take the admin's word back");
     rig.manager.node_unfence(admin, "qemu-a").await.unwrap();
     rig.until("it is cordoned", || condition(&rig, "qemu-a") == Condition::Cordoned).await;
+    let audit = rig.store.audit_list(9).await.unwrap();
+    rig.manager.node_unfence(admin, "qemu-a").await.unwrap();
+    assert_eq!(rig.store.audit_list(9).await.unwrap(), audit, "it is so already");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

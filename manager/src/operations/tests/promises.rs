@@ -114,3 +114,19 @@ async fn a_size_that_is_not_the_recorded_one_is_told() {
     assert_eq!(rig.vm(vm).await.size, TINY);
     bites(&rig, Promise::RecordIsTrue, vm).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vm_that_is_handed_over_while_the_checker_looks_is_no_second_copy() {
+    let (rig, vm) = sound().await;
+    rig.grid.disk_put(rig.id("qemu-b"), vm, rig.vm(vm).await.size.disk.bytes());
+    rig.grid.faults(rig.id("qemu-b"), |faults| faults.delay = std::time::Duration::from_millis(600));
+    let uri = rig.nodes["qemu-b"].uri.clone();
+    let destination = crate::hypervisor::Destination { uri };
+    let moving = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        rig.hypervisors["qemu-a"].migrate(vm, &destination, &|_| {}).await.unwrap();
+    };
+    let (told, ()) = futures::future::join(report(&rig), moving).await;
+    let twice: Vec<_> = told.broken.iter().filter(|it| it.promise == Promise::OneExecutes).collect();
+    assert!(twice.is_empty(), "{twice:?}");
+}

@@ -3,11 +3,11 @@
 use super::rig::{Rig, TINY, size};
 use crate::drift::DriftKind;
 use crate::hypervisor::Definition;
-use crate::store::rows::NewOperation;
+use crate::store::rows::{NewOperation, OperationEnd};
 use crate::{ManagerError, clock};
-use grid::operation::OperationKind;
+use grid::operation::{OperationKind, OperationState};
 use grid::vm::VmState;
-use grid::{OperationId, Resources, VmId};
+use grid::{OperationId, Resources, UnixMillis, VmId};
 use uuid::Uuid;
 
 /// What a move left on another node: a disk and a definition that is off.
@@ -17,6 +17,24 @@ async fn leave_behind(rig: &Rig, vm: VmId, node: &str) {
     let (size, maxima) = (row.size, row.maxima);
     let definition = Definition { vm, title: row.name, size, maxima, mac: row.mac, address: row.address };
     rig.hypervisors[node].define(&definition).await.unwrap();
+}
+
+/// An operation to be accepted, of which nobody else knows.
+fn start_of(rig: &Rig, vm: VmId, now: UnixMillis) -> NewOperation {
+    NewOperation {
+        id: OperationId(Uuid::now_v7()),
+        kind: OperationKind::Start { vm },
+        tenant: rig.customer.tenant,
+        actor: rig.customer.user,
+        idempotency_key: "nobody else's".into(),
+        generation: None,
+        deploy: None,
+        reservations: vec![],
+        quota_delta: Resources::ZERO,
+        steps: vec!["start", "settle"],
+        relocation: None,
+        now,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -113,22 +131,60 @@ async fn an_accepted_operation_that_nobody_carries_out_is_taken_up() {
     let rig = Rig::new().await;
     let vm = rig.vm_on("qemu-a").await;
     rig.succeeded(rig.manager.vm_stop(&rig.customer, vm, true, "stop").await.unwrap()).await;
-    let lost = NewOperation {
-        id: OperationId(Uuid::now_v7()),
-        kind: OperationKind::Start { vm },
-        tenant: rig.customer.tenant,
-        actor: rig.customer.user,
-        idempotency_key: "its answer was lost".into(),
-        generation: None,
-        deploy: None,
-        reservations: vec![],
-        quota_delta: Resources::ZERO,
-        steps: vec!["start", "settle"],
-        relocation: None,
-        now: clock::now(),
-    };
+    let lost = start_of(&rig, vm, clock::now());
     rig.store.operation_begin(&lost, &[]).await.unwrap();
     rig.manager.reconciler.look().await.unwrap();
     rig.succeeded(lost.id).await;
     assert_eq!(rig.grid.executing(vm), [rig.id("qemu-a")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_ended_before_the_clock_was_set_back_hides_no_drift() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let now = UnixMillis(clock::now().0 + 24 * 60 * 60 * 1000);
+    let start = start_of(&rig, vm, now);
+    rig.store.operation_begin(&start, &[]).await.unwrap();
+    let epoch = rig.store.operation_claim(start.id).await.unwrap();
+    let (state, reason) = (OperationState::Failed, Some("given up".to_owned()));
+    let end = OperationEnd { state, reason, detail: None, downtime_ms: None, called_ms: 0, given_up_by: None, now };
+    rig.store.operation_end(start.id, epoch, &end).await.unwrap();
+    rig.hypervisors["qemu-a"].set_vcpus(vm, grid::Vcpus(2)).await.unwrap();
+    let told = rig.looks().await;
+    assert_eq!(told.iter().map(|drift| drift.kind).collect::<Vec<_>>(), [DriftKind::Size]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn less_memory_than_is_recorded_is_told_too() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.succeeded(rig.resize(vm, size(1, 512, 1)).await).await;
+    rig.hypervisors["qemu-a"].set_memory(vm, grid::Mib(256)).await.unwrap();
+    let hypervisors: Vec<_> = rig.hypervisors.values().cloned().collect();
+    let report = crate::promises::check(rig.store.as_ref(), &hypervisors, &crate::promises::PoolLists::new()).await;
+    assert!(!report.unwrap().broken.is_empty(), "the checker of I6 sees it");
+    let told = rig.looks().await;
+    assert_eq!(told.iter().map(|drift| drift.kind).collect::<Vec<_>>(), [DriftKind::Size]);
+    assert!(told[0].what.contains("512") && told[0].what.contains("256"), "{}", told[0].what);
+    rig.manager.drift_record(&rig.admin, vm).await.unwrap();
+    assert_eq!(rig.looks().await, []);
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn memory_that_is_not_plugged_yet_is_not_told() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.succeeded(rig.resize(vm, size(1, 512, 1)).await).await;
+    let (hypervisor, row) = (&rig.hypervisors["qemu-a"], rig.vm(vm).await);
+    hypervisor.set_memory(vm, grid::Mib(256)).await.unwrap();
+    hypervisor.redefine(vm, row.size, row.maxima).await.unwrap();
+    let seen = hypervisor.observe(vm).await.unwrap().unwrap();
+    assert_eq!((seen.persistent, seen.live), (Some(size(1, 512, 1)), Some(size(1, 256, 1))), "as after a start");
+    assert_eq!(rig.looks().await, []);
+    let configured = size(1, 384, 1);
+    hypervisor.redefine(vm, configured, row.maxima).await.unwrap();
+    assert_eq!(rig.looks().await.len(), 1);
+    rig.manager.drift_record(&rig.admin, vm).await.unwrap();
+    assert_eq!((rig.vm(vm).await.size, rig.looks().await), (configured, vec![]), "it is recorded as it is configured");
 }

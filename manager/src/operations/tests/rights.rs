@@ -290,3 +290,44 @@ async fn many_at_once_never_take_more_than_there_is() {
     let entry = rig.manager.node_get(&rig.admin, "qemu-a").await.unwrap();
     assert!(entry.usable.covers(&entry.committed), "{entry:#?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_refused_attempt_is_in_the_audit() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let (manager, customer) = (&rig.manager, &rig.customer);
+    let settings = grid::node::NodeSettings::default;
+    let cordoned = grid::node::Administration::Cordoned;
+    let mut missing = Vec::new();
+    macro_rules! refused {
+        ($what:expr, $call:expr) => {
+            let before = rig.store.audit_list(1000).await.unwrap().len();
+            assert!($call.await.is_err(), $what);
+            if rig.store.audit_list(1000).await.unwrap().len() != before + 1 {
+                missing.push($what);
+            }
+        };
+    }
+    refused!("node_settings_set", manager.node_settings_set(customer, "qemu-a", settings()));
+    refused!("node_failure_domain_set", manager.node_failure_domain_set(customer, "qemu-a", "rack"));
+    refused!("node_administration_set", manager.node_administration_set(customer, "qemu-a", cordoned));
+    refused!("node_fence", manager.node_fence(customer, "qemu-a", "qemu-a"));
+    refused!("node_unfence", manager.node_unfence(customer, "qemu-a"));
+    refused!("node_drain", manager.node_drain(customer, "qemu-a", Uuid::new_v4()));
+    refused!("operation_retry", manager.operation_retry(&rig.admin, grid::OperationId(Uuid::new_v4())));
+    refused!("vm_start, no key", manager.vm_start(customer, vm, ""));
+    let no_key = DeployRequest { idempotency_key: String::new(), ..Rig::request("web", "disk-tiny") };
+    refused!("vm_deploy, no key", manager.vm_deploy(customer, no_key));
+    refused!("vm_rebuild, no key", manager.vm_rebuild(customer, vm, "x", ""));
+    let plan = rig.plan(vm, size(2, 256, 1)).await;
+    let agreed = Agreement { idempotency_key: String::new(), ..Rig::agree(&plan) };
+    refused!("vm_resize, no key", manager.vm_resize(customer, vm, agreed));
+    rig.succeeded(manager.vm_stop(customer, vm, true, "used").await.unwrap()).await;
+    refused!("vm_start, used key", manager.vm_start(customer, vm, "used"));
+    refused!("vm_stop, it is off", manager.vm_stop(customer, vm, true, "once more"));
+    // The store refuses these, and has told it.
+    let other = rig.vm_on("qemu-a").await;
+    let taken = DeployRequest { name: rig.vm(other).await.name, ..Rig::request("", "disk-tiny") };
+    refused!("vm_deploy, the name is taken", manager.vm_deploy(customer, taken));
+    assert!(missing.is_empty(), "{missing:?}");
+}

@@ -255,3 +255,21 @@ async fn the_history_has_points_of_nodes_and_of_vms() {
     }
     panic!("no points");
 }
+
+/// The wall clock was a day ahead when the node was heard last, and has been set right since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_that_is_silent_goes_stale_and_can_be_fenced_though_the_clock_was_set_back() {
+    let mut rig = Rig::new().await;
+    rig.vm_on("qemu-a").await;
+    rig.manager.stop().await;
+    let entry = rig.manager.map().get(rig.id("qemu-a")).unwrap().clone();
+    let tomorrow = UnixMillis(crate::clock::now().0 + 24 * 60 * 60 * 1000);
+    let json = serde_json::to_string(&entry.hypervisor.as_ref().unwrap().sample).unwrap();
+    rig.store.sample_put(rig.id("qemu-a"), Source::Hypervisor, tomorrow, &json).await.unwrap();
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.silent = true);
+    rig.reopen().await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let fenced = rig.manager.node_fence(&rig.admin, "qemu-a", "qemu-a").await;
+    let now = condition(&rig, "qemu-a");
+    assert_eq!(fenced, Ok(()), "a dead node is {now:?}");
+}

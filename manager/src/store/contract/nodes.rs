@@ -10,6 +10,17 @@ use grid::relocation::RelocationKind;
 use grid::{HypervisorKind, NodeId, Resource, Resources, Size, UnixMillis, Vcpus};
 use uuid::Uuid;
 
+fn row() -> AuditRow {
+    AuditRow {
+        at: NOW,
+        actor: None,
+        tenant: None,
+        action: "node_fence".to_owned(),
+        target: "here".to_owned(),
+        outcome: "accepted".to_owned(),
+    }
+}
+
 #[tokio::test]
 async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
     let world = World::new().await;
@@ -18,9 +29,10 @@ async fn a_node_that_comes_again_keeps_its_id_and_what_the_admin_set() {
         overcommit: Overcommit::default().with(Resource::Vcpus, 2000).with(Resource::Memory, 900),
         network_mbit: 2_500,
     };
-    world.store.node_settings_set(world.here, settings).await.unwrap();
-    world.store.node_administration_set(world.here, Administration::Draining).await.unwrap();
-    world.store.node_failure_domain_set(world.here, Some("rack-1")).await.unwrap();
+    world.store.node_settings_set(world.here, settings, &row()).await.unwrap();
+    world.store.node_administration_set(world.here, Administration::Draining, &row()).await.unwrap();
+    world.store.node_failure_domain_set(world.here, Some("rack-1"), &row()).await.unwrap();
+    assert_eq!(world.store.audit_list(10).await.unwrap(), [row(), row(), row()]);
     let again = Node {
         kind: HypervisorKind::Kvm,
         region: "south".to_owned(),
@@ -61,13 +73,14 @@ async fn what_is_set_of_a_node_that_is_not_there_is_not_found() {
     let world = World::new().await;
     let nowhere = NodeId(Uuid::new_v4());
     let results = [
-        world.store.node_settings_set(nowhere, node("x").settings).await,
-        world.store.node_administration_set(nowhere, Administration::Open).await,
-        world.store.node_failure_domain_set(nowhere, Some("rack-1")).await,
+        world.store.node_settings_set(nowhere, node("x").settings, &row()).await,
+        world.store.node_administration_set(nowhere, Administration::Open, &row()).await,
+        world.store.node_failure_domain_set(nowhere, Some("rack-1"), &row()).await,
     ];
     for result in results {
         assert!(matches!(result, Err(StoreError::NotFound)), "{result:?}");
     }
+    assert_eq!(world.store.audit_list(10).await.unwrap(), [], "what is refused leaves no row of its own");
     let twin = Node { id: world.here, ..node("twin") };
     let refused = world.store.node_put(&twin).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
@@ -80,13 +93,13 @@ async fn a_failure_domain_is_told_at_first_sight_set_and_taken_back() {
     let third = world.store.node_put(&told).await.unwrap();
     assert_eq!(third.failure_domain.as_deref(), Some("rack-1"));
     for to in [Some("rack-2"), None] {
-        world.store.node_failure_domain_set(third.id, to).await.unwrap();
+        world.store.node_failure_domain_set(third.id, to, &row()).await.unwrap();
         let now = world.store.node_list().await.unwrap().into_iter().find(|node| node.id == third.id).unwrap();
         assert_eq!(now.failure_domain.as_deref(), to);
     }
     let kept = world.store.node_put(&told).await.unwrap();
     assert_eq!(kept.failure_domain, None, "what the admin set outlives what the configuration says");
-    let refused = world.store.node_failure_domain_set(third.id, Some(&"x".repeat(64))).await;
+    let refused = world.store.node_failure_domain_set(third.id, Some(&"x".repeat(64)), &row()).await;
     assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
 }
 
@@ -139,14 +152,7 @@ async fn a_token_is_taken_once_and_not_after_its_time() {
 async fn a_fenced_node_stays_fenced_until_that_is_taken_back_and_is_cordoned_then() {
     let world = World::new().await;
     let (store, here) = (&world.store, world.here);
-    let row = AuditRow {
-        at: NOW,
-        actor: None,
-        tenant: None,
-        action: "node_fence".to_owned(),
-        target: "here".to_owned(),
-        outcome: "accepted".to_owned(),
-    };
+    let row = row();
     let administration = || async {
         let nodes = store.node_list().await.unwrap();
         nodes.into_iter().find(|node| node.id == here).unwrap().administration
@@ -158,7 +164,7 @@ async fn a_fenced_node_stays_fenced_until_that_is_taken_back_and_is_cordoned_the
     assert_eq!(store.audit_list(10).await.unwrap(), std::slice::from_ref(&row));
     assert!(matches!(store.node_fenced_set(here, true, &row).await, Err(StoreError::Conflict(_))));
     for to in [Administration::Open, Administration::Cordoned, Administration::Draining] {
-        let refused = store.node_administration_set(here, to).await;
+        let refused = store.node_administration_set(here, to, &row).await;
         assert!(matches!(refused, Err(StoreError::Conflict(_))), "{refused:?}");
     }
     let drain = relocation(&world, RelocationKind::Drain { node: here }, 0);

@@ -133,6 +133,13 @@ async fn lists_are_newest_first_and_filtered() {
     let there = OperationFilter { node: Some(world.there), ..OperationFilter::default() };
     assert_eq!(list(there).await, [resize.id]);
     assert_eq!(list(OperationFilter { node: Some(world.here), ..OperationFilter::default() }).await.len(), 3);
+    let mut later = world.start(two.id, "after the clock was set back");
+    later.now = UnixMillis(NOW.0 - 24 * 60 * 60 * 1000);
+    world.begin(&later, PLENTY).await;
+    let of_two = OperationFilter { vm: Some(two.id), limit: 1, ..OperationFilter::default() };
+    assert_eq!(list(of_two).await, [later.id], "it was accepted last");
+    let epoch = world.store.operation_claim(later.id).await.unwrap();
+    world.store.operation_end(later.id, epoch, &end(OperationState::Undone)).await.unwrap();
     let stranger = OperationFilter { tenant: Some(grid::TenantId(Uuid::new_v4())), ..OperationFilter::default() };
     assert!(list(stranger).await.is_empty());
     let unfinished = world.store.operation_unfinished().await.unwrap();

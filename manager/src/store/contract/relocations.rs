@@ -61,8 +61,12 @@ async fn one_at_a_time_empties_a_node_and_the_same_again_is_the_same() {
     store.relocation_end(first.id, RelocationState::Succeeded, None, &audit("succeeded")).await.unwrap();
     store.relocation_begin(&second, &audit("accepted")).await.unwrap();
     assert_eq!(store.relocation_newest(Some(world.here)).await.unwrap(), Some(second.clone()));
-    assert_eq!(store.relocation_unfinished().await.unwrap(), [second, other.clone()]);
+    assert_eq!(store.relocation_unfinished().await.unwrap(), [second.clone(), other.clone()]);
     assert_eq!(store.relocation_list().await.unwrap().len(), 3);
+    store.relocation_end(second.id, RelocationState::Succeeded, None, &audit("succeeded")).await.unwrap();
+    let set_back = relocation(&world, second.kind, -24 * 60 * 60 * 1000);
+    store.relocation_begin(&set_back, &audit("accepted")).await.unwrap();
+    assert_eq!(store.relocation_newest(Some(world.here)).await.unwrap(), Some(set_back), "it goes on");
     let nobody = Relocation { actor: grid::UserId(Uuid::new_v4()), ..relocation(&world, other.kind, 3) };
     let refused = store.relocation_begin(&nobody, &audit("accepted")).await.unwrap_err();
     assert!(matches!(refused, StoreError::Conflict(_)), "{refused}");

@@ -112,5 +112,9 @@ async fn it_ends_once_and_then_another_may_wait_and_both_are_remembered() {
         ]
     );
     assert_eq!(store.schedule_list(web.id, 1).await.unwrap().len(), 1);
-    assert_eq!(told(&world).await, ["ended", "accepted", "started", "accepted"], "newest first");
+    let before = UnixMillis(NOW.0 - 24 * 60 * 60 * 1000);
+    let set_back = ScheduledResize { created_at: before, ..scheduled(&world, &web, 2) };
+    store.schedule_add(&set_back, &audit("accepted")).await.unwrap();
+    assert_eq!(store.schedule_list(web.id, 1).await.unwrap(), [set_back], "it waits");
+    assert_eq!(told(&world).await, ["accepted", "ended", "accepted", "started", "accepted"], "newest first");
 }

@@ -120,7 +120,7 @@ impl NodeStore for SqliteStore {
         Ok(nodes)
     }
 
-    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings) -> Result<(), StoreError> {
+    async fn node_settings_set(&self, node: NodeId, settings: NodeSettings, row: &AuditRow) -> Result<(), StoreError> {
         let statement = sqlx::query(concat!(
             "UPDATE node SET ",
             each_resource!("reserve_", " = ?"),
@@ -129,11 +129,20 @@ impl NodeStore for SqliteStore {
             ", network_mbit = ? WHERE id = ?"
         ));
         let statement = self::settings(settings)?.into_iter().fold(statement, Statement::bind);
-        let done = statement.bind(node.to_string()).execute(&mut *self.writer.lock().await).await.map_err(database)?;
-        met(done.rows_affected())
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
+        let done = statement.bind(node.to_string()).execute(&mut *tx).await.map_err(database)?;
+        met(done.rows_affected())?;
+        audit(&mut tx, row).await?;
+        tx.commit().await.map_err(database)
     }
 
-    async fn node_administration_set(&self, node: NodeId, to: Administration) -> Result<(), StoreError> {
+    async fn node_administration_set(
+        &self,
+        node: NodeId,
+        to: Administration,
+        row: &AuditRow,
+    ) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = begin(&mut writer).await?;
         let is_fenced = is_fenced(&mut tx, node).await?;
@@ -141,6 +150,7 @@ impl NodeStore for SqliteStore {
             return Err(StoreError::Conflict(FENCED));
         }
         administer(&mut tx, node, to).await?;
+        audit(&mut tx, row).await?;
         tx.commit().await.map_err(database)
     }
 
@@ -170,14 +180,18 @@ impl NodeStore for SqliteStore {
         self.all(sqlx::query(concat!("SELECT id, ", each_resource!("granted_", ""), " FROM node")), granted).await
     }
 
-    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>) -> Result<(), StoreError> {
+    async fn node_failure_domain_set(&self, node: NodeId, to: Option<&str>, row: &AuditRow) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = begin(&mut writer).await?;
         let done = sqlx::query("UPDATE node SET failure_domain = ? WHERE id = ?")
             .bind(to)
             .bind(node.to_string())
-            .execute(&mut *self.writer.lock().await)
+            .execute(&mut *tx)
             .await
             .map_err(constraint("a failure domain is a word of at most 63 characters"))?;
-        met(done.rows_affected())
+        met(done.rows_affected())?;
+        audit(&mut tx, row).await?;
+        tx.commit().await.map_err(database)
     }
 
     async fn reservation_list(&self) -> Result<Vec<(NodeId, OperationId, Resources)>, StoreError> {

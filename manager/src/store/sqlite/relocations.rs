@@ -77,8 +77,10 @@ impl RelocationStore for SqliteStore {
     }
 
     async fn relocation_newest(&self, node: Option<NodeId>) -> Result<Option<Relocation>, StoreError> {
+        // What goes on was begun last, whatever the clock said since.
         let statement = sqlx::query(
-            "SELECT * FROM relocation WHERE kind = ? AND node IS ? ORDER BY created_ms DESC, id DESC LIMIT 1",
+            "SELECT * FROM relocation WHERE kind = ? AND node IS ?
+             ORDER BY ended_ms IS NULL DESC, created_ms DESC, id DESC LIMIT 1",
         )
         .bind(if node.is_some() { "drain" } else { "rebalance" })
         .bind(node.map(|node| node.to_string()));
@@ -96,7 +98,7 @@ impl RelocationStore for SqliteStore {
 
     async fn relocation_operations(&self, id: RelocationId) -> Result<Vec<Operation>, StoreError> {
         let mut reader = self.readers.begin().await.map_err(database)?;
-        let rows = sqlx::query("SELECT * FROM operation WHERE relocation = ? ORDER BY created_ms, id")
+        let rows = sqlx::query("SELECT * FROM operation WHERE relocation = ? ORDER BY +rowid")
             .bind(id.to_string())
             .fetch_all(&mut *reader)
             .await

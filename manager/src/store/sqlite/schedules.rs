@@ -75,7 +75,10 @@ impl ScheduleStore for SqliteStore {
     }
 
     async fn schedule_list(&self, vm: VmId, limit: u32) -> Result<Vec<ScheduledResize>, StoreError> {
-        let statement = sqlx::query("SELECT * FROM schedule WHERE vm = ? ORDER BY created_ms DESC, id DESC LIMIT ?");
+        // What waits was agreed to last, whatever the clock said since.
+        let statement = sqlx::query(
+            "SELECT * FROM schedule WHERE vm = ? ORDER BY ended_ms IS NULL DESC, created_ms DESC, id DESC LIMIT ?",
+        );
         let found = self.all(statement.bind(vm.to_string()).bind(i64::from(limit)), readable).await?;
         Ok(found.into_iter().flatten().collect())
     }

@@ -34,7 +34,7 @@ impl Row {
 }
 
 pub(super) fn facts(node: &MapNode, as_of: UnixMillis) -> Vec<FactView> {
-    let age = |at: UnixMillis| format!("{} ago", amounts::duration(as_of.since(at)));
+    let age = |at: UnixMillis| format!("{} ago", amounts::duration(as_of.apart(at)));
     let hypervisor = node.hypervisor.as_ref().map(|reading| &reading.sample);
     let utility = node.utility.as_ref().map(|reading| &reading.sample);
     let heard = Row::new(
