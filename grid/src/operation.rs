@@ -54,6 +54,9 @@ pub enum OperationKind {
     /// Another version of this program wrote it, in words that this one does not know. Nothing is done for it.
     Unreadable {
         vm: VmId,
+        /// From where and to where it may have brought the VM, which its row says apart.
+        from: Option<NodeId>,
+        to: Option<NodeId>,
     },
 }
 
@@ -87,7 +90,7 @@ impl OperationKind {
             | Self::Stop { vm, .. }
             | Self::Delete { vm }
             | Self::Rebuild { vm, .. }
-            | Self::Unreadable { vm } => *vm,
+            | Self::Unreadable { vm, .. } => *vm,
             Self::Resize { plan, .. } => plan.vm,
         }
     }

@@ -355,8 +355,7 @@ async fn what_waits_for_its_turn_until_its_window_is_over_disturbs_nobody() {
     // Two moves go on its node, so that the third waits.
     let window = later(0, 800);
     let id = scheduled(&rig, vms[2], window).await;
-    let started = over(&rig, id).await;
-    let Some(operation) = started.operation else { return };
+    let operation = over(&rig, id).await.operation.expect("it begins, and waits for its turn");
     let ended = rig.ended(operation).await;
     let shut_down = ended.steps.iter().find(|step| step.name == "shut-down").and_then(|step| step.started_at);
     let late = shut_down.map(|at| at.0 - window.closes.0);

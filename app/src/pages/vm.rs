@@ -149,9 +149,9 @@ fn StandsStill() -> impl IntoView {
     view! {
         <div class="notice notice-warning" data-stands-still="">
             <p>
-                "This VM stands still: its disk could not be written, as there is no room left for it, or an administrator "
-                "paused it. In the first case it goes on by itself where it stopped, as soon as there is room; nothing that it "
-                "has written is lost. The administrators see it too."
+                "This VM stands still: its disk could not be written, as where no room is left for it, or an administrator "
+                "paused it. In the first case it goes on by itself where it stopped, as soon as it can be written again. The "
+                "administrators see it too."
             </p>
         </div>
     }

@@ -12,11 +12,11 @@
 
 use crate::accounts::Principal;
 use crate::attempt::{Refused, accepted};
+use crate::operations::perhaps_rebuilds;
 use crate::{Manager, ManagerError, admin_only};
 use grid::NodeId;
 use grid::map::Condition;
 use grid::node::Administration;
-use grid::operation::OperationKind;
 
 /// What the audit calls them.
 const FENCE: &str = "node_fence";
@@ -67,8 +67,7 @@ impl Manager {
         }
         let node = node.node.id;
         let unfinished = self.shared.store.operation_unfinished().await?;
-        let leaves = |kind: &OperationKind| matches!(kind, OperationKind::Rebuild { from, .. } if *from == node);
-        if let Some(operation) = unfinished.iter().find(|operation| leaves(&operation.kind)) {
+        if let Some(operation) = unfinished.iter().find(|it| perhaps_rebuilds(&it.kind) == Some(node)) {
             return Err(ManagerError::Busy { operation: operation.id }.into());
         }
         let row = accepted(principal, UNFENCE, name);

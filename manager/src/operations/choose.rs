@@ -187,10 +187,7 @@ pub(crate) fn decide<'a>(
 /// Commits it. What is refused counts in the map no more.
 pub(crate) async fn commit(shared: &Shared, decided: Decided<'_>) -> Result<Accepted, Refused> {
     let Decided { new, room, record, chosen } = decided;
-    let begun = shared.store.operation_begin(&new, &room).await.map_err(|error| match error {
-        StoreError::NotFound => Refused::Untold(ManagerError::NotFound),
-        other => Refused::Told(other.into()),
-    })?;
+    let begun = shared.store.operation_begin(&new, &room).await.map_err(Refused::by_store)?;
     let is_new = matches!(begun, Begun::Started(_));
     if is_new {
         chosen.counts_as(new.kind.vm(), record);

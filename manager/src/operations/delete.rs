@@ -3,6 +3,7 @@
 
 use super::run::Run;
 use super::step::{Note, Step, StepError};
+use super::steps::cut_off::runs_nowhere_else;
 use super::steps::remove::{delete_disk, undefine};
 use crate::hypervisor::HypervisorError;
 use crate::shared::Change;
@@ -28,6 +29,7 @@ impl Step for ForceOff {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let vm = run.vm().await?;
+        runs_nowhere_else(run).await?;
         // A failed one takes no room, and its removal asks for none.
         if vm.state != VmState::Failed {
             run.shared.store.vm_state_set(vm.id, VmState::Deleting, Some(run.claim())).await?;

@@ -215,8 +215,11 @@ impl Driver {
             return work::back(run, steps).await;
         }
         let _turn = self.turn(run).await;
-        if !has_begun(&run.operation) && run.operation.kind.is_too_late(clock::now()) {
-            return Ok(Outcome::too_late());
+        if run.operation.kind.is_too_late(clock::now())
+            && !work::has_disturbed(run, steps)
+            && !run.cancelled.is_cancelled()
+        {
+            return work::too_late(run, steps).await;
         }
         self.shared.store.operation_state_set(run.operation.id, run.epoch, OperationState::Running).await?;
         self.shared.tell(Change::Operation(run.operation.id));

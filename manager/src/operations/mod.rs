@@ -30,9 +30,10 @@ mod work;
 pub(crate) use choose::{Chooser, Decided, Wanted, begin, commit, decide, go_on_with, quota_left, recorded};
 pub(crate) use driver::Driver;
 pub(crate) use kinds::steps_of;
-pub(crate) use rebuild::was_rebuilt_from;
+pub(crate) use rebuild::{perhaps_rebuilds, was_rebuilt_from};
 pub(crate) use step::NOT_CONVERGING;
 pub(crate) use steps::cut_off::perhaps_at;
+pub(crate) use work::TOO_LATE;
 
 use crate::accounts::{Principal, Role};
 use crate::store::rows::OperationFilter;

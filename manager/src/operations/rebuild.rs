@@ -30,5 +30,14 @@ pub(super) fn steps() -> Vec<Box<dyn Step>> {
 pub(crate) async fn was_rebuilt_from(store: &dyn Store, vm: VmId, node: NodeId) -> Result<bool, StoreError> {
     let filter = OperationFilter { vm: Some(vm), node: Some(node), limit: u32::MAX, ..OperationFilter::default() };
     let known = store.operation_list(&filter).await?;
-    Ok(known.iter().any(|it| matches!(it.kind, OperationKind::Rebuild { from, .. } if from == node)))
+    Ok(known.iter().any(|it| perhaps_rebuilds(&it.kind) == Some(node)))
+}
+
+/// The node whose VM it begins anew elsewhere, or may: nobody knows that of one that can't be read.
+pub(crate) fn perhaps_rebuilds(kind: &OperationKind) -> Option<NodeId> {
+    match kind {
+        OperationKind::Rebuild { from, .. } => Some(*from),
+        OperationKind::Unreadable { from, .. } => *from,
+        _ => None,
+    }
 }

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 /// The facts in which the reason of a failure survives a restart.
 const REASON: &str = "reason";
 const DETAIL: &str = "detail";
+/// Why nothing was done: what reads this takes it for no failure.
+pub(crate) const TOO_LATE: &str = "its window was over before it could begin";
 /// There where an undo was given up so that what was done stays.
 const STAYS: &str = "stays";
 /// How much longer an undo is tried than a do, where the VM itself waits for it.
@@ -36,12 +38,6 @@ impl Outcome {
     fn waiting(error: &StepError) -> Self {
         let (reason, detail) = (error.reason.clone(), error.detail.clone());
         Self { state: OperationState::Waiting, reason: Some(reason), detail: Some(detail) }
-    }
-
-    /// Nothing was begun while it might.
-    pub(super) fn too_late() -> Self {
-        let reason = "its window was over before it could begin".to_owned();
-        Self { state: OperationState::Undone, reason: Some(reason), detail: None }
     }
 
     /// An operation that an other version of this program accepted.
@@ -113,6 +109,16 @@ async fn happened(run: &Run, position: u32, step: &dyn Step) -> Result<Result<bo
         record(run, position, StepState::Done, Some("it had happened all the same")).await?;
     }
     Ok(happened.map_err(StepError::unknown))
+}
+
+/// Whether a step was begun that does more than prepare.
+pub(super) fn has_disturbed(run: &Run, steps: &[Box<dyn Step>]) -> bool {
+    positions(steps).any(|(position, step)| !step.prepares() && run.state_of(position) != StepState::Waiting)
+}
+
+/// Goes back where the window that it was agreed to for is over.
+pub(super) async fn too_late(run: &Run, steps: &[Box<dyn Step>]) -> Result<Outcome, StoreError> {
+    turn_back(run, steps, &StepError::new(TOO_LATE)).await
 }
 
 /// Remembers why, and goes back.

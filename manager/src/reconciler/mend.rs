@@ -4,7 +4,7 @@
 use super::{Drift, DriftKind};
 use crate::clock;
 use crate::hypervisor::{HypervisorError, Observation};
-use crate::operations::was_rebuilt_from;
+use crate::operations::{perhaps_at, was_rebuilt_from};
 use crate::shared::Shared;
 use crate::store::rows::AuditRow;
 use crate::store::{Store, StoreError};
@@ -65,6 +65,13 @@ async fn remove_what_is_left(shared: &Shared, drift: &Drift) -> Result<bool, Str
         return Err("it was rebuilt elsewhere, and this is all that there is of its old data".into());
     }
     let vm = shared.store.vm_get(id).await.map_err(|error| error.to_string())?;
+    if let Some(vm) = &vm
+        && perhaps_at(shared.store.as_ref(), vm, None).await.map_err(|error| error.to_string())? == Some(node)
+    {
+        return Err(
+            "an operation that was given up may have brought it there, and its data may be the newer ones".into()
+        );
+    }
     let Some(vm) = vm.filter(|vm| vm.node != node && vm.state == VmState::Running) else {
         return Err("its VM is not recorded as running at another node".into());
     };

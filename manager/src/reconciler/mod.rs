@@ -26,7 +26,7 @@ use found::find;
 use grid::map::Condition;
 use grid::{NodeId, UnixMillis, VmId};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -132,9 +132,19 @@ impl Reconciler {
         let mut mended = false;
         let map = self.collector.map();
         let is_fenced = |node| map.get(node).is_some_and(|entry| entry.condition == Condition::Fenced);
+        // Where one VM can't go on yet the others of its node can't either.
+        let mut full = BTreeSet::new();
         for drift in lasting.into_iter().filter(|drift| !is_fenced(drift.node)) {
+            let stands_still = drift.kind == DriftKind::StandsStill;
+            if stands_still && full.contains(&drift.node) {
+                continue;
+            }
             self.shared.lease.until_held().await;
-            mended |= mend::mend(&self.shared, &drift).await;
+            let done = mend::mend(&self.shared, &drift).await;
+            if stands_still && !done {
+                full.insert(drift.node);
+            }
+            mended |= done;
         }
         if mended {
             self.shared.tell(Change::Map);

@@ -5,6 +5,7 @@
 use super::next::BUDGET;
 use super::runner::{Look, Relocator, busy};
 use crate::ManagerError;
+use crate::clock;
 use crate::operations::go_on_with;
 use crate::shared::Shared;
 use grid::map::ResourceMap;
@@ -54,6 +55,12 @@ impl Relocator {
             None => None,
         };
         let (agreed, force_off, not_after) = match waiting {
+            Some(it) if matches!(it.kind, OperationKind::Unreadable { .. }) => {
+                return self.over(relocation, RelocationState::Failed, Some("what it was for can't be read")).await;
+            }
+            Some(it) if it.kind.waits_for_room() && it.kind.is_too_late(clock::now()) => {
+                return self.over(relocation, RelocationState::Failed, Some("its window was over")).await;
+            }
             // It has its plan; only that this is over was not recorded yet.
             Some(it) if !it.kind.waits_for_room() => {
                 return self.over(relocation, RelocationState::Succeeded, None).await;

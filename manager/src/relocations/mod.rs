@@ -127,13 +127,14 @@ impl Manager {
             ended_at: None,
         };
         self.shared.store.relocation_begin(&new, &row).await.map_err(Refused::by_store)?;
-        match self.shared.store.relocation_get(id).await? {
+        // What was accepted has its row.
+        match self.shared.store.relocation_get(id).await.map_err(|error| Refused::Told(error.into()))? {
             Some(known) if known.kind == new.kind && known.actor == principal.user => {}
             _ => return Err(unavailable("this form was used before; load the page again").into()),
         }
-        self.collector.records_changed().await?;
-        self.shared.tell(Change::Map);
         self.relocator.spawn(id);
+        self.collector.records_changed().await.map_err(|error| Refused::Told(error.into()))?;
+        self.shared.tell(Change::Map);
         Ok(id)
     }
 

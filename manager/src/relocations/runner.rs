@@ -6,7 +6,7 @@
 use super::next::{NEEDS_CONSENT, draw, reason};
 use crate::accounts::Principal;
 use crate::collector::Collector;
-use crate::operations::{Chooser, Driver, Wanted, begin};
+use crate::operations::{Chooser, Driver, TOO_LATE, Wanted, begin};
 use crate::shared::{Change, Shared};
 use crate::store::StoreError;
 use crate::store::rows::AuditRow;
@@ -309,7 +309,9 @@ async fn until(changes: &mut Receiver<Change>, matters: impl Fn(&Change) -> bool
     }
 }
 
-/// Moves of this relocation that did not bring their VMs away.
+/// Moves of this relocation that did not bring their VMs away. One that did not come to its turn in its window is to be
+/// agreed to anew.
 fn failed(moves: &[Operation]) -> impl Iterator<Item = &Operation> {
-    moves.iter().filter(|each| each.state != OperationState::Succeeded)
+    let came_to_it = |each: &&Operation| each.reason.as_deref() != Some(TOO_LATE);
+    moves.iter().filter(|each| each.state != OperationState::Succeeded).filter(came_to_it)
 }

@@ -4,9 +4,8 @@ use super::deploy::invalid;
 use crate::accounts::Principal;
 use crate::attempt::Refused;
 use crate::operations::{Wanted, begin, perhaps_at};
-use crate::{Manager, ManagerError};
+use crate::{Manager, ManagerError, clock};
 use grid::operation::OperationKind;
-use grid::sample::DomainState;
 use grid::vm::{Vm, VmState};
 use grid::{OperationId, VmId};
 
@@ -84,7 +83,7 @@ impl Manager {
         }
         let starts_or_goes = matches!(kind, OperationKind::Start { .. } | OperationKind::Delete { .. });
         if starts_or_goes && self.is_seen_elsewhere(vm).await? {
-            let reason = "the VM runs on another node than is recorded; an administrator has to look at it".to_owned();
+            let reason = "the VM is on another node than is recorded; an administrator has to look at it".to_owned();
             return Err(ManagerError::Unavailable { reason });
         }
         let fits = match kind {
@@ -99,11 +98,14 @@ impl Manager {
         Err(ManagerError::Unavailable { reason: format!("the VM is {}", vm.state.as_str()) })
     }
 
-    /// Whether the node to which an operation that was given up may have brought the VM was last seen to run it.
+    /// Whether the node to which an operation that was given up may have brought the VM was lately seen to have it.
     async fn is_seen_elsewhere(&self, vm: &Vm) -> Result<bool, ManagerError> {
         let Some(node) = perhaps_at(self.shared.store.as_ref(), vm, None).await? else { return Ok(false) };
-        let seen = self.seen(node, vm.id).filter(|_| !self.is_fenced(node));
-        Ok(seen.is_some_and(|state| state != DomainState::ShutOff))
+        let now = clock::now();
+        let map = self.map();
+        let reading = map.get(node).and_then(|entry| entry.hypervisor.as_ref());
+        let believed = reading.filter(|reading| self.shared.pace.freshness.is_fresh(reading.at, now));
+        Ok(believed.is_some_and(|reading| reading.sample.domains.iter().any(|domain| domain.id == vm.id)))
     }
 
     /// An error where an operation works on the VM.

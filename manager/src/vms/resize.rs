@@ -197,7 +197,7 @@ impl Manager {
         let filter = OperationFilter { vm: Some(vm.id), limit: 1, ..OperationFilter::default() };
         let newest = self.shared.store.operation_list(&filter).await?.into_iter().next();
         Ok(newest.is_some_and(|it| {
-            let lately = it.ended_at.is_some_and(|ended| clock::now().since(ended) <= REMEMBERED_MS);
+            let lately = it.ended_at.is_some_and(|ended| clock::now().apart(ended) <= REMEMBERED_MS);
             lately && it.reason.as_deref().is_some_and(|reason| reason.starts_with(NOT_CONVERGING))
         }))
     }

@@ -68,10 +68,15 @@ pub(super) async fn watch(
         return Ok(false);
     }
     let ended = async {
-        while is_moving().await? {
+        loop {
+            match is_moving().await {
+                Ok(false) => return Ok(true),
+                // Whoever waits has a deadline.
+                Ok(true) | Err(HypervisorError::Deadline | HypervisorError::Unreachable(_)) => {}
+                Err(error) => return Err(error),
+            }
             tokio::time::sleep(PROGRESS_EVERY).await;
         }
-        Ok(true)
     };
     match watched(control, vm, progress, ended).await {
         (_, true) => Err(HypervisorError::NotConverging),

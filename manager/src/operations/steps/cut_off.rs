@@ -1,6 +1,7 @@
 //! A look at the nodes before a VM is rebuilt. That its home is cut off is an admin's word, and stands against its
 //! silence; it does not stand against the hypervisor's own word that the VM runs there.
 
+use crate::hypervisor::Observation;
 use crate::operations::run::Run;
 use crate::operations::step::{Note, Step, StepError};
 use crate::store::rows::OperationFilter;
@@ -40,27 +41,37 @@ pub(in crate::operations) async fn must_be_cut_off(run: &Run, home: NodeId) -> R
     if !run.is_fenced(home) {
         return Err(StepError::new("the VM's node is not out of service any more"));
     }
-    let Some(hypervisor) = run.shared.hypervisor(home) else { return Ok(()) };
-    let listened = async { Ok::<_, StepError>(timeout(LISTEN, hypervisor.observe(run.vm_id())).await) };
-    match run.call(listened).await? {
-        Ok(Ok(Some(seen))) if seen.state != DomainState::ShutOff => {
+    match listen(run, home).await? {
+        Some(seen) if seen.state != DomainState::ShutOff => {
             Err(StepError::new("the VM still runs where it was: its node is not cut off"))
         }
         _ => Ok(()),
     }
 }
 
-/// The node to which an operation that was given up may have brought the VM says that it does not run there; or an admin
-/// has said that this node is cut off.
+/// The node to which an operation that was given up may have brought the VM has nothing of it: also a copy that is off may
+/// have run there, and then its disk has the newer data. That an admin has said that the node is cut off stands against
+/// its silence, not against its own word.
 pub(in crate::operations) async fn runs_nowhere_else(run: &Run) -> Result<(), StepError> {
     let perhaps = perhaps_at(run.shared.store.as_ref(), &run.vm().await?, Some(run.operation.id)).await?;
-    let Some(node) = perhaps.filter(|node| !run.is_fenced(*node)) else { return Ok(()) };
-    match run.observe(node).await? {
-        Some(seen) if seen.state != DomainState::ShutOff => {
-            Err(StepError::new("the VM runs where an earlier operation had brought it").detail(node))
+    let Some(node) = perhaps else { return Ok(()) };
+    let seen = if run.is_fenced(node) { listen(run, node).await? } else { run.observe(node).await? };
+    match seen.map(|seen| seen.state) {
+        None => Ok(()),
+        Some(DomainState::ShutOff) => {
+            let reason = "a copy of the VM is where an earlier operation had brought it: an administrator must remove one of \
+                          the two";
+            Err(StepError::new(reason).detail(node))
         }
-        _ => Ok(()),
+        Some(_) => Err(StepError::new("the VM runs where an earlier operation had brought it").detail(node)),
     }
+}
+
+/// What a node that is cut off says of the VM, should it say anything.
+async fn listen(run: &Run, node: NodeId) -> Result<Option<Observation>, StepError> {
+    let Some(hypervisor) = run.shared.hypervisor(node) else { return Ok(None) };
+    let listened = async { Ok::<_, StepError>(timeout(LISTEN, hypervisor.observe(run.vm_id())).await) };
+    Ok(run.call(listened).await?.ok().and_then(Result::ok).flatten())
 }
 
 /// Where the VM may execute besides its home, because an operator gave up the operation that would have brought it there.
@@ -75,6 +86,12 @@ pub(crate) async fn perhaps_at(
     let brought = |it: &Operation| match &it.kind {
         _ if it.state == OperationState::Undone => None,
         OperationKind::Rebuild { node, .. } => Some((it.state, *node)),
+        OperationKind::Unreadable { to, .. } => Some((it.state, (*to)?)),
+        // Each of these has asked there before it did anything.
+        OperationKind::Start { .. } if it.state == OperationState::Succeeded => Some((it.state, vm.node)),
+        OperationKind::Resize { plan, .. } if plan.destination.is_none() && it.state == OperationState::Succeeded => {
+            Some((it.state, vm.node))
+        }
         OperationKind::Resize { plan, .. } => Some((it.state, plan.destination?)),
         _ => None,
     };

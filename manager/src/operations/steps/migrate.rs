@@ -47,18 +47,15 @@ impl Step for MigrateLive {
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        match whereabouts(run).await? {
-            Whereabouts::Destination => return Ok(Some("had arrived already".into())),
-            Whereabouts::Nowhere => return Err(StepError::new("the VM does not run any more")),
-            Whereabouts::Paused => return Err(StepError::new("the VM is paused: its node's storage may be full")),
-            Whereabouts::Source => {}
+        if has_arrived(run).await? {
+            return Ok(Some("had arrived already".into()));
         }
         let plan = run.plan()?;
         let source = run.hypervisor(plan.source)?;
         // libvirt goes on with it where this program died.
         if run.again.load(Ordering::Relaxed) {
             let went_on = watch(run, source).await;
-            if went_on != Ok(false) && whereabouts(run).await? == Whereabouts::Destination {
+            if went_on != Ok(false) && has_arrived(run).await? {
                 return Ok(Some("it went on without us, and has arrived".into()));
             }
             went_on?;
@@ -94,6 +91,16 @@ impl Step for MigrateLive {
             Whereabouts::Destination => Err(StepError::new("the VM has arrived at its destination").unknown()),
             _ => Ok(()),
         }
+    }
+}
+
+/// Whether it has arrived; an error where it does not run at its source either.
+async fn has_arrived(run: &Run) -> Result<bool, StepError> {
+    match whereabouts(run).await? {
+        Whereabouts::Destination => Ok(true),
+        Whereabouts::Source => Ok(false),
+        Whereabouts::Nowhere => Err(StepError::new("the VM does not run any more")),
+        Whereabouts::Paused => Err(StepError::new("the VM is paused: its node's storage may be full")),
     }
 }
 

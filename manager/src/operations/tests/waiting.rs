@@ -3,6 +3,7 @@
 
 use super::rig::{Rig, TINY, size};
 use crate::ManagerError;
+use crate::drift::DriftKind;
 use crate::hypervisor::HypervisorError;
 use crate::hypervisor::simulated::Call;
 use grid::map::Condition;
@@ -254,4 +255,36 @@ async fn what_was_given_up_is_not_carried_over_the_disk_of_the_copy_that_runs() 
     }
     assert_eq!(rig.grid.written(rig.id("qemu-b"), vm), 1_000, "I4");
     assert_eq!(rig.grid.disk(rig.id("qemu-b"), vm), Some(TINY.disk.bytes()), "I4");
+}
+
+/// The same, and its guest goes off there before anybody has looked: that copy has the newer data.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_copy_that_is_off_where_a_given_up_move_had_brought_it_is_neither_overtaken_nor_removed() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.fill("qemu-a", 100).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
+    silent_from(&rig, "qemu-b", 4);
+    let operation = rig.resize(vm, size(2, 512, 2)).await;
+    waits(&rig, operation).await;
+    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    rig.grid.dies(rig.id("qemu-b"), vm);
+    answers_again(&rig, "qemu-b");
+    rig.until_ready().await;
+    rig.grid.written_put(rig.id("qemu-b"), vm, 1_000);
+    let started = rig.manager.vm_start(&rig.customer, vm, "start").await;
+    assert!(matches!(started, Err(ManagerError::Unavailable { .. })), "{started:?}");
+    let told = rig.looks().await;
+    assert!(
+        told.iter().any(|drift| drift.kind == DriftKind::LeftDefinition && drift.node_name == "qemu-b"),
+        "{told:?}"
+    );
+    assert_eq!((rig.grid.executing(vm), rig.grid.written(rig.id("qemu-b"), vm)), (vec![], 1_000));
+    // An admin removes what is not wanted, here the newer one; then it starts, and what was given up is forgotten.
+    rig.hypervisors["qemu-b"].undefine(vm).await.unwrap();
+    rig.looks().await;
+    rig.succeeded(rig.manager.vm_start(&rig.customer, vm, "start again").await.unwrap()).await;
+    assert_eq!(rig.grid.executing(vm), [rig.id("qemu-a")]);
+    let row = rig.vm(vm).await;
+    assert_eq!(crate::operations::perhaps_at(rig.store.as_ref(), &row, None).await.unwrap(), None);
 }

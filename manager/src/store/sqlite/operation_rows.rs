@@ -36,7 +36,8 @@ fn kind(columns: &Columns<'_>) -> Result<OperationKind, StoreError> {
     read.or_else(|error| {
         let id = columns.text("id")?;
         tracing::error!(%error, operation = id, "an operation can't be read, and is left to an operator");
-        Ok(OperationKind::Unreadable { vm: columns.parsed("vm")? })
+        let (from, to) = (columns.parsed_or_none("source")?, columns.parsed_or_none("destination")?);
+        Ok(OperationKind::Unreadable { vm: columns.parsed("vm")?, from, to })
     })
 }
 

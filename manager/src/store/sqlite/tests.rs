@@ -235,7 +235,7 @@ async fn an_operation_that_this_program_cannot_read_is_told_as_that_and_kept() {
     .await;
     let read = crate::store::OperationStore::operation_unfinished(&store).await.unwrap();
     assert_eq!(read.iter().map(|it| it.id.to_string()).collect::<Vec<_>>(), [ID, &ID.replace("1890", "1891")]);
-    let grid::operation::OperationKind::Unreadable { vm } = read[1].kind else { panic!("{read:#?}") };
+    let grid::operation::OperationKind::Unreadable { vm, .. } = read[1].kind else { panic!("{read:#?}") };
     assert!(vm.to_string().contains("1891"));
     let kept: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM operation WHERE body LIKE '%teleport%'")
         .fetch_one(&store.readers)
