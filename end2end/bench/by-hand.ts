@@ -25,8 +25,11 @@ export async function moveByHand(admin: Panel, lab: Lab, vm: string): Promise<vo
     lab.inside(destination, 'truncate', '-s', bytes, file);
   }
   const words = ['migrate', '--live', '--p2p', '--persistent', '--undefinesource', '--copy-storage-all', '--auto-converge'];
-  lab.virsh(source, ...words, vm, lab.node(destination).uri);
-  lab.virsh(destination, ...words, vm, lab.node(source).uri);
+  for (const [from, to] of [[source, destination], [destination, source]]) {
+    // Its process may not be started anew under the limit of its memory.
+    lab.virsh(from, 'memtune', vm, '--hard-limit', '-1', '--live');
+    lab.virsh(from, ...words, vm, lab.node(to).uri);
+  }
   lab.inside(destination, 'rm', '-f', ...files);
   // Hostgrid had lost sight of it.
   await expect(async () => {

@@ -5,6 +5,7 @@ import { heard } from '../story/guest';
 import type { Lab } from '../story/lab';
 import type { Panel } from '../story/panel';
 import { promisesKept } from '../story/promises';
+import { leaveMemory } from '../story/room';
 import { ready } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
 
@@ -20,6 +21,8 @@ for (const [image, owner] of [['tiny-container', 'catalogue'], ['tiny', 'shop']]
     await expect.poll(() => heard(lab, vm), { timeout: 60_000 }).toBeTruthy();
     const { data } = heard(lab, vm)!;
 
+    // Somewhere it must fit.
+    const giveBack = await leaveMemory(admin, others[0], 1024);
     lab.command('kill', node);
     let alive = false;
     try {
@@ -54,6 +57,7 @@ for (const [image, owner] of [['tiny-container', 'catalogue'], ['tiny', 'shop']]
       await promisesKept(lab);
     } finally {
       if (!alive) lab.command('start', node);
+      await giveBack();
     }
     await admin.open(`/admin/nodes/${node}`);
     await admin.button('Uncordon').click();
