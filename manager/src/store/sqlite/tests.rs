@@ -220,7 +220,7 @@ async fn a_drain_of_the_version_before_goes_on() {
 }
 
 #[tokio::test]
-async fn an_operation_that_this_program_cannot_read_is_told_as_that_and_kept() {
+async fn an_operation_that_this_program_cannot_read_is_told_as_that() {
     let directory = tempfile::tempdir().unwrap();
     let store = SqliteStore::open(directory.path()).await.unwrap();
     let file = directory.path().join("hostgrid.db");
@@ -237,11 +237,6 @@ async fn an_operation_that_this_program_cannot_read_is_told_as_that_and_kept() {
     assert_eq!(read.iter().map(|it| it.id.to_string()).collect::<Vec<_>>(), [ID, &ID.replace("1890", "1891")]);
     let grid::operation::OperationKind::Unreadable { vm, .. } = read[1].kind else { panic!("{read:#?}") };
     assert!(vm.to_string().contains("1891"));
-    let kept: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM operation WHERE body LIKE '%teleport%'")
-        .fetch_one(&store.readers)
-        .await
-        .unwrap();
-    assert_eq!(kept, 1);
 }
 
 #[tokio::test]
