@@ -26,6 +26,11 @@ export async function leaveMemory(admin: Panel, node: string, mib: number): Prom
   return keepBack(admin, node, memory, (before) => before + Math.round((available - mib) / overcommit));
 }
 
+/** Sells the node's memory twice as often as before; answers what undoes it. */
+export function doubleMemory(admin: Panel, node: string): Promise<() => Promise<void>> {
+  return keepBack(admin, node, 'Overcommit memory', (before) => before * 2);
+}
+
 async function keepBack(
   admin: Panel,
   node: string,

@@ -5,7 +5,7 @@ import { heard } from '../story/guest';
 import type { Lab } from '../story/lab';
 import type { Panel } from '../story/panel';
 import { promisesKept } from '../story/promises';
-import { leaveMemory } from '../story/room';
+import { doubleMemory } from '../story/room';
 import { ready } from '../story/scene';
 import { expect, needsRealNodes, test } from '../story/test';
 
@@ -22,7 +22,7 @@ for (const [image, owner] of [['tiny-container', 'catalogue'], ['tiny', 'shop']]
     const { data } = heard(lab, vm)!;
 
     // Somewhere it must fit.
-    const giveBack = await leaveMemory(admin, others[0], 1024);
+    const giveBack = await doubleMemory(admin, others[0]);
     lab.command('kill', node);
     let alive = false;
     try {
