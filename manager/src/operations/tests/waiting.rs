@@ -198,17 +198,23 @@ async fn a_resize_whose_node_gives_no_answer_ends_and_leaves_its_vm_as_it_was() 
     }
 }
 
+/// A VM whose live move from qemu-a has arrived at qemu-b, and was given up while that was cut off.
+async fn given_up(rig: &Rig) -> VmId {
+    let vm = rig.vm_on("qemu-a").await;
+    rig.fill("qemu-a", 100).await;
+    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
+    silent_from(rig, "qemu-b", 4);
+    let operation = rig.resize(vm, size(2, 512, 2)).await;
+    waits(rig, operation).await;
+    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    vm
+}
+
 /// Given up while its destination was cut off; then that answers again, and everybody sees that the VM runs there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_given_up_is_not_started_at_its_old_home_while_it_runs_where_it_had_arrived() {
     let rig = Rig::new().await;
-    let vm = rig.vm_on("qemu-a").await;
-    rig.fill("qemu-a", 100).await;
-    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
-    silent_from(&rig, "qemu-b", 4);
-    let operation = rig.resize(vm, size(2, 512, 2)).await;
-    waits(&rig, operation).await;
-    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    let vm = given_up(&rig).await;
     assert_eq!(rig.grid.executing(vm), [rig.id("qemu-b")]);
     let row = rig.vm(vm).await;
     assert_eq!((row.node, row.state), (rig.id("qemu-a"), VmState::Stopped), "as its old home says");
@@ -232,13 +238,7 @@ async fn what_was_given_up_is_not_started_at_its_old_home_while_it_runs_where_it
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_given_up_is_not_carried_over_the_disk_of_the_copy_that_runs() {
     let rig = Rig::new().await;
-    let vm = rig.vm_on("qemu-a").await;
-    rig.fill("qemu-a", 100).await;
-    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
-    silent_from(&rig, "qemu-b", 4);
-    let operation = rig.resize(vm, size(2, 512, 2)).await;
-    waits(&rig, operation).await;
-    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    let vm = given_up(&rig).await;
     answers_again(&rig, "qemu-b");
     rig.until_ready().await;
     // What its guest has written since it arrived.
@@ -261,13 +261,7 @@ async fn what_was_given_up_is_not_carried_over_the_disk_of_the_copy_that_runs() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_copy_that_is_off_where_a_given_up_move_had_brought_it_is_neither_overtaken_nor_removed() {
     let rig = Rig::new().await;
-    let vm = rig.vm_on("qemu-a").await;
-    rig.fill("qemu-a", 100).await;
-    rig.grid.faults(rig.id("qemu-a"), |faults| faults.lose_answer(Call::Migrate, 1));
-    silent_from(&rig, "qemu-b", 4);
-    let operation = rig.resize(vm, size(2, 512, 2)).await;
-    waits(&rig, operation).await;
-    rig.manager.operation_give_up(&rig.admin, operation).await.unwrap();
+    let vm = given_up(&rig).await;
     rig.grid.dies(rig.id("qemu-b"), vm);
     answers_again(&rig, "qemu-b");
     rig.until_ready().await;
