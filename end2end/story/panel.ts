@@ -121,7 +121,10 @@ export class Panel {
 
   /** Waits for an operation's page; its id. */
   async operationOpened(): Promise<string> {
-    await this.page.waitForURL(/\/operations\/[0-9a-f-]{36}/);
+    const opened = this.page.waitForURL(/\/operations\/[0-9a-f-]{36}/, { timeout: 30_000 });
+    await opened.catch(async (error: Error) => {
+      throw new Error(`no operation: ${await this.said()}`, { cause: error });
+    });
     await this.alive();
     return found(/\/operations\/([0-9a-f-]{36})/.exec(this.page.url())?.[1], 'an operation in the address');
   }

@@ -19,9 +19,7 @@ export function fillVcpus(admin: Panel, node: string): Promise<() => Promise<voi
 /** Leaves the node about so much memory to give; answers what undoes it. */
 export async function leaveMemory(admin: Panel, node: string, mib: number): Promise<() => Promise<void>> {
   await admin.open(`/admin/nodes/${node}`);
-  const row = admin.page.locator('table.figures tr').filter({ has: admin.page.getByText('memory', { exact: true }) });
-  const [amount, unit] = (await row.locator('[data-label="Available"]').innerText()).replaceAll(',', '').split(' ');
-  const available = Number(amount) * (unit === 'GiB' ? 1024 : 1);
+  const available = await availableMib(admin, 'memory');
   const overcommit = Number(await admin.field('Overcommit memory').inputValue());
   return keepBack(admin, node, memory, (before) => before + Math.round((available - mib) / overcommit));
 }
@@ -29,6 +27,22 @@ export async function leaveMemory(admin: Panel, node: string, mib: number): Prom
 /** Sells the node's memory twice as often as before; answers what undoes it. */
 export function doubleMemory(admin: Panel, node: string): Promise<() => Promise<void>> {
   return keepBack(admin, node, 'Overcommit memory', (before) => before * 2);
+}
+
+/** Waits until a node is known to have room again after its pool was full, or nobody heard of it. */
+export async function hasRoomAgain(admin: Panel, node: string): Promise<void> {
+  await expect(async () => {
+    await admin.open(`/admin/nodes/${node}`);
+    await expect(admin.page.locator('h1')).toContainText(/ready/i, { timeout: 500 });
+    for (const resource of ['memory', 'disk']) expect(await availableMib(admin, resource), resource).toBeGreaterThan(256);
+  }).toPass({ timeout: 90_000, intervals: [500] });
+}
+
+/** What the node whose page is open has available of memory or disk. */
+async function availableMib(admin: Panel, resource: string): Promise<number> {
+  const row = admin.page.locator('table.figures tr').filter({ has: admin.page.getByText(resource, { exact: true }) });
+  const [amount, unit] = (await row.locator('[data-label="Available"]').innerText()).replaceAll(',', '').split(' ');
+  return Number(amount) * (unit === 'GiB' ? 1024 : 1);
 }
 
 async function keepBack(

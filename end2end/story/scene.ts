@@ -72,9 +72,10 @@ export function fillPool(lab: Lab, node: string): () => void {
 export function standStill(lab: Lab, node: string): () => void {
   // A container's is a process of the node; a machine's waits for what serves it the pool.
   const process = lab.node(node).kind === 'lxc' ? '^/proc/self/exe worker' : '^[^ ]*virtiofsd ';
-  const signal = (name: string) => void lab.inside(node, 'pkill', `-${name}`, '-f', process);
-  signal('STOP');
-  return () => signal('CONT');
+  const signal = (name: string) => `pkill -${name} -f '${process}'`;
+  lab.inside(node, 'sh', '-c', signal('STOP'));
+  // It may have been started anew meanwhile.
+  return () => void lab.inside(node, 'sh', '-c', `${signal('CONT')} || true`);
 }
 
 /** Has a live move take its time; answers what lets it go on. It may have ended by then. */
