@@ -1,4 +1,4 @@
-import { fillMemory } from '../story/room';
+import { fillMemory, fillVcpus } from '../story/room';
 import { expect, needsRealNodes, sizeWithPlan, test } from '../story/test';
 import { verifyAfter, verifyPowerOff } from '../story/verify';
 
@@ -48,6 +48,28 @@ test('a VM that its node has no room for moves live to another and grows there, 
     await giveBack();
   }
   await owner.resize(shop.id, { ...size, disk_gib: size.disk_gib + 1 });
+});
+
+test('what a VM gives back it gives back before it moves live, and grows there', async ({ admin, as, lab, watch }) => {
+  needsRealNodes(lab);
+  const shop = lab.vm('shop');
+  const owner = await as(shop.owner);
+  const size = await owner.sizeOf(shop.id);
+  await owner.resize(shop.id, { ...size, memory_mib: size.memory_mib + 256 });
+  const giveBack = await fillVcpus(admin, lab.home(shop.id));
+  const before = watch(shop.id);
+  try {
+    const asked = { ...size, vcpus: size.vcpus + 1, memory_mib: size.memory_mib + 64 };
+    const outcome = await owner.resize(shop.id, asked);
+    expect(outcome.plan).toBe('move-live');
+    const steps = owner.page.locator('[data-step]');
+    const names = await steps.evaluateAll((each) => each.map((step) => (step as HTMLElement).dataset.step));
+    expect(names.filter((name) => /set-|migrate/.test(name ?? ''))).toEqual(['set-memory', 'migrate-live', 'set-vcpus']);
+    await verifyAfter(lab, before, outcome, asked);
+  } finally {
+    await giveBack();
+  }
+  await owner.resize(shop.id, size);
 });
 
 test('a container moves cold, with its data, to another node that holds its new size', async ({ admin, as, lab, watch }) => {

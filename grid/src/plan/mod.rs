@@ -56,6 +56,17 @@ impl PlanKind {
         !matches!(self, Self::InPlaceLive | Self::InPlaceRestart)
     }
 
+    /// The size at which a VM reaches its second node on its way from one size to another. Where all can be done while it
+    /// runs, it shrinks before it moves and grows after, so that it is never more than it will be there.
+    #[must_use]
+    pub fn arrives_with(self, from: Size, to: Size) -> Size {
+        match self {
+            Self::MoveLive => from.smaller(to),
+            Self::MoveCold => to,
+            Self::InPlaceLive | Self::InPlaceRestart | Self::MoveLiveRestart | Self::MakeRoom => from,
+        }
+    }
+
     /// Whether a running VM is shut down and started again on the way.
     pub const fn restarts(self) -> bool {
         matches!(self, Self::InPlaceRestart | Self::MoveLiveRestart | Self::MoveCold)
@@ -98,6 +109,11 @@ impl Plan {
         let nowhere = NodeId(Uuid::nil());
         let room = self.room.map(|room| RoomFirst { moves: Vec::new(), ..room });
         Self { source: nowhere, destination: self.destination.map(|_| nowhere), room, ..self }
+    }
+
+    /// See [`PlanKind::arrives_with`].
+    pub fn arrives_with(&self) -> Size {
+        self.kind.arrives_with(self.from, self.to)
     }
 
     /// Whether the guest's work is cut off on the way.

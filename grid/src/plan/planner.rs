@@ -6,8 +6,8 @@
 //! |---|---|---|---|
 //! | in-place-live | runs, asked within reach (its maxima; fewer vCPUs where the kind unplugs them; not below its floor of memory); no disk growth of a container | the difference, on its node | home's hypervisor answers |
 //! | in-place-restart | any | the difference, on its node | the same; the utility module too where a disk grows offline |
-//! | move-live | runs, kind moves live, asked within reach | the larger of old and new size | destination ready and compatible |
-//! | move-live-restart | the same, out of reach | the same | the same |
+//! | move-live | runs, kind moves live, asked within reach | the new size | destination ready and compatible |
+//! | move-live-restart | the same, out of reach | the larger of old and new size | the same |
 //! | move-cold | any | the new size | destination ready, both utility modules answer |
 //!
 //! A cordoned or draining node takes no new VM, but a VM that is there may grow in place. On a contradicting node
@@ -105,8 +105,7 @@ impl Question<'_> {
         if let Some(request) = self.live_request(to)
             && let Some(chosen) = choose(self.map, &request)
         {
-            let kind = if self.within_reach(to) { PlanKind::MoveLive } else { PlanKind::MoveLiveRestart };
-            return Some(self.make(kind, home, to, Some(chosen.node)));
+            return Some(self.make(self.kind_live(to), home, to, Some(chosen.node)));
         }
         if !home.condition.utility_answers() {
             return None;
@@ -144,10 +143,15 @@ impl Question<'_> {
         }
     }
 
-    /// What a live move looks for: it arrives at its old size and leaves with the new one. None where it can't be.
+    fn kind_live(&self, to: Size) -> PlanKind {
+        if self.within_reach(to) { PlanKind::MoveLive } else { PlanKind::MoveLiveRestart }
+    }
+
+    /// What a live move looks for: room for it as it arrives, and as it will be. None where it can't be.
     pub(super) fn live_request(&self, to: Size) -> Option<Request> {
         let cold = self.cold_request(to);
-        let both = cold.resources.larger(commitment(self.vm.kind, self.vm.size));
+        let arriving = self.kind_live(to).arrives_with(self.vm.size, to);
+        let both = cold.resources.larger(commitment(self.vm.kind, arriving));
         let possible = self.live && self.running() && self.vm.kind.moves_live();
         possible.then_some(Request { resources: both, live_from: Some(self.vm.node), ..cold })
     }

@@ -113,13 +113,12 @@ impl Wanted<'_> {
     }
 }
 
-/// In place the growth; at a second node all of it, at the larger of both sizes where it arrives at its old one.
+/// In place the growth; at a second node all of it, as it arrives and as it will be.
 fn held_by(plan: &Plan, vm: &Vm) -> (NodeId, Resources) {
-    let (from, to) = (commitment(vm.kind, plan.from), commitment(vm.kind, plan.to));
+    let to = commitment(vm.kind, plan.to);
     match plan.destination {
-        None => (plan.source, to.minus(from)),
-        Some(destination) if plan.kind == grid::plan::PlanKind::MoveCold => (destination, to),
-        Some(destination) => (destination, to.larger(from)),
+        None => (plan.source, to.minus(commitment(vm.kind, plan.from))),
+        Some(destination) => (destination, to.larger(commitment(vm.kind, plan.arrives_with()))),
     }
 }
 

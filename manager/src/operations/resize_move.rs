@@ -17,8 +17,8 @@ use super::steps::watch::{MeasureDowntime, WatchStart};
 use grid::plan::Plan;
 
 pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps = to_destination(plan);
-    steps.extend(hot_plug::steps(plan));
+    let mut steps = to_destination(plan, hot_plug::shrinking(plan));
+    steps.extend(hot_plug::growing(plan));
     steps.push(Box::new(RecordSize));
     steps.push(Box::new(Verify { running: true }));
     steps.push(Box::new(AwaitAnswer));
@@ -27,7 +27,7 @@ pub(super) fn live(plan: &Plan) -> Vec<Box<dyn Step>> {
 }
 
 pub(super) fn live_restart(plan: &Plan) -> Vec<Box<dyn Step>> {
-    let mut steps = to_destination(plan);
+    let mut steps = to_destination(plan, Vec::new());
     steps.extend(restart_larger(plan));
     steps.extend(ending(plan, false));
     steps
@@ -53,17 +53,16 @@ pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
     steps
 }
 
-/// The live move at the old size.
-fn to_destination(plan: &Plan) -> Vec<Box<dyn Step>> {
-    vec![
-        Box::new(ReachNodes),
-        Box::new(WatchStart),
-        Box::new(PrepareDisk),
-        Box::new(WriteSeed),
-        Box::new(ReachNodes),
-        Box::new(MigrateLive { expected: plan.estimate }),
-        Box::new(SettleHome),
-    ]
+/// The live move, after what shrinks first: if its guest gives nothing back, nothing else has been begun.
+fn to_destination(plan: &Plan, shrinking: Vec<Box<dyn Step>>) -> Vec<Box<dyn Step>> {
+    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(ReachNodes), Box::new(WatchStart)];
+    steps.extend(shrinking);
+    steps.push(Box::new(PrepareDisk));
+    steps.push(Box::new(WriteSeed));
+    steps.push(Box::new(ReachNodes));
+    steps.push(Box::new(MigrateLive { expected: plan.estimate }));
+    steps.push(Box::new(SettleHome));
+    steps
 }
 
 /// What is recorded and removed in the end.

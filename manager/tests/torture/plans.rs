@@ -20,7 +20,7 @@ impl Kind {
     }
 }
 
-pub(crate) const KINDS: [Kind; 16] = [
+pub(crate) const KINDS: [Kind; 17] = [
     Kind { name: "deploy", full: Full::Nobody, ask: |_| Ask::Deploy },
     Kind { name: "start", full: Full::Nobody, ask: |it| Ask::Start(it.stopped) },
     Kind { name: "stop", full: Full::Nobody, ask: |it| Ask::Stop(it.machine, false) },
@@ -30,6 +30,7 @@ pub(crate) const KINDS: [Kind; 16] = [
     Kind { name: "in-place-restart", full: Full::Nobody, ask: |it| Ask::Resize(it.machine, BEYOND) },
     Kind { name: "in place, stopped", full: Full::Nobody, ask: |it| Ask::Resize(it.stopped, LIVE) },
     Kind { name: "move-live", full: Full::Qemu, ask: |it| Ask::Resize(it.machine, MORE) },
+    Kind { name: "move-live, shrinking", full: Full::Vcpus, ask: |it| Ask::Resize(it.machine, LIVE) },
     Kind { name: "move-live-restart", full: Full::Qemu, ask: |it| Ask::Resize(it.machine, BEYOND) },
     Kind { name: "move-cold", full: Full::Lxc, ask: |it| Ask::Resize(it.container, CONTAINER) },
     Kind { name: "moved, stopped", full: Full::Qemu, ask: |it| Ask::Resize(it.stopped, BEYOND) },

@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 pub(crate) const TINY: Size = Size::new(Vcpus(1), Mib(128), Gib(1));
+/// The machine where it can shrink while it runs.
+const ROOMY: Size = Size::new(Vcpus(1), Mib(512), Gib(1));
 const MAXIMA: Maxima = Maxima { vcpus: Vcpus(4), memory: Mib(640) };
 
 /// Which node has no room for growth.
@@ -29,12 +31,14 @@ pub(crate) enum Full {
     Lxc,
     /// The first QEMU node has no room unless a VM leaves it, and the second just for that one.
     Tight,
+    /// The first QEMU node has no vCPU left, and the machine there has memory to give back.
+    Vcpus,
     /// The first QEMU node is dead and fenced; nothing is full.
     Fenced,
 }
 
 impl Full {
-    pub(crate) const ALL: [Self; 5] = [Self::Nobody, Self::Qemu, Self::Lxc, Self::Tight, Self::Fenced];
+    pub(crate) const ALL: [Self; 6] = [Self::Nobody, Self::Qemu, Self::Lxc, Self::Tight, Self::Vcpus, Self::Fenced];
 }
 
 #[derive(Debug)]
@@ -94,8 +98,9 @@ impl Template {
         let customer = person(store, 1, Role::Customer).await;
         let admin = person(store, 2, Role::Admin).await;
         let mut vms = Vec::new();
-        for (number, at, runs) in [(1, 0, true), (2, 2, true), (3, 0, false)] {
-            vms.push(deployed(store, grid, &nodes[at], &customer, number, runs).await);
+        let machine = if full == Full::Vcpus { ROOMY } else { TINY };
+        for (number, at, size, runs) in [(1, 0, machine, true), (2, 2, TINY, true), (3, 0, TINY, false)] {
+            vms.push(deployed(store, grid, &nodes[at], &customer, number, size, runs).await);
         }
         let [machine, container, stopped] = vms[..] else { unreachable!() };
         let fenced = (full == Full::Fenced).then_some(0);
@@ -124,7 +129,8 @@ fn node(number: usize, name: &str, full: Full) -> Node {
         (Full::Tight, "qemu-b") => 1_630,
         _ => 0,
     };
-    let reserve = Resources::ZERO.with(Resource::Memory, kept_mib);
+    let kept_vcpus = if (full, name) == (Full::Vcpus, "qemu-a") { 4 } else { 0 };
+    let reserve = Resources::ZERO.with(Resource::Memory, kept_mib).with(Resource::Vcpus, kept_vcpus);
     Node {
         id: NodeId(Uuid::from_u128(0x1000 + number as u128 * 16)),
         name: name.into(),
@@ -176,6 +182,7 @@ async fn deployed(
     node: &Node,
     owner: &Principal,
     number: u128,
+    size: Size,
     runs: bool,
 ) -> VmId {
     let id = VmId(Uuid::from_u128(0x4000 + number));
@@ -191,7 +198,7 @@ async fn deployed(
         kind: node.kind,
         region: node.region.clone(),
         image: if node.kind.is_container() { "root-tiny".into() } else { "disk-tiny".into() },
-        size: TINY,
+        size,
         maxima: MAXIMA,
         state: VmState::Deploying,
         mac: mac.clone(),
@@ -202,14 +209,14 @@ async fn deployed(
     };
     let new = NewOperation {
         id: operation,
-        kind: OperationKind::Deploy { vm: id, node: node.id, size: TINY },
+        kind: OperationKind::Deploy { vm: id, node: node.id, size },
         tenant: owner.tenant,
         actor: owner.user,
         idempotency_key: format!("template-{number}"),
         generation: None,
         deploy: Some(NewVm { vm: vm.clone(), addresses: (Ipv4Addr::new(10, 77, 1, 1), Ipv4Addr::new(10, 77, 1, 99)) }),
-        reservations: vec![(node.id, grid::vm::commitment(node.kind, TINY))],
-        quota_delta: TINY.into(),
+        reservations: vec![(node.id, grid::vm::commitment(node.kind, size))],
+        quota_delta: size.into(),
         steps: vec!["settle"],
         relocation: None,
         now,
@@ -217,8 +224,8 @@ async fn deployed(
     store.operation_begin(&new, &[]).await.unwrap();
     let address = store.vm_get(id).await.unwrap().unwrap().address;
     let hypervisor = grid.hypervisor(node);
-    grid.disk_put(node.id, id, TINY.disk.bytes());
-    let definition = Definition { vm: id, title: vm.name, size: TINY, maxima: MAXIMA, mac, address };
+    grid.disk_put(node.id, id, size.disk.bytes());
+    let definition = Definition { vm: id, title: vm.name, size, maxima: MAXIMA, mac, address };
     hypervisor.define(&definition).await.unwrap();
     if runs {
         hypervisor.start(id).await.unwrap();

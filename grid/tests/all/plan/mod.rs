@@ -154,12 +154,15 @@ fn the_size_that_it_has_needs_no_plan() {
 }
 
 #[test]
-fn a_live_move_reserves_the_larger_of_both_sizes() {
+fn a_live_move_needs_the_new_size_only_where_what_shrinks_can_do_so_first() {
     // More vCPUs and less memory are asked; the second node has room for the new size only.
     let vm = vm(1, 1, HypervisorKind::Qemu, size(2, 4096, 10));
     let vms = [vm.clone(), self::vm(50, 1, vm.kind, size(6, 1024, 10)), self::vm(51, 2, vm.kind, size(1, 6000, 10))];
     let map = map_of([built(1, vm.kind, HAS, &vms), built(2, vm.kind, HAS, &vms)]);
-    assert_eq!(planned(ask(&map, &vm, size(4, 1024, 10))).kind, PlanKind::MoveCold);
+    let plan = planned(ask(&map, &vm, size(4, 1024, 10)));
+    assert_eq!((plan.kind, plan.arrives_with()), (PlanKind::MoveLive, size(2, 1024, 10)));
+    // Below what it started with, 512 MiB, it shrinks by a restart: it would arrive as it is.
+    assert_eq!(planned(ask(&map, &vm, size(4, 256, 10))).kind, PlanKind::MoveCold);
 }
 
 #[test]

@@ -114,8 +114,8 @@ impl Step for PrepareDisk {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let plan = run.plan()?;
-        let bytes = length(run, plan.source, plan.from);
-        let work = Work::PrepareDisk { vm: plan.vm, bytes, size: plan.from };
+        let size = plan.arrives_with();
+        let work = Work::PrepareDisk { vm: plan.vm, bytes: length(run, plan.source, size), size };
         run.order(run.destination()?, work, run.pace().short_step).await?;
         Ok(None)
     }

@@ -1,5 +1,6 @@
-//! Changing a running VM: memory, vCPUs, disk. At the VM's home, which is the destination once it has moved. Memory
-//! comes first, for it needs the guest most, and the disk last, for it can't be undone.
+//! Changing a running VM: memory, vCPUs, disk. At the VM's home, which is the destination once it has moved. What shrinks
+//! comes first, before a move; then what grows: memory first, for it needs the guest most, and the disk last, for it
+//! can't be undone.
 
 use crate::hypervisor::HypervisorError;
 use crate::operations::run::Run;
@@ -11,19 +12,43 @@ use grid::sample::DomainState;
 use grid::{NodeId, Size};
 use std::time::Duration;
 
-/// The steps that a live change of size needs.
+/// The steps that a live change of size needs: what shrinks comes first.
 pub(in crate::operations) fn steps(plan: &Plan) -> Vec<Box<dyn Step>> {
+    let mut steps = shrinking(plan);
+    steps.extend(growing(plan));
+    steps
+}
+
+/// Those of them that take something away.
+pub(in crate::operations) fn shrinking(plan: &Plan) -> Vec<Box<dyn Step>> {
     let mut steps: Vec<Box<dyn Step>> = Vec::new();
-    if plan.to.memory != plan.from.memory {
+    if plan.to.memory < plan.from.memory {
         steps.push(Box::new(SetMemory));
     }
-    if plan.to.vcpus != plan.from.vcpus {
+    if plan.to.vcpus < plan.from.vcpus {
         steps.push(Box::new(SetVcpus));
     }
-    if plan.to.disk != plan.from.disk {
+    steps
+}
+
+/// Those of them that add something.
+pub(in crate::operations) fn growing(plan: &Plan) -> Vec<Box<dyn Step>> {
+    let mut steps: Vec<Box<dyn Step>> = Vec::new();
+    if plan.to.memory > plan.from.memory {
+        steps.push(Box::new(SetMemory));
+    }
+    if plan.to.vcpus > plan.from.vcpus {
+        steps.push(Box::new(SetVcpus));
+    }
+    if plan.to.disk > plan.from.disk {
         steps.push(Box::new(GrowDisk));
     }
     steps
+}
+
+/// What shrinks does so where it comes from, what grows where it has arrived.
+async fn node_of(run: &Run, shrinks: bool) -> Result<NodeId, StepError> {
+    if shrinks { Ok(run.plan()?.source) } else { run.place().await }
 }
 
 /// Where what was plugged could not be taken back: a VM that has gone off meanwhile has nothing that could be unplugged, and
@@ -56,13 +81,15 @@ impl Step for SetMemory {
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        let (node, plan) = (run.place().await?, run.plan()?);
+        let plan = run.plan()?;
+        let node = node_of(run, plan.to.memory < plan.from.memory).await?;
         run.call(run.hypervisor(node)?.set_memory(plan.vm, plan.to.memory)).await?;
         Ok(Some(format!("{} to {}", plan.from.memory, plan.to.memory)))
     }
 
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
-        let (node, plan) = (run.place().await?, run.plan()?);
+        let plan = run.plan()?;
+        let node = node_of(run, plan.to.memory < plan.from.memory).await?;
         let unplugged = run.call(run.hypervisor(node)?.set_memory(plan.vm, plan.from.memory)).await;
         or_off(run, node, unplugged, |has| Size { memory: plan.from.memory, ..has }).await
     }
@@ -77,14 +104,16 @@ impl Step for SetVcpus {
     }
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
-        let (node, plan) = (run.place().await?, run.plan()?);
+        let plan = run.plan()?;
+        let node = node_of(run, plan.to.vcpus < plan.from.vcpus).await?;
         run.call(run.hypervisor(node)?.set_vcpus(plan.vm, plan.to.vcpus)).await?;
         Ok(Some(format!("{} to {}", plan.from.vcpus, plan.to.vcpus)))
     }
 
     /// Where vCPUs can't be taken away while it runs, the VM keeps them; what it has become is recorded.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
-        let (node, plan) = (run.place().await?, run.plan()?);
+        let plan = run.plan()?;
+        let node = node_of(run, plan.to.vcpus < plan.from.vcpus).await?;
         let hypervisor = run.hypervisor(node)?;
         let keeps = plan.from.vcpus < plan.to.vcpus && !hypervisor.kind().unplugs_vcpus();
         let unplugged = if keeps {

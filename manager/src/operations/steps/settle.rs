@@ -16,7 +16,8 @@ use std::time::Duration;
 /// The module's record of a size is the second set of statistics; it must not lag behind for long.
 const TELL_MODULE: Duration = Duration::from_secs(15);
 
-/// The home becomes the destination at the old size: the VM is seen running there and not at the source.
+/// The home becomes the destination, at the size with which it arrives: the VM is seen running there and not at the
+/// source.
 pub(in crate::operations) struct SettleHome;
 
 #[async_trait]
@@ -31,7 +32,7 @@ impl Step for SettleHome {
 
     async fn run(&self, run: &Run) -> Result<Note, StepError> {
         let vm = run.vm().await?;
-        run.settle(run.destination()?, vm.size, vm.maxima).await?;
+        run.settle(run.destination()?, run.plan()?.arrives_with(), vm.maxima).await?;
         Ok(None)
     }
 }

@@ -9,30 +9,54 @@ use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::plan::PlanKind;
 use grid::vm::VmState;
 use grid::work::WorkFailure;
-use grid::{Size, VmId};
+use grid::{Resource, Size, VmId};
 
-/// A resize of each kind of plan: from which node, whether that is full, to which size.
-const RESIZES: [(PlanKind, &str, bool, Size); 5] = [
-    (PlanKind::InPlaceLive, "qemu-a", false, size_of(2, 256, 2)),
-    (PlanKind::InPlaceRestart, "qemu-a", false, size_of(5, 1024, 2)),
-    (PlanKind::MoveLive, "qemu-a", true, size_of(2, 512, 2)),
-    (PlanKind::MoveLiveRestart, "qemu-a", true, size_of(5, 1024, 2)),
-    (PlanKind::MoveCold, "lxc-a", true, size_of(2, 1024, 2)),
+/// A resize to try.
+#[derive(Clone, Copy)]
+struct Resize {
+    plan: PlanKind,
+    node: &'static str,
+    /// What the VM has before.
+    from: Size,
+    to: Size,
+    /// Of what its node has none left.
+    full: Option<Resource>,
+}
+
+const fn resize(plan: PlanKind, node: &'static str, full: Option<Resource>, from: Size, to: Size) -> Resize {
+    Resize { plan, node, from, to, full }
+}
+
+/// One of each kind of plan, and a live move in which one thing shrinks and another grows.
+const RESIZES: [Resize; 6] = [
+    resize(PlanKind::InPlaceLive, "qemu-a", None, TINY, size(2, 256, 2)),
+    resize(PlanKind::InPlaceRestart, "qemu-a", None, TINY, size(5, 1024, 2)),
+    resize(PlanKind::MoveLive, "qemu-a", Some(Resource::Memory), TINY, size(2, 512, 2)),
+    resize(PlanKind::MoveLiveRestart, "qemu-a", Some(Resource::Memory), TINY, size(5, 1024, 2)),
+    resize(PlanKind::MoveCold, "lxc-a", Some(Resource::Memory), TINY, size(2, 1024, 2)),
+    resize(PlanKind::MoveLive, "qemu-a", Some(Resource::Vcpus), size(1, 512, 1), size(2, 256, 2)),
 ];
 
-const fn size_of(vcpus: u32, memory: u64, disk: u64) -> Size {
-    Size::new(grid::Vcpus(vcpus), grid::Mib(memory), grid::Gib(disk))
+/// A VM for which this is the plan, and its node.
+async fn about_to(rig: &Rig, Resize { plan, node, from, to, full }: Resize) -> VmId {
+    let vm = rig.vm_on(node).await;
+    if from != TINY {
+        rig.succeeded(rig.resize(vm, from).await).await;
+    }
+    match full {
+        Some(Resource::Memory) => rig.fill(node, 100).await,
+        Some(resource) => rig.fill_up(node, resource, 0).await,
+        None => {}
+    }
+    assert_eq!(rig.plan(vm, to).await.kind, plan);
+    vm
 }
 
 /// Tries a resize with these orders; answers the VM and how it ended.
-async fn tried(rig: &Rig, (kind, node, full, to): (PlanKind, &str, bool, Size), orders: Orders) -> (VmId, Operation) {
-    let vm = rig.vm_on(node).await;
-    if full {
-        rig.fill(node, 100).await;
-    }
-    assert_eq!(rig.plan(vm, to).await.kind, kind);
+async fn tried(rig: &Rig, resize: Resize, orders: Orders) -> (VmId, Operation) {
+    let vm = about_to(rig, resize).await;
     rig.order(orders);
-    let operation = rig.ended(rig.resize(vm, to).await).await;
+    let operation = rig.ended(rig.resize(vm, resize.to).await).await;
     rig.order(Orders::default());
     (vm, operation)
 }
@@ -47,49 +71,46 @@ async fn clear(rig: &Rig, vm: VmId, node: &str) {
 async fn fail_everywhere(which: usize) {
     let rig = Rig::new().await;
     let resize = RESIZES[which];
-    let probe = rig.vm_on(resize.1).await;
-    if resize.2 {
-        rig.fill(resize.1, 100).await;
-    }
-    let plan = rig.plan(probe, resize.3).await;
+    let probe = about_to(&rig, resize).await;
+    let plan = rig.plan(probe, resize.to).await;
     let steps = steps_of(&OperationKind::Resize { plan, force_off: false, not_after: None });
-    clear(&rig, probe, resize.1).await;
+    clear(&rig, probe, resize.node).await;
     let no_return = steps.iter().position(|step| step.no_return());
     for (at, step) in steps.iter().enumerate() {
         for moment in [Moment::Before, Moment::After] {
             let orders = Orders { fail: Some((u32::try_from(at).unwrap(), moment)), ..Orders::default() };
             let (vm, operation) = tried(&rig, resize, orders).await;
-            let told = format!("{:?} {} {moment:?}: {operation:#?}", resize.0, step.name());
+            let told = format!("{:?} {} {moment:?}: {operation:#?}", resize.plan, step.name());
             // Where the VM has executed at its destination there is only forward: the failure was of the answer.
             if no_return == Some(at) && moment == Moment::After {
                 assert_eq!(operation.state, OperationState::Succeeded, "{told}");
                 rig.check().await;
-                clear(&rig, vm, resize.1).await;
+                clear(&rig, vm, resize.node).await;
                 continue;
             }
             // What it was for is done.
             if step.may_fail() {
-                assert_eq!((operation.state, rig.vm(vm).await.size), (OperationState::Succeeded, resize.3), "{told}");
-                if left_at(&rig, vm, resize.1).await {
-                    sources_are_kept(&rig, vm, resize.1).await;
+                assert_eq!((operation.state, rig.vm(vm).await.size), (OperationState::Succeeded, resize.to), "{told}");
+                if left_at(&rig, vm, resize.node).await {
+                    sources_are_kept(&rig, vm, resize.node).await;
                 }
                 rig.check().await;
-                clear(&rig, vm, resize.1).await;
+                clear(&rig, vm, resize.node).await;
                 continue;
             }
             assert!(matches!(operation.state, OperationState::Undone | OperationState::Failed), "{told}");
-            if no_return.is_none_or(|passed| at <= passed) && rig.vm(vm).await.size == TINY {
+            if no_return.is_none_or(|passed| at <= passed) && rig.vm(vm).await.size == resize.from {
                 assert_eq!(operation.state, OperationState::Undone, "{told}");
-                assert_eq!(rig.vm(vm).await.node, rig.id(resize.1), "{told}");
+                assert_eq!(rig.vm(vm).await.node, rig.id(resize.node), "{told}");
             }
             let kept = ["settle", "settle-home"].contains(&step.name()) && moment == Moment::Before;
-            if kept && no_return.is_some_and(|passed| at > passed) && left_at(&rig, vm, resize.1).await {
-                sources_are_kept(&rig, vm, resize.1).await;
+            if kept && no_return.is_some_and(|passed| at > passed) && left_at(&rig, vm, resize.node).await {
+                sources_are_kept(&rig, vm, resize.node).await;
             } else {
                 rig.check().await;
             }
             assert!(operation.reason.is_some(), "{told}");
-            clear(&rig, vm, resize.1).await;
+            clear(&rig, vm, resize.node).await;
         }
     }
 }
@@ -128,6 +149,11 @@ async fn moving_live_and_restarting_survives_a_failure_at_every_step() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn moving_live_while_something_shrinks_survives_a_failure_at_every_step() {
+    fail_everywhere(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn moving_cold_survives_a_failure_at_every_step() {
     fail_everywhere(4).await;
 }
@@ -138,9 +164,9 @@ async fn every_step_can_be_carried_out_twice() {
     for resize in RESIZES {
         let (vm, operation) = tried(&rig, resize, Orders { twice: true, ..Orders::default() }).await;
         assert_eq!(operation.state, OperationState::Succeeded, "{operation:#?}");
-        assert_eq!(rig.vm(vm).await.size, resize.3);
+        assert_eq!(rig.vm(vm).await.size, resize.to);
         rig.check().await;
-        clear(&rig, vm, resize.1).await;
+        clear(&rig, vm, resize.node).await;
     }
 }
 
@@ -148,12 +174,12 @@ async fn every_step_can_be_carried_out_twice() {
 async fn every_undo_can_be_carried_out_twice() {
     let rig = Rig::new().await;
     for resize in RESIZES {
-        let fail = Some((if resize.0.moves() { 3 } else { 2 }, Moment::Before));
+        let fail = Some((if resize.plan.moves() { 3 } else { 2 }, Moment::Before));
         let (vm, operation) = tried(&rig, resize, Orders { fail, twice: true, ..Orders::default() }).await;
         assert_eq!(operation.state, OperationState::Undone, "{operation:#?}");
-        assert_eq!(rig.vm(vm).await.size, TINY);
+        assert_eq!(rig.vm(vm).await.size, resize.from);
         rig.check().await;
-        clear(&rig, vm, resize.1).await;
+        clear(&rig, vm, resize.node).await;
     }
 }
 

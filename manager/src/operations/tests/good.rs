@@ -4,7 +4,7 @@ use super::rig::{Rig, TINY, size};
 use grid::operation::OperationKind;
 use grid::plan::PlanKind;
 use grid::vm::{Maxima, VmState};
-use grid::{Gib, Mib, Vcpus};
+use grid::{Gib, Mib, Resource, Vcpus};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_vm_is_deployed_stopped_started_and_deleted() {
@@ -68,6 +68,23 @@ async fn a_vm_moves_live_and_grows_there_and_nothing_is_left() {
     assert_eq!((row.mac, row.address), (before.mac, before.address));
     let left = rig.manager.node_get(&rig.admin, "qemu-a").await.unwrap();
     assert_eq!(left.commitments.len(), 1, "only the utility VM: {:?}", left.commitments);
+    rig.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_shrinks_has_shrunk_before_a_live_move_so_that_no_more_room_is_needed_than_it_will_take() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    rig.succeeded(rig.resize(vm, size(1, 512, 1)).await).await;
+    rig.fill_up("qemu-a", Resource::Vcpus, 0).await;
+    rig.fill("qemu-b", 400).await;
+    let to = size(2, 256, 1);
+    assert_eq!(rig.plan(vm, to).await.kind, PlanKind::MoveLive);
+    let operation = rig.succeeded(rig.resize(vm, to).await).await;
+    let steps: Vec<&str> = operation.steps.iter().map(|step| step.name.as_str()).collect();
+    let at = |name| steps.iter().position(|step| *step == name).unwrap();
+    assert!(at("set-memory") < at("migrate-live") && at("migrate-live") < at("set-vcpus"), "{steps:?}");
+    assert_eq!((rig.vm(vm).await.size, rig.vm(vm).await.node), (to, rig.id("qemu-b")));
     rig.check().await;
 }
 

@@ -232,9 +232,14 @@ impl Rig {
 
     /// Leaves no room for growth on a node, by keeping its memory back for the host.
     pub(crate) async fn fill(&self, node: &str, free_mib: u64) {
+        self.fill_up(node, Resource::Memory, free_mib).await;
+    }
+
+    /// The same for any resource, of which so much is left.
+    pub(crate) async fn fill_up(&self, node: &str, resource: Resource, free: u64) {
         let entry = self.manager.node_get(&self.admin, node).await.unwrap();
-        let reserve_mib = entry.physical.memory_mib() - entry.committed.memory_mib() - free_mib;
-        let reserve = Resources::ZERO.with(Resource::Memory, reserve_mib);
+        let kept = entry.physical.get(resource) - entry.committed.get(resource) - free;
+        let reserve = Resources::ZERO.with(resource, kept);
         let settings = NodeSettings { reserve, ..NodeSettings::default() };
         self.manager.node_settings_set(&self.admin, node, settings).await.unwrap();
     }
