@@ -74,15 +74,19 @@ impl OperationStore for SqliteStore {
         if let Some(vm) = filter.vm {
             query.push(" AND vm = ").push_bind(vm.to_string());
         }
+        let limit = i64::from(if filter.limit == 0 { OperationFilter::DEFAULT_LIMIT } else { filter.limit });
         if let Some(node) = filter.node {
-            query.push(" AND (source = ").push_bind(node.to_string());
-            query.push(" OR destination = ").push_bind(node.to_string()).push(")");
+            // The latest from there and the latest to there, each by its index: no more of them can be the latest of all.
+            query.push(" AND rowid IN (");
+            for (position, column) in ["source", "destination"].into_iter().enumerate() {
+                query.push(if position == 0 { "SELECT * FROM (" } else { " UNION SELECT * FROM (" });
+                query.push("SELECT rowid FROM operation WHERE ").push(column).push(" = ").push_bind(node.to_string());
+                query.push(" ORDER BY rowid DESC LIMIT ").push_bind(limit).push(")");
+            }
+            query.push(")");
         }
-        // Of one VM in the order in which they were accepted, which no clock that is set back changes. The plus keeps to the VM's
-        // index, where going through all operations by their rows would spare the sorting of a few.
-        query.push(if filter.vm.is_some() { " ORDER BY +rowid DESC" } else { " ORDER BY created_ms DESC, id DESC" });
-        let limit = if filter.limit == 0 { OperationFilter::DEFAULT_LIMIT } else { filter.limit };
-        query.push(" LIMIT ").push_bind(i64::from(limit));
+        // In the order in which they were accepted, which no clock that is set back changes.
+        query.push(" ORDER BY rowid DESC LIMIT ").push_bind(limit);
         let mut reader = self.readers.begin().await.map_err(database)?;
         let rows = query.build().fetch_all(&mut *reader).await.map_err(database)?;
         with_steps(&mut reader, &rows).await
@@ -90,7 +94,7 @@ impl OperationStore for SqliteStore {
 
     async fn operation_unfinished(&self) -> Result<Vec<Operation>, StoreError> {
         let mut reader = self.readers.begin().await.map_err(database)?;
-        let rows = sqlx::query("SELECT * FROM operation WHERE ended_ms IS NULL ORDER BY created_ms, id")
+        let rows = sqlx::query("SELECT * FROM operation WHERE ended_ms IS NULL ORDER BY +rowid")
             .fetch_all(&mut *reader)
             .await
             .map_err(database)?;

@@ -98,7 +98,7 @@ impl RelocationStore for SqliteStore {
 
     async fn relocation_operations(&self, id: RelocationId) -> Result<Vec<Operation>, StoreError> {
         let mut reader = self.readers.begin().await.map_err(database)?;
-        let rows = sqlx::query("SELECT * FROM operation WHERE relocation = ? ORDER BY +rowid")
+        let rows = sqlx::query("SELECT * FROM operation WHERE relocation = ? ORDER BY rowid")
             .bind(id.to_string())
             .fetch_all(&mut *reader)
             .await

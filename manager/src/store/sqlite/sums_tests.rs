@@ -11,7 +11,7 @@ use grid::vm::VmState;
 use std::sync::Arc;
 
 /// What takes a database back to before the sums.
-pub(super) const BEFORE_SUMS: [&str; 25] = [
+pub(super) const BEFORE_SUMS: [&str; 26] = [
     "DROP TRIGGER vm_taken",
     "DROP TRIGGER vm_taken_anew",
     "DROP TRIGGER vm_taken_no_more",
@@ -37,6 +37,7 @@ pub(super) const BEFORE_SUMS: [&str; 25] = [
     "CREATE INDEX vm_commitment ON vm (node)",
     "CREATE INDEX vm_quota ON vm (tenant)",
     "CREATE INDEX operation_holding ON operation (tenant)",
+    "CREATE INDEX operation_by_time ON operation (created_ms, id)",
 ];
 
 /// The steps that had not begun had rows, too.
