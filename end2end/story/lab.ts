@@ -131,8 +131,12 @@ export class Lab {
 
   /** Kills the server as a crash would; it is started again. */
   killServer(): void {
+    this.signalServer('SIGKILL');
+  }
+
+  signalServer(signal: NodeJS.Signals): void {
     const listeners = run('ss', ['-Hltnp', `sport = :${new URL(this.url).port}`]);
-    process.kill(Number(found(/pid=(\d+)/.exec(listeners)?.[1], `a server behind ${this.url}`)), 'SIGKILL');
+    process.kill(Number(found(/pid=(\d+)/.exec(listeners)?.[1], `a server behind ${this.url}`)), signal);
   }
 
   /** The addresses of a node and of its utility VM in the management network. */

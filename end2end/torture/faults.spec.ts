@@ -23,6 +23,12 @@ const utilityDestroyed = (end: End): Fault => (lab, it) => void lab.virsh(it[end
 const apart: Fault = (lab, it) => cut(lab, it.source, lab.addresses(it.destination));
 const serverCut = (end: End): Fault => (lab, it) => cut(lab, it[end], [lab.managerAddress]);
 
+/** For a minute, which is longer than its lease lasts: what it had asked for goes on meanwhile. */
+const serverStandsStill: Fault = (lab) => {
+  lab.signalServer('SIGSTOP');
+  return () => lab.signalServer('SIGCONT');
+};
+
 /** Nothing from these addresses reaches the node or its utility VM. */
 function cut(lab: Lab, node: string, addresses: string[]): () => void {
   const rules = addresses.map((address) => `add rule netdev cut cut ip saddr ${address} drop`);
@@ -39,6 +45,7 @@ const live: [string, Fault][] = [
   ['the two ends are cut off from each other', apart],
   ['the server is cut off from the source', serverCut('source')],
   ['the server is cut off from the destination', serverCut('destination')],
+  ['the server stands still', serverStandsStill],
 ];
 const cold: [string, Fault][] = [
   ["the source's utility VM is destroyed", utilityDestroyed('source')],
@@ -47,6 +54,7 @@ const cold: [string, Fault][] = [
   ["the destination's libvirtd is killed", libvirtdKilled('destination')],
   ['the server is cut off from the source', serverCut('source')],
   ['the server is cut off from the destination', serverCut('destination')],
+  ['the server stands still', serverStandsStill],
 ];
 
 for (const [plan, name, faults] of [['move-live', 'shop', live], ['move-cold', 'catalogue', cold]] as const) {

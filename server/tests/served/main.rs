@@ -4,6 +4,7 @@
 
 mod browser;
 mod cookie;
+mod database;
 mod fence;
 mod forms;
 mod lease;

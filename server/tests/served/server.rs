@@ -38,6 +38,9 @@ vm = [
 /// told anything, and keeps it.
 const KEEPER: &str = r#"exec 3<&0; "$@" </dev/null & read -r last <&3; kill -TERM $!; wait $!; code=$?; [ "$last" ] || rm -rf "$FOLDER"; exit $code"#;
 
+/// A script in a server's folder by which it is started, where there is one: it must become the command that it is given.
+pub(crate) const AROUND: &str = "around";
+
 #[derive(Debug)]
 pub(crate) struct Server {
     keeper: Child,
@@ -209,8 +212,11 @@ impl Server {
 
     fn spawn(folder: PathBuf, [web, utility, metrics]: [u16; 3]) -> Self {
         let log = std::fs::File::create(folder.join("log")).unwrap();
+        let around: &[&str] = if folder.join(AROUND).exists() { &["sh", AROUND] } else { &[] };
         let keeper = Command::new("sh")
-            .args(["-c", KEEPER, "sh", env!("CARGO_BIN_EXE_hostgrid"), "serve", "--config", "hostgrid.toml"])
+            .args(["-c", KEEPER, "sh"])
+            .args(around)
+            .args([env!("CARGO_BIN_EXE_hostgrid"), "serve", "--config", "hostgrid.toml"])
             .args(["--seed", "seed.toml", "--lab-file", "lab.json"])
             .current_dir(&folder)
             .env("FOLDER", &folder)
@@ -225,7 +231,7 @@ impl Server {
         Self { keeper, folder, web, utility, metrics, lab: Lab { users: Vec::new(), vms: Vec::new() } }
     }
 
-    fn seeded(mut self) -> Self {
+    pub(crate) fn seeded(mut self) -> Self {
         let text = self.until("it is seeded", |server| server.file("lab.json"));
         self.lab = serde_json::from_str(&text).unwrap();
         self

@@ -134,10 +134,16 @@ async fn decisions_and_lists_are_answered_from_indexes() {
         ("SELECT id FROM operation WHERE vm = 'x' AND ended_ms IS NULL", "INDEX operation_working"),
         ("SELECT * FROM operation WHERE ended_ms IS NULL ORDER BY +rowid", "INDEX operation_working"),
         ("SELECT * FROM operation WHERE TRUE ORDER BY rowid DESC LIMIT 9", "SCAN operation"),
-        ("SELECT * FROM operation WHERE TRUE AND tenant = 'x' ORDER BY rowid DESC LIMIT 9", "operation_of_tenant (tenant=?)"),
+        (
+            "SELECT * FROM operation WHERE TRUE AND tenant = 'x' ORDER BY rowid DESC LIMIT 9",
+            "operation_of_tenant (tenant=?)",
+        ),
         ("SELECT * FROM operation WHERE TRUE AND vm = 'x' ORDER BY rowid DESC LIMIT 1", "operation_of_vm (vm=?)"),
         ("SELECT rowid FROM operation WHERE source = 'x' ORDER BY rowid DESC LIMIT 9", "operation_from (source=?)"),
-        ("SELECT rowid FROM operation WHERE destination = 'x' ORDER BY rowid DESC LIMIT 9", "operation_to (destination=?)"),
+        (
+            "SELECT rowid FROM operation WHERE destination = 'x' ORDER BY rowid DESC LIMIT 9",
+            "operation_to (destination=?)",
+        ),
         ("SELECT * FROM operation WHERE relocation = 'x' ORDER BY rowid", "operation_of_relocation (relocation=?)"),
     ] {
         let plan = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"));
