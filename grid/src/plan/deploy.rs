@@ -25,21 +25,26 @@ pub fn place_new(
         let reason = RefusalReason::QuotaExceeded { resource, asked: asked.get(resource), left: left.get(resource) };
         return Err(Box::new(Refusal::plain(reason, size)));
     }
-    let region = region.map(str::to_owned);
-    let request = Request { region: region.clone(), ..Request::new(kind, commitment(kind, size)) };
-    if let Some(chosen) = choose(map, &request) {
-        return Ok(Placement { chosen: Some(chosen), ..Placement::default() });
+    let request = Request { region: region.map(str::to_owned), ..Request::new(kind, commitment(kind, size)) };
+    match choose(map, &request) {
+        Some(chosen) => Ok(Placement { chosen: Some(chosen), ..Placement::default() }),
+        None => Err(Box::new(refuse_new(map, &request, size))),
     }
-    let placement = place(map, &request);
+}
+
+/// Why no node takes a new VM of this size, which is what the request asks room for.
+pub fn refuse_new(map: &ResourceMap, request: &Request, size: Size) -> Refusal {
+    let nodes = place(map, request).rejected;
     let eligible = map.iter().filter(|node| {
-        node.kind() == kind
+        node.kind() == request.kind
             && node.condition == Condition::Ready
-            && region.as_ref().is_none_or(|region| *region == node.node.region)
+            && request.region.as_ref().is_none_or(|region| *region == node.node.region)
+            && !request.excluded.contains(&node.node.id)
     });
-    let largest = largest_new(kind, size, eligible);
-    let reason = match only_not_ready(&placement.rejected) {
+    let largest = largest_new(request.kind, size, eligible);
+    let reason = match only_not_ready(&nodes) {
         Some(condition) => RefusalReason::NotReady { condition },
-        None => no_room(size, largest, &placement.rejected),
+        None => no_room(size, largest, &nodes),
     };
-    Err(Box::new(Refusal { reason, asked: size, largest, nodes: placement.rejected }))
+    Refusal { reason, asked: size, largest, nodes }
 }

@@ -12,7 +12,7 @@ mod room;
 
 pub use choice::{Choice, choice};
 pub use consent::Consent;
-pub use deploy::place_new;
+pub use deploy::{place_new, refuse_new};
 pub use estimate::Pace;
 pub use make_room::plan_with_room;
 pub use planner::{plan, plan_without_live_move};

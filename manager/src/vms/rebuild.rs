@@ -10,7 +10,7 @@ use crate::{Manager, ManagerError};
 use grid::map::{MapNode, ResourceMap};
 use grid::operation::OperationKind;
 use grid::placement::{Request, choose};
-use grid::plan::place_new;
+use grid::plan::refuse_new;
 use grid::vm::{Vm, VmState, commitment};
 use grid::work::ImageFamily;
 use grid::{NodeId, OperationId, VmId};
@@ -77,20 +77,22 @@ impl Manager {
 
 /// The best other node on which nothing of the VM is left.
 fn place_elsewhere(principal: &Principal, map: &ResourceMap, vm: &Vm) -> Result<NodeId, ManagerError> {
-    let holders = map.iter().filter(|node| holds(node, vm.id)).map(|node| node.node.id);
-    let request = Request {
+    let without = |excluded: Vec<NodeId>| Request {
         region: Some(vm.region.clone()),
-        excluded: holders.chain([vm.node]).collect(),
+        excluded,
         ..Request::new(vm.kind, commitment(vm.kind, vm.size))
     };
-    if let Some(chosen) = choose(map, &request) {
+    let holders = map.iter().filter(|node| holds(node, vm.id)).map(|node| node.node.id);
+    if let Some(chosen) = choose(map, &without(holders.chain([vm.node]).collect())) {
         return Ok(chosen.node);
     }
-    match place_new(map, vm.kind, Some(&vm.region), vm.size, None) {
-        Err(refusal) if principal.role == Role::Admin => Err(ManagerError::Refused { refusal }),
-        Err(refusal) => Err(ManagerError::Refused { refusal: Box::new(refusal.for_customer()) }),
-        Ok(_) => Err(unavailable("where there is room for it something of it is still listed: try again in a moment")),
+    let elsewhere = without(vec![vm.node]);
+    if choose(map, &elsewhere).is_some() {
+        return Err(unavailable("where there is room for it something of it is still listed: try again in a moment"));
     }
+    let refusal = refuse_new(map, &elsewhere, vm.size);
+    let refusal = if principal.role == Role::Admin { refusal } else { refusal.for_customer() };
+    Err(ManagerError::Refused { refusal: Box::new(refusal) })
 }
 
 /// Whether either source lists something of the VM on the node.

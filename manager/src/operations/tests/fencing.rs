@@ -10,8 +10,9 @@ use crate::store::rows::OperationFilter;
 use grid::map::Condition;
 use grid::node::Administration;
 use grid::operation::{OperationKind, OperationState};
+use grid::plan::RefusalReason;
 use grid::vm::VmState;
-use grid::{OperationId, VmId};
+use grid::{OperationId, Resource, VmId};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -165,6 +166,19 @@ async fn a_vm_of_a_fenced_node_is_rebuilt_as_who_it_was_and_its_old_data_is_left
     assert!(moved.reason.unwrap().contains("old disk"));
     assert_eq!(rig.grid.executing(vm), [rig.id("qemu-b")]);
     assert_eq!(rig.grid.disk(rig.id("qemu-a"), vm), Some(TINY.disk.bytes()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_no_other_node_has_room_the_refusal_says_what_they_lack() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    dies_and_is_fenced(&rig, "qemu-a").await;
+    rig.fill("qemu-b", 100).await;
+    let Err(ManagerError::Refused { refusal }) = rebuild(&rig, vm).await else { panic!("no refusal") };
+    assert!(matches!(refusal.reason, RefusalReason::NoRoom { resource: Resource::Memory, asked: 128, .. }), "{refusal:?}");
+    rig.fill("qemu-b", 1_000).await;
+    rig.succeeded(rebuild(&rig, vm).await.unwrap()).await;
+    assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
