@@ -175,7 +175,10 @@ async fn where_no_other_node_has_room_the_refusal_says_what_they_lack() {
     dies_and_is_fenced(&rig, "qemu-a").await;
     rig.fill("qemu-b", 100).await;
     let Err(ManagerError::Refused { refusal }) = rebuild(&rig, vm).await else { panic!("no refusal") };
-    assert!(matches!(refusal.reason, RefusalReason::NoRoom { resource: Resource::Memory, asked: 128, .. }), "{refusal:?}");
+    assert!(
+        matches!(refusal.reason, RefusalReason::NoRoom { resource: Resource::Memory, asked: 128, .. }),
+        "{refusal:?}"
+    );
     rig.fill("qemu-b", 1_000).await;
     rig.succeeded(rebuild(&rig, vm).await.unwrap()).await;
     assert_eq!(rig.vm(vm).await.node, rig.id("qemu-b"));

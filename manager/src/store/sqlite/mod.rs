@@ -176,6 +176,9 @@ fn met(rows: u64) -> Result<(), StoreError> {
 }
 
 #[cfg(test)]
+mod index_tests;
+
+#[cfg(test)]
 mod sums_tests;
 #[cfg(test)]
 mod tests;
