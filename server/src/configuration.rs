@@ -258,6 +258,9 @@ impl Configuration {
         let mut names = std::collections::HashSet::new();
         for node in &self.nodes {
             node.check()?;
+            if node.is_simulated() != self.is_simulated() {
+                return Err(node.wrong("simulated and real nodes can't be mixed"));
+            }
             if !names.insert(&node.name) {
                 return Err(node.wrong("another node has the same name"));
             }

@@ -10,11 +10,17 @@ use leptos_axum::redirect;
 use manager::ManagerError;
 use manager::accounts::{Role, sessions};
 use std::fmt::Write as _;
-use tower_sessions::Session;
+use time::Duration;
 use tower_sessions::session::Error;
+use tower_sessions::{Expiry, Session};
 
 /// The flash's key in the session.
 const FLASH: &str = "flash";
+
+/// How long a visitor who did not get in is remembered, for the form to be shown again; and how much of the email that
+/// was typed. Anybody can have this kept.
+const VISIT: Duration = Duration::minutes(10);
+const LONGEST_EMAIL: usize = 320;
 
 /// The session of the request that is being answered.
 pub(super) fn current() -> Result<Session, AppError> {
@@ -57,6 +63,13 @@ pub(crate) async fn open(email: &str, password: &str, next: &str) -> Result<Form
         }
         Err(error) => error,
     };
+    if sessions::user(&session).await.map_err(failed)?.is_none() {
+        session.set_expiry(Some(Expiry::OnInactivity(VISIT)));
+        // Nothing more is kept for who keeps no cookie and does not stop.
+        if session.id().is_none() && matches!(error, ManagerError::TooManyAttempts { .. }) {
+            return Err(door::refuse(AppError::Unavailable));
+        }
+    }
     let problems = match error {
         ManagerError::SignedOut => vec![Problem::whole("This email and password don't belong together.")],
         other => match door::problems(other) {
@@ -65,7 +78,8 @@ pub(crate) async fn open(email: &str, password: &str, next: &str) -> Result<Form
         },
     };
     let back = if is_path_of_ours(next) { login_address(next) } else { "/login".to_owned() };
-    door::reply_problems(&session, problems, "login", &back, &[("email", email.to_owned())]).await
+    let typed = email.chars().take(LONGEST_EMAIL).collect();
+    door::reply_problems(&session, problems, "login", &back, &[("email", typed)]).await
 }
 
 pub(crate) async fn close() -> Result<(), AppError> {

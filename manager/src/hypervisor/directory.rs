@@ -16,11 +16,33 @@ pub fn check_uri(uri: &str, kind: HypervisorKind) -> Result<(), &'static str> {
     if uri.len() > 1024 || uri.chars().any(|it| it.is_control() || it.is_whitespace()) {
         return Err("it holds blanks or is too long");
     }
-    let is_known = match scheme {
-        "simulated" => rest.strip_prefix('/').is_some_and(|name| !name.is_empty()),
-        _ => runs(scheme.split('+').next().unwrap_or_default(), kind),
-    };
-    if is_known { Ok(()) } else { Err("its driver does not run this hypervisor kind") }
+    if scheme == "simulated" {
+        let is_named = rest.strip_prefix('/').is_some_and(|name| !name.is_empty());
+        return if is_named { Ok(()) } else { Err("simulated:///NAME is how a simulated node is called") };
+    }
+    let (driver, transport) = scheme.split_once('+').unwrap_or((scheme, "unix"));
+    if !runs(driver, kind) {
+        return Err("its driver does not run this hypervisor kind");
+    }
+    if !TRANSPORTS.contains(&transport) {
+        return Err("libvirt is reached by unix, tls, tcp, ssh, libssh, libssh2 or ext");
+    }
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    if !authority.is_empty() && !is_authority(authority) {
+        return Err("it names no host, or a port that there can't be");
+    }
+    if path.is_empty() { Err("it ends with a path, such as /system") } else { Ok(()) }
+}
+
+/// How libvirt can be reached: https://libvirt.org/uri.html.
+const TRANSPORTS: [&str; 7] = ["unix", "tls", "tcp", "ssh", "libssh", "libssh2", "ext"];
+
+/// Whether this is a host, perhaps with who signs in and with a port.
+fn is_authority(text: &str) -> bool {
+    let Ok(authority) = text.parse::<http::uri::Authority>() else { return false };
+    let host_and_port = text.rsplit('@').next().unwrap_or_default();
+    let has_port = host_and_port.len() > authority.host().len();
+    !authority.host().is_empty() && text.matches('@').count() < 2 && (!has_port || authority.port_u16().is_some())
 }
 
 /// Makes hypervisors and remembers them, so that a move finds its destination. Cheap to clone.

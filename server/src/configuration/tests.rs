@@ -49,11 +49,38 @@ fn a_bad_node_is_named() {
 
 #[test]
 fn a_uri_that_no_node_of_its_kind_can_have_is_found_before_anything_starts() {
-    for wrong in ["bogus://x", "lxc:///", "qemu+tls://kvm 1/system", "simulated://x"] {
+    for wrong in [
+        "bogus://x",
+        "lxc:///",
+        "qemu+tls://kvm 1/system",
+        "simulated://x",
+        "qemu+bogus://kvm-1/system",
+        "qemu+tcp://kvm-1",
+        "qemu+tcp://kvm-1:99999/system",
+        "qemu+tcp://kvm-1:x/system",
+        "qemu+tcp://a@@/system",
+        "qemu+tcp://:1/system",
+    ] {
         let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", wrong)).unwrap_err().to_string();
         assert!(error.starts_with("node kvm-1: its uri"), "{wrong}: {error}");
     }
-    assert!(parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "qemu:///system")).is_ok());
+    for good in [
+        "qemu:///system",
+        "qemu+ssh://root@kvm-1:2222/system?no_verify=1",
+        "qemu+tcp://192.0.2.7/system",
+        "qemu+tls://[2001:db8::7]:16514/system",
+    ] {
+        assert_eq!(
+            parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", good)).map(drop).map_err(|it| it.to_string()),
+            Ok(())
+        );
+    }
+}
+
+#[test]
+fn simulated_and_real_nodes_are_not_mixed() {
+    let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", "simulated:///kvm-1")).unwrap_err();
+    assert!(error.to_string().contains("can't be mixed"), "{error}");
 }
 
 #[test]

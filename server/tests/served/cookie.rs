@@ -1,7 +1,7 @@
 //! The session's cookie: for no script to read, for no other site's page to send, and where people come by HTTPS never sent
 //! without it.
 
-use crate::browser::Answer;
+use crate::browser::{Answer, Browser};
 use crate::server::{Server, edit, shared};
 
 /// Its attributes, in small letters.
@@ -48,4 +48,30 @@ fn the_cookie_of_whoever_has_signed_in_has_the_same_attributes_and_another_value
     let mut thief = server.visitor();
     thief.take_cookie(&kept);
     assert_eq!(thief.page("/vms").status, 302, "it opens nothing any more");
+}
+
+#[test]
+fn of_who_does_not_get_in_little_is_kept_and_of_who_never_stops_nothing() {
+    let server = Server::start();
+    let long = "a".repeat(10_000);
+    let mut visitor = server.visitor();
+    let wrong = |email: &str| [("email".to_owned(), email.to_owned()), ("password".to_owned(), "wrong".to_owned())];
+    let knock = |browser: &mut Browser, email: &str| {
+        let fields = wrong(email);
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        browser.form("session_open", &fields)
+    };
+    let answer = knock(&mut visitor, &long);
+    let lasts = attributes(&answer).into_iter().find_map(|it| it.strip_prefix("max-age=").map(str::to_owned)).unwrap();
+    assert!((1..=600).contains(&lasts.parse::<u32>().unwrap()), "{lasts}");
+    let page = visitor.page("/login").body;
+    assert!(page.contains(&long[..320]) && !page.contains(&long[..321]), "{page}");
+
+    let mut stranger = || knock(&mut server.visitor(), "nobody@acorn.example");
+    let told = std::iter::repeat_with(&mut stranger).take(30).find(|answer| answer.status != 302);
+    let told = told.expect("it is not stopped");
+    assert_eq!((told.status, told.set_cookie.as_str()), (503, ""), "{told:?}");
+    // Who keeps the cookie is told on the form how long to wait.
+    knock(&mut visitor, "nobody@acorn.example");
+    assert!(visitor.page("/login").body.contains("Too many attempts. Try again in"));
 }

@@ -1,7 +1,7 @@
 //! Switching a VM off and on.
 
 use super::cut_off::{must_be_cut_off, runs_nowhere_else};
-use super::watch::{OFF_AT, ON_AT, was_silent};
+use super::watch::{OFF_AT, ON_AT};
 use crate::clock;
 use crate::hypervisor::HypervisorError;
 use crate::operations::run::Run;
@@ -132,7 +132,7 @@ impl Step for Start {
     }
 
     /// What was started a moment ago is stopped again, so that the steps before can be undone. Its guest is asked; it is
-    /// forced where that was agreed to, where it gives no answer, or where it holds nothing yet. Else it runs on as it is.
+    /// forced where that was agreed to, or where it holds nothing yet. Else it runs on as it is.
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
         let place = run.place().await?;
         if matches!(run.operation.kind, OperationKind::Deploy { .. }) {
@@ -144,8 +144,7 @@ impl Step for Start {
         if is_on(run, place).await == Ok(false) {
             return Ok(());
         }
-        let force = run.may_force_off() || was_silent(run).await;
-        match switch_off(run, place, force).await {
+        match switch_off(run, place, run.may_force_off()).await {
             Ok(_) => Ok(()),
             Err(error) if error.passes => Err(error),
             Err(error) => Err(error.staying()),

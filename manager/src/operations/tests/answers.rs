@@ -161,3 +161,30 @@ async fn a_module_that_came_back_without_its_watch_asks_anew_and_one_that_is_awa
         rig.manager.stop().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_neither_answers_nor_obeys_at_its_new_size_is_forced_off_only_with_consent() {
+    for force_off in [false, true] {
+        let rig = Rig::new().await;
+        let vm = rig.vm_on("qemu-a").await;
+        needs(&rig, vm, 100);
+        let plan = rig.plan(vm, KILLED).await;
+        let steps = steps_of(&OperationKind::Resize { plan: plan.clone(), force_off, not_after: None });
+        let at = u32::try_from(steps.iter().position(|step| step.name() == "await-answer").unwrap()).unwrap();
+        let agreement = crate::vms::Agreement { force_off, ..Rig::agree(&plan) };
+        let id = rig.manager.vm_resize(&rig.customer, vm, agreement).await.unwrap();
+        rig.reached(id, at, false).await;
+        rig.grid.faults(rig.id("qemu-a"), |faults| {
+            faults.stubborn.insert(vm);
+        });
+        let operation = rig.ended(id).await;
+        let (state, has, told) = if force_off {
+            (OperationState::Undone, TINY, "it runs at its old size again")
+        } else {
+            (OperationState::Failed, KILLED, "the VM now has 1 vCPU")
+        };
+        assert_eq!((operation.state, rig.vm(vm).await.size), (state, has), "{operation:#?}");
+        assert!(operation.reason.as_ref().is_some_and(|reason| reason.contains(told)), "{operation:#?}");
+        rig.check().await;
+    }
+}
