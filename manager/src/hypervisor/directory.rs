@@ -34,7 +34,7 @@ pub fn check_uri(uri: &str, kind: HypervisorKind) -> Result<(), &'static str> {
     if path.is_empty() { Err("it ends with a path, such as /system") } else { Ok(()) }
 }
 
-/// How libvirt can be reached: https://libvirt.org/uri.html.
+/// How libvirt can be reached (<https://libvirt.org/uri.html>).
 const TRANSPORTS: [&str; 7] = ["unix", "tls", "tcp", "ssh", "libssh", "libssh2", "ext"];
 
 /// Whether this is a host, perhaps with who signs in and with a port.

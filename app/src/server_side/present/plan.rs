@@ -77,11 +77,16 @@ async fn answer(door: &Door, id: VmId, typed: &Typed, nodes: Option<u64>) -> Res
             Ok(refused(door, *refusal, None))
         }
         Err(ManagerError::Busy { .. }) => {
-            Ok(PreviewView::NotNow { reason: "Another operation is working on this VM. Wait until it is over.".into() })
+            Ok(not_now("Another operation is working on this VM. Wait until it is over.".into()))
         }
-        Err(ManagerError::Unavailable { reason }) => Ok(PreviewView::NotNow { reason }),
+        Err(ManagerError::Unavailable { reason }) => Ok(not_now(reason)),
         Err(error) => door.pass(Err(error)),
     }
+}
+
+fn not_now(reason: String) -> PreviewView {
+    note().refused_again(&reason);
+    PreviewView::NotNow { reason }
 }
 
 fn problems(errors: SizeErrors) -> Vec<Problem> {
