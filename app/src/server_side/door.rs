@@ -135,7 +135,7 @@ pub(super) async fn reply_problems(
 }
 
 /// Whether a browser itself asks, and not a script of ours.
-fn is_plain_form() -> bool {
+pub(super) fn is_plain_form() -> bool {
     use_context::<Parts>().is_some_and(|parts| {
         let accept = parts.headers.get(http::header::ACCEPT).and_then(|accept| accept.to_str().ok());
         accept.is_some_and(|accept| accept.contains("text/html"))

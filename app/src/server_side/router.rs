@@ -11,7 +11,7 @@ use axum::routing::get;
 use leptos::prelude::{LeptosOptions, provide_context};
 use leptos_axum::{LeptosRoutes, generate_route_list};
 use manager::Manager;
-use manager::accounts::sessions::StoreSessions;
+use manager::accounts::sessions::{self, StoreSessions};
 use manager::refusal_log::{RefusalLog, write_refusals};
 use manager::store::Store;
 use std::sync::Arc;
@@ -19,8 +19,8 @@ use tokio_util::sync::CancellationToken;
 use tower_http::compression::{CompressionLayer, CompressionLevel};
 use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::services::ServeDir;
-use tower_sessions::SessionManagerLayer;
 use tower_sessions::cookie::SameSite;
+use tower_sessions::{Expiry, SessionManagerLayer};
 
 /// More than any form has.
 pub(super) const LARGEST_BODY: usize = 256 * 1024;
@@ -45,9 +45,10 @@ pub fn router(state: AppState) -> Router {
     let manager = state.manager.clone();
     let plain = PlainPages { is_simulated: manager.is_simulated() };
     let files = files(&format!("{}/{}", options.site_root, options.site_pkg_dir));
-    let sessions = SessionManagerLayer::new(StoreSessions::new(Arc::clone(&state.store)))
+    let with_sessions = SessionManagerLayer::new(StoreSessions::new(Arc::clone(&state.store)))
         .with_name("hostgrid")
         .with_same_site(SameSite::Lax)
+        .with_expiry(Expiry::OnInactivity(sessions::LASTS))
         .with_secure(state.secure_cookies);
     let pages: Router = Router::new()
         .leptos_routes_with_context(&options, generate_route_list(App), move || provide_context(manager.clone()), {
@@ -63,7 +64,7 @@ pub fn router(state: AppState) -> Router {
         .layer(middleware::from_fn(refusals::too_large))
         .layer(middleware::from_fn_with_state(plain, refusals::speak_plainly))
         .layer(middleware::from_fn_with_state(RefusalLog::default(), write_refusals))
-        .layer(sessions)
+        .layer(with_sessions)
         .nest_service(&format!("/{}", options.site_pkg_dir), files)
         .route("/favicon.svg", get(favicon))
         .layer(middleware::from_fn(policy::headers))

@@ -63,10 +63,11 @@ pub(crate) async fn open(email: &str, password: &str, next: &str) -> Result<Form
         }
         Err(error) => error,
     };
-    if sessions::user(&session).await.map_err(failed)?.is_none() {
+    if !is_somebodys(&session).await? {
         session.set_expiry(Some(Expiry::OnInactivity(VISIT)));
         // Nothing more is kept for who keeps no cookie and does not stop.
-        if session.id().is_none() && matches!(error, ManagerError::TooManyAttempts { .. }) {
+        let too_many = matches!(error, ManagerError::TooManyAttempts { .. });
+        if too_many && session.id().is_none() && door::is_plain_form() {
             return Err(door::refuse(AppError::Unavailable));
         }
     }
@@ -80,6 +81,11 @@ pub(crate) async fn open(email: &str, password: &str, next: &str) -> Result<Form
     let back = if is_path_of_ours(next) { login_address(next) } else { "/login".to_owned() };
     let typed = email.chars().take(LONGEST_EMAIL).collect();
     door::reply_problems(&session, problems, "login", &back, &[("email", typed)]).await
+}
+
+/// Whether anybody is signed in.
+async fn is_somebodys(session: &Session) -> Result<bool, AppError> {
+    Ok(sessions::user(session).await.map_err(failed)?.is_some())
 }
 
 pub(crate) async fn close() -> Result<(), AppError> {
@@ -100,6 +106,9 @@ pub(crate) async fn flash_take(form: &str) -> Result<Flash, AppError> {
     match flash {
         Some(flash) if flash.form == form => {
             session.remove::<Flash>(FLASH).await.map_err(failed)?;
+            if !is_somebodys(&session).await? {
+                session.set_expiry(Some(Expiry::OnInactivity(VISIT)));
+            }
             Ok(flash)
         }
         _ => Ok(Flash::default()),

@@ -42,7 +42,9 @@ fn is_authority(text: &str) -> bool {
     let Ok(authority) = text.parse::<http::uri::Authority>() else { return false };
     let host_and_port = text.rsplit('@').next().unwrap_or_default();
     let has_port = host_and_port.len() > authority.host().len();
-    !authority.host().is_empty() && text.matches('@').count() < 2 && (!has_port || authority.port_u16().is_some())
+    !authority.host().is_empty()
+        && text.matches('@').count() < 2
+        && (!has_port || authority.port_u16().is_some_and(|port| port > 0))
 }
 
 /// Makes hypervisors and remembers them, so that a move finds its destination. Cheap to clone.

@@ -60,6 +60,7 @@ fn a_uri_that_no_node_of_its_kind_can_have_is_found_before_anything_starts() {
         "qemu+tcp://kvm-1:x/system",
         "qemu+tcp://a@@/system",
         "qemu+tcp://:1/system",
+        "qemu+tcp://kvm-1:0/system",
     ] {
         let error = parse(&EXAMPLE.replace("qemu+tls://kvm-1.example/system", wrong)).unwrap_err().to_string();
         assert!(error.starts_with("node kvm-1: its uri"), "{wrong}: {error}");

@@ -12,19 +12,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Has system calls that write the database fail, from when it is made until it is dropped.
+/// Has a system call that writes the database fail, once it is made and until it is dropped.
 struct Failing(Child);
 
 impl Failing {
-    /// `when` as strace has it: the number of the call, and `+` where those after it fail too.
-    fn writes(server: &Server, error: &str, when: &str) -> Self {
+    /// Each thread's call of this number, of each of these kinds, fails.
+    fn writes(server: &Server, calls: &str, when: u32) -> Self {
         let pid = server.pid();
         let mut strace = Command::new("strace");
         strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64,fdatasync,fsync", "-p", &pid]);
         for file in ["hostgrid.db", "hostgrid.db-wal"] {
             strace.arg("-P").arg(server.path("data").join(file));
         }
-        strace.args(["-e", &format!("inject=pwrite64,fdatasync,fsync:error={error}:when={when}")]);
+        strace.args(["-e", &format!("inject={calls}:error=EIO:when={when}")]);
         let strace = strace.stdin(Stdio::null()).spawn().unwrap();
         let tasks = format!("/proc/{pid}/task");
         until("all threads are watched", || {
@@ -79,10 +79,11 @@ fn a_write_that_fails_anywhere_in_a_resize_loses_nothing() {
     let shop = server.vm("shop").to_owned();
     let (mut ada, data) = (server.signed_in("ada"), server.path("data"));
     let (mut memory, mut refused, mut accepted) = (256, 0, 0);
-    for nth in [1, 6, 15, 24, 29, 30, 33, 38, 45, 54] {
+    let writes = [1, 6, 12, 18, 24, 29, 30, 33, 38, 45, 54].map(|nth| ("pwrite64", nth));
+    for (calls, nth) in writes.into_iter().chain([("fdatasync", 1), ("fdatasync", 2)]) {
         let before = recorded(&data, &shop).1.len();
         let other = 256 + 512 - memory;
-        let failing = Failing::writes(&server, "EIO", &nth.to_string());
+        let failing = Failing::writes(&server, calls, nth);
         let operation = ask(&mut ada, &shop, other);
         if operation.is_some() {
             std::thread::sleep(Duration::from_millis(700));
@@ -96,10 +97,10 @@ fn a_write_that_fails_anywhere_in_a_resize_loses_nothing() {
         }
         let (has, operations, held) = recorded(&data, &shop);
         let fresh = usize::from(has == other);
-        assert_eq!((has, operations.len(), held), (memory, before + fresh, 0), "write {nth}: {operations:#?}");
-        assert!(operations.iter().all(|it| it.state == OperationState::Succeeded), "write {nth}: {operations:#?}");
+        assert_eq!((has, operations.len(), held), (memory, before + fresh, 0), "{calls} {nth}: {operations:#?}");
+        assert!(operations.iter().all(|it| it.state == OperationState::Succeeded), "{calls} {nth}: {operations:#?}");
     }
-    assert!(refused >= 3 && accepted >= 3, "{refused} could not be written, {accepted} were accepted");
+    assert!(refused >= 1 && accepted >= 1, "{refused} could not be written, {accepted} were accepted");
     assert!(server.log().contains("disk I/O error"), "{}", server.log());
 }
 

@@ -138,6 +138,10 @@ async fn lists_are_newest_first_and_filtered() {
     world.begin(&later, PLENTY).await;
     let of_two = OperationFilter { vm: Some(two.id), limit: 1, ..OperationFilter::default() };
     assert_eq!(list(of_two).await, [later.id], "it was accepted last");
+    assert_eq!(list(OperationFilter::default()).await.first(), Some(&later.id), "of all, too");
+    let here = OperationFilter { node: Some(world.here), ..OperationFilter::default() };
+    assert_eq!(list(here.clone()).await[..2], [later.id, resize.id]);
+    assert_eq!(list(OperationFilter { limit: 1, ..here }).await, [later.id]);
     let epoch = world.store.operation_claim(later.id).await.unwrap();
     world.store.operation_end(later.id, epoch, &end(OperationState::Undone)).await.unwrap();
     let stranger = OperationFilter { tenant: Some(grid::TenantId(Uuid::new_v4())), ..OperationFilter::default() };
