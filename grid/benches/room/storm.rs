@@ -168,7 +168,9 @@ fn answer(now: &mut Layout, guest: u32, to: Resources, means: Means, found: &mut
         fixed
     });
     let layout = fixed.as_ref().unwrap_or(asked);
-    let RoomAnswer::Room { plan } = make_room(layout, &Ask::Grow { guest, to }, Budget { moves, work: WORK }) else {
+    let arrives = layout.guests[guest as usize].takes;
+    let ask = Ask::Grow { guest, arrives, to };
+    let RoomAnswer::Room { plan } = make_room(layout, &ask, Budget { moves, work: WORK }) else {
         return false;
     };
     found.moves += plan.moves.len() as u64;

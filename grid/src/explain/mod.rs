@@ -56,6 +56,9 @@ fn happens(plan: &Plan) -> Vec<&'static str> {
         ],
         (PlanKind::InPlaceRestart, false) if grows => vec!["Its node has the room.", "It is off and stays off."],
         (PlanKind::InPlaceRestart, false) => vec!["It is off and stays off."],
+        (PlanKind::MoveLive, _) if plan.arrives_with() != plan.from => {
+            vec![NO_ROOM, "It gives back what it no longer has, moves while it keeps running, and grows there."]
+        }
         (PlanKind::MoveLive, _) => vec![NO_ROOM, "It keeps running while it moves, and grows there."],
         (PlanKind::MoveLiveRestart, _) => vec![
             NO_ROOM,

@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 /// What shall fit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ask {
-    /// The VM at this position shall take this much: at home, or on another node if it moves there as the last move.
-    Grow { guest: u32, to: Resources },
+    /// The VM at this position shall take this much: at home, or on another node if it moves there as the last move. There it
+    /// takes `arrives` at first.
+    Grow { guest: u32, arrives: Resources, to: Resources },
     /// The VM at this position shall have another home, at its size.
     Leave { guest: u32 },
     /// A new VM of this kind, in this region and this failure domain if they are named, of these groups of the layout.
@@ -59,7 +60,7 @@ impl Budget {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomPlan {
     pub node: NodeId,
-    /// In the order in which they are carried out. The asking VM's own move is the last; it arrives at its new size.
+    /// In the order in which they are carried out. The asking VM's own move is the last.
     pub moves: Vec<Move>,
     pub cost: Cost,
     /// Whether nothing cheaper exists that moves no VM twice, within the bound on moves.
@@ -124,11 +125,11 @@ fn targets(layout: &Layout, ground: &Ground, ask: &Ask) -> Vec<Target> {
     match *ask {
         Ask::Leave { guest } => {
             let Some(to) = layout.guest(guest).map(|each| each.takes) else { return Vec::new() };
-            let mut all = targets(layout, ground, &Ask::Grow { guest, to });
+            let mut all = targets(layout, ground, &Ask::Grow { guest, arrives: to, to });
             all.retain(|each| each.arrives);
             all
         }
-        Ask::Grow { guest, to } => {
+        Ask::Grow { guest, arrives, to } => {
             let Some(found) = layout.guest(guest) else { return Vec::new() };
             let grows = |(site, there): (u32, &super::Site)| {
                 if site == found.home {
@@ -137,7 +138,7 @@ fn targets(layout: &Layout, ground: &Ground, ask: &Ask) -> Vec<Target> {
                     return fits.then_some(Target { site, need, arrives: false, own: Cost::default() });
                 }
                 let (manner, bytes) = layout.way(found, site)?;
-                let need = to.larger(found.takes);
+                let need = to.larger(arrives);
                 let barred = !there.usable.covers(&need) || !found.movable || never(site);
                 (!barred).then_some(Target { site, need, arrives: true, own: Cost::of(manner, bytes) })
             };
@@ -160,7 +161,7 @@ fn targets(layout: &Layout, ground: &Ground, ask: &Ask) -> Vec<Target> {
 /// The resource of which all nodes that could help together have too little free; moves don't make any.
 fn short_in_all(layout: &Layout, ask: &Ask, targets: &[Target]) -> Option<Resource> {
     let need = match *ask {
-        Ask::Grow { guest, to } => to.minus(layout.guest(guest)?.takes),
+        Ask::Grow { guest, to, .. } => to.minus(layout.guest(guest)?.takes),
         Ask::Leave { guest } => layout.guest(guest)?.takes,
         Ask::New { takes, .. } => takes,
     };

@@ -32,7 +32,9 @@ pub fn plan_with_room(
     for _ in 0..ROUNDS {
         let opted_out = |each: VmId| each != vm.id && (stays(each) || interrupted.contains(&each));
         let layout = Layout::of(map, vms, &opted_out);
-        let ask = Ask::Grow { guest: layout.find_guest(vm.id)?, to: commitment(vm.kind, to) };
+        let arrives = question.kind_live(to).arrives_with(vm.size, to);
+        let [arrives, takes] = [arrives, to].map(|size| commitment(vm.kind, size));
+        let ask = Ask::Grow { guest: layout.find_guest(vm.id)?, arrives, to: takes };
         let RoomAnswer::Room { plan } = make_room(&layout, &ask, budget) else { return None };
         let (own, others): (Vec<Move>, Vec<Move>) = plan.moves.into_iter().partition(|each| each.vm == vm.id);
         let cold = others.iter().filter(|each| each.manner == Manner::Cold).map(|each| each.vm);
@@ -47,8 +49,7 @@ pub fn plan_with_room(
         let then = match own.first().map(|each| each.manner) {
             None if home.condition.can_grow_in_place() => question.kind_in_place(to),
             None => return None,
-            Some(Manner::Live) if question.within_reach(to) => PlanKind::MoveLive,
-            Some(Manner::Live) => PlanKind::MoveLiveRestart,
+            Some(Manner::Live) => question.kind_live(to),
             Some(Manner::Stopped | Manner::Cold) => PlanKind::MoveCold,
         };
         let own = estimate(then, vm, question.running(), to, home, pace);

@@ -143,7 +143,7 @@ impl Question<'_> {
         }
     }
 
-    fn kind_live(&self, to: Size) -> PlanKind {
+    pub(super) fn kind_live(&self, to: Size) -> PlanKind {
         if self.within_reach(to) { PlanKind::MoveLive } else { PlanKind::MoveLiveRestart }
     }
 

@@ -3,7 +3,7 @@
 
 use super::resize_in_place::restart_larger;
 use super::step::Step;
-use super::steps::answer::AwaitAnswer;
+use super::steps::answer::{AwaitAnswer, StillAnswers};
 use super::steps::disk::{CopyDisk, PrepareDisk};
 use super::steps::hot_plug;
 use super::steps::install::{Define, WriteSeed};
@@ -53,12 +53,14 @@ pub(super) fn cold(plan: &Plan) -> Vec<Box<dyn Step>> {
     steps
 }
 
-/// The live move, after what shrinks first: if its guest gives nothing back, nothing else has been begun.
+/// The live move, after what shrinks. What only prepares comes before that: where it fails, no guest was asked for anything.
 fn to_destination(plan: &Plan, shrinking: Vec<Box<dyn Step>>) -> Vec<Box<dyn Step>> {
-    let mut steps: Vec<Box<dyn Step>> = vec![Box::new(ReachNodes), Box::new(WatchStart)];
-    steps.extend(shrinking);
-    steps.push(Box::new(PrepareDisk));
-    steps.push(Box::new(WriteSeed));
+    let mut steps: Vec<Box<dyn Step>> =
+        vec![Box::new(ReachNodes), Box::new(WatchStart), Box::new(PrepareDisk), Box::new(WriteSeed)];
+    if !shrinking.is_empty() {
+        steps.extend(shrinking);
+        steps.push(Box::new(StillAnswers));
+    }
     steps.push(Box::new(ReachNodes));
     steps.push(Box::new(MigrateLive { expected: plan.estimate }));
     steps.push(Box::new(SettleHome));

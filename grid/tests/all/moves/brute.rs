@@ -45,7 +45,7 @@ fn asks(ask: &Ask) -> Option<usize> {
 
 /// What it costs to end the plan here: nothing where the VM fits, or its own move.
 fn ends(now: &Layout, ask: &Ask, left: usize) -> Option<Cost> {
-    let (guest, to) = match ask {
+    let (guest, arrives, to) = match ask {
         Ask::New { kind, region, domain, takes, groups } => {
             let fits = (0..now.sites.len()).any(|at| {
                 let site = &now.sites[at];
@@ -58,8 +58,8 @@ fn ends(now: &Layout, ask: &Ask, left: usize) -> Option<Cost> {
             });
             return fits.then(Cost::default);
         }
-        Ask::Grow { guest, to } => (*guest as usize, *to),
-        Ask::Leave { guest } => (*guest as usize, now.guests[*guest as usize].takes),
+        Ask::Grow { guest, arrives, to } => (*guest as usize, *arrives, *to),
+        Ask::Leave { guest } => (*guest as usize, now.guests[*guest as usize].takes, now.guests[*guest as usize].takes),
     };
     let takes = now.guests[guest].takes;
     let home = &now.sites[now.guests[guest].home as usize];
@@ -67,7 +67,7 @@ fn ends(now: &Layout, ask: &Ask, left: usize) -> Option<Cost> {
     if grows && home.usable.minus(home.taken).covers(&to.minus(takes)) {
         return Some(Cost::default());
     }
-    let room = |at: &usize| now.sites[*at].usable.minus(now.sites[*at].taken).covers(&to.larger(takes));
+    let room = |at: &usize| now.sites[*at].usable.minus(now.sites[*at].taken).covers(&to.larger(arrives));
     (0..now.sites.len()).filter(|_| left > 0).filter(room).filter_map(|at| allowed(now, guest, at)).min()
 }
 

@@ -86,7 +86,10 @@ fn where_no_vm_can_move_a_refusal_is_proven_on_little_work() {
         (0..8).map(move |at| guest(100 + u128::from(home) * 10 + at, home, takes))
     });
     let now = layout(sites.collect(), guests.collect());
-    let ask = |vcpus, memory| Ask::Grow { guest: 0, to: amounts(4, 4, 1).plus(amounts(vcpus, memory, 0)) };
+    let ask = |vcpus, memory| {
+        let arrives = amounts(4, 4, 1);
+        Ask::Grow { guest: 0, arrives, to: arrives.plus(amounts(vcpus, memory, 0)) }
+    };
     let little = Budget { moves: 5, work: 5_000 };
     assert_eq!(make_room(&now, &ask(1, 0), little), RoomAnswer::None { resource: None });
     assert!(matches!(make_room(&now, &ask(0, 1), little), RoomAnswer::Room { .. }), "memory is free at home");

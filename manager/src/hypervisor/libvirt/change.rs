@@ -101,14 +101,23 @@ fn device_for(domain: &Element, memory: Mib) -> Result<Element, Failure> {
     Ok(device)
 }
 
+/// The same where there is anything to ask. A guest that has the whole `memory` may have been asked for another amount and
+/// be about to follow.
+fn request_for(domain: &Element, has: Mib, memory: Mib) -> Result<Option<Element>, Failure> {
+    let device = match device_for(domain, memory) {
+        Err(_) if has == memory => return Ok(None),
+        device => device?,
+    };
+    let asked = |device: &Element| device.find(&["target", "requested"]).and_then(mib_of);
+    let mut known = domain.find(&["devices"]).into_iter().flat_map(Element::children).filter(|it| is_virtio_mem(it));
+    Ok((has != memory || known.any(|known| asked(known) != asked(&device))).then_some(device))
+}
+
 fn ask_for_memory(connection: &Connect, traits: &Traits, vm: VmId, memory: Mib) -> Result<(), Failure> {
     let domain = lookup::get_running(connection, vm)?;
     let xml = lookup::xml(&domain, true)?;
     let facts = Facts::read(&xml, traits, true);
-    if facts.memory_mib == memory.0 {
-        return Ok(());
-    }
-    let device = device_for(&xml, memory)?;
+    let Some(device) = request_for(&xml, Mib(facts.memory_mib), memory)? else { return Ok(()) };
     limit::set_process(&domain, traits, memory.max(Mib(facts.memory_mib)))?;
     domain.update_device_flags(&device.write()?, LIVE)?;
     Ok(())
@@ -225,6 +234,26 @@ pub(super) fn grow_disk(connection: &Connect, traits: &Traits, vm: VmId, disk: G
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_guest_that_has_not_followed_is_asked_anew_for_what_it_still_has() {
+        let asked_for = |requested: u64| {
+            let text = format!(
+                "<domain><memory unit='KiB'>1048576</memory><devices><memory model='virtio-mem'><target>\
+                 <size unit='KiB'>786432</size><requested unit='KiB'>{}</requested><current unit='KiB'>262144</current>\
+                 </target></memory></devices></domain>",
+                requested * 1024
+            );
+            Element::parse(&text).unwrap()
+        };
+        let has = Mib(512);
+        assert_eq!(request_for(&asked_for(256), has, has).unwrap(), None, "it has it, and nothing else was asked");
+        for other in [0, 512] {
+            let again = request_for(&asked_for(other), has, has).unwrap().unwrap();
+            assert_eq!(again.find(&["target", "requested"]).and_then(mib_of), Some(256), "asked for {other} before");
+        }
+        assert!(request_for(&asked_for(256), has, Mib(256)).unwrap().is_some());
+    }
 
     #[test]
     fn a_container_is_given_no_less_than_it_uses() {

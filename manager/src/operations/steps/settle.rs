@@ -55,7 +55,7 @@ impl Step for RecordSize {
     }
 
     async fn undo(&self, run: &Run) -> Result<(), StepError> {
-        tell_module(run, run.place().await?, run.plan()?.from).await;
+        tell_module(run, run.place().await?, run.plan()?.arrives_with()).await;
         Ok(())
     }
 }

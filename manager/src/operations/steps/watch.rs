@@ -160,6 +160,16 @@ pub(in crate::operations) async fn heard(run: &Run) -> Result<Heard, StepError> 
     Ok(heard)
 }
 
+/// Whether the guest answered before and is waited for in vain now. Asked by a watch of its own: the one that measures goes
+/// on, and nothing is remembered.
+pub(in crate::operations) async fn is_silenced(run: &Run) -> Result<bool, StepError> {
+    if run.fact(ANSWERED).await?.is_none() {
+        return Ok(false);
+    }
+    let Some((node, watch)) = begin(run).await? else { return Ok(false) };
+    Ok(listen(run, node, watch, run.pace().answer).await == Heard::Silence)
+}
+
 /// Whether the guest was waited for in vain.
 pub(in crate::operations) async fn was_silent(run: &Run) -> bool {
     matches!(run.fact(HEARD).await, Ok(Some(known)) if Heard::of_fact(&known) == Heard::Silence)

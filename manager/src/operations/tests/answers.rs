@@ -6,7 +6,7 @@ use crate::operations::trial::{Moment, Orders};
 use grid::operation::{Operation, OperationKind, OperationState, StepState};
 use grid::plan::PlanKind;
 use grid::vm::VmState;
-use grid::{Mib, Size, VmId};
+use grid::{Mib, Resource, Size, VmId};
 
 const KILLED: Size = size_of(1, 64, 1);
 
@@ -187,4 +187,21 @@ async fn a_guest_that_neither_answers_nor_obeys_at_its_new_size_is_forced_off_on
         assert!(operation.reason.as_ref().is_some_and(|reason| reason.contains(told)), "{operation:#?}");
         rig.check().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_guest_that_is_silenced_by_what_it_gives_back_is_not_moved_and_has_it_again() {
+    let rig = Rig::new().await;
+    let vm = rig.vm_on("qemu-a").await;
+    let has = size(1, 512, 1);
+    assert_eq!(ended(&rig, vm, PlanKind::InPlaceLive, has).await.state, OperationState::Succeeded);
+    rig.fill_up("qemu-a", Resource::Vcpus, 0).await;
+    needs(&rig, vm, 300);
+    let operation = ended(&rig, vm, PlanKind::MoveLive, size(2, 256, 1)).await;
+    assert_eq!(operation.state, OperationState::Undone, "{operation:#?}");
+    let reason = operation.reason.unwrap();
+    assert!(reason.starts_with("the guest did not answer with less within 0 s"), "{reason}");
+    assert_eq!((rig.vm(vm).await.node, rig.vm(vm).await.size), (rig.id("qemu-a"), has));
+    needs(&rig, vm, 200);
+    assert_eq!(ended(&rig, vm, PlanKind::MoveLive, size(2, 256, 1)).await.state, OperationState::Succeeded);
 }

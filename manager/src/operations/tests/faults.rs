@@ -174,7 +174,7 @@ async fn every_step_can_be_carried_out_twice() {
 async fn every_undo_can_be_carried_out_twice() {
     let rig = Rig::new().await;
     for resize in RESIZES {
-        let fail = Some((if resize.plan.moves() { 3 } else { 2 }, Moment::Before));
+        let fail = Some((if resize.plan.moves() { 5 } else { 2 }, Moment::Before));
         let (vm, operation) = tried(&rig, resize, Orders { fail, twice: true, ..Orders::default() }).await;
         assert_eq!(operation.state, OperationState::Undone, "{operation:#?}");
         assert_eq!(rig.vm(vm).await.size, resize.from);
