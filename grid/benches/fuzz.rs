@@ -94,17 +94,21 @@ fn number(end: usize, chance: &mut Chance) -> u32 {
     u32::try_from(chance.below(end)).unwrap_or(0)
 }
 
+fn small(end: u8, chance: &mut Chance) -> u16 {
+    u16::try_from(chance.below(usize::from(end))).unwrap_or(0)
+}
+
 fn row(numbers: u64, chance: &mut Chance) -> Row {
     Row {
         id: id(numbers, chance),
         kind: kind(chance),
-        region: RegionNumber(number(3, chance)),
+        region: RegionNumber(small(3, chance)),
         domain: if chance.one_in(4) { DomainNumber::UNKNOWN } else { DomainNumber(number(100, chance)) },
-        class: if chance.one_in(9) { ClassNumber::UNKNOWN } else { ClassNumber(number(4, chance)) },
+        class: if chance.one_in(9) { ClassNumber::UNKNOWN } else { ClassNumber(small(4, chance)) },
         readiness: if chance.one_in(9) { Readiness::Cordoned } else { Readiness::Ready },
         usable: Vector::of_node(amounts(chance)).into(),
         free: Vector::of_node(amounts(chance)),
-        measured_ppm: number(3, chance),
+        measured_bp: small(3, chance),
     }
 }
 
@@ -112,14 +116,14 @@ fn query(numbers: u64, chance: &mut Chance) -> Query {
     let policy = Policy::ALL[chance.below(Policy::ALL.len())];
     let mut query = Query::new(kind(chance), policy, Vector::of_request(amounts(chance)));
     if chance.one_in(3) {
-        query = query.in_region(RegionNumber(number(4, chance)));
+        query = query.in_region(RegionNumber(small(4, chance)));
     }
     if chance.one_in(4) {
         let domains: Vec<_> = (0..chance.below(4)).map(|_| DomainNumber(number(110, chance))).collect();
         query = query.in_domains(domains);
     }
     if chance.one_in(4) {
-        query = query.in_classes([ClassNumber(number(5, chance))]);
+        query = query.in_classes([ClassNumber(small(5, chance))]);
     }
     if chance.one_in(3) {
         let nodes: Vec<_> = (0..chance.below(60)).map(|_| id(numbers, chance)).collect();

@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use uuid::Uuid;
 
 pub(crate) const KINDS: [HypervisorKind; 3] = [HypervisorKind::Kvm, HypervisorKind::Lxc, HypervisorKind::Xen];
-pub(crate) const REGIONS: u32 = 8;
+pub(crate) const REGIONS: u16 = 8;
 const NODES_A_DOMAIN: usize = 40;
 const VCPUS: [u64; 8] = [16, 24, 32, 48, 64, 80, 96, 128];
 const MEMORY_A_VCPU_MIB: [u64; 3] = [2_048, 4_096, 8_192];
@@ -80,13 +80,13 @@ fn node(number: usize, flavours: &Flavours, chance: &mut Chance) -> (Row, Vector
     let row = Row {
         id: NodeId(Uuid::from_u64_pair(chance.next(), chance.next())),
         kind,
-        region: RegionNumber(domain % REGIONS),
+        region: RegionNumber(u16::try_from(domain % u32::from(REGIONS)).unwrap_or(0)),
         domain: DomainNumber(domain),
-        class: ClassNumber(u32::try_from(chance.below(6)).unwrap_or(0)),
+        class: ClassNumber(u16::try_from(chance.below(6)).unwrap_or(0)),
         readiness: if chance.one_in(100) { Readiness::Draining } else { Readiness::Ready },
         usable: Vector::of_node(usable).into(),
         free: Vector::of_node(free),
-        measured_ppm: u32::try_from(chance.within(0..1_000_000)).unwrap_or(0),
+        measured_bp: u16::try_from(chance.within(0..10_000)).unwrap_or(0),
     };
     (row, Vector::of_node(usable), vms)
 }

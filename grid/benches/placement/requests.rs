@@ -26,7 +26,7 @@ impl Requests<'_> {
     }
 
     pub(crate) fn in_region(&self, chance: &mut Chance) -> Query {
-        self.ordinary(chance).in_region(RegionNumber(number_below(REGIONS, chance)))
+        self.ordinary(chance).in_region(RegionNumber(u16::try_from(chance.below(usize::from(REGIONS))).unwrap_or(0)))
     }
 
     pub(crate) fn in_domain(&self, chance: &mut Chance) -> Query {

@@ -55,8 +55,8 @@ pub fn explain_obstacle_naming(obstacle: &Obstacle, name_of: &dyn Fn(VmId) -> St
 }
 
 fn candidate(map: &ResourceMap, candidate: &Candidate) -> String {
-    let Candidate { node, policy, cost, measured_ppm, free_after, fullness_ppm } = candidate;
-    let [full, busy] = [fullness_ppm, measured_ppm].map(|ppm| ppm / 10_000);
+    let Candidate { node, policy, cost, measured_bp, free_after, fullness_bp } = candidate;
+    let [full, busy] = [fullness_bp, measured_bp].map(|bp| bp / 100);
     format!(
         "{} ({} cost {}: {} stay free; {full}% full, {busy}% busy)",
         name(map, *node),

@@ -5,7 +5,7 @@ use super::leaf::{Key, Leaf};
 use super::rows::Slot;
 use super::summary::{Summaries, Summary};
 use arrayvec::ArrayVec;
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// A block of the tree. Blocks are shared between versions and copied when they are written to.
 #[derive(Clone, Debug)]
@@ -20,6 +20,12 @@ pub(super) struct Child {
     pub(super) start: Key,
     pub(super) summary: Summary,
     pub(super) block: Block,
+}
+
+impl Child {
+    pub(super) fn leaf(start: Key, summary: Summary, leaf: Leaf) -> Self {
+        Self { start, summary, block: Block::Leaf(Arc::new(leaf)) }
+    }
 }
 
 impl Block {
@@ -41,7 +47,29 @@ impl Block {
 
     /// Whether it has so few that a neighbour should take them.
     pub(super) fn is_sparse(&self) -> bool {
-        self.entries() <= self.most() * 3 / 8
+        self.entries() <= self.most() / 2
+    }
+
+    /// Moves all but the first so many of its entries into a new block; tells where that begins.
+    fn split_off(&mut self, at: usize) -> (Key, Self) {
+        match self {
+            Self::Leaf(leaf) => {
+                let (start, upper) = Arc::make_mut(leaf).split_off(at);
+                (start, Self::Leaf(Arc::new(upper)))
+            }
+            Self::Branch(branch) => {
+                let (start, upper) = own(branch).split_off(at);
+                (start, Self::Branch(Arc::new(upper)))
+            }
+        }
+    }
+
+    /// What it holds is like, which before was part of what was `known`.
+    fn summary(&self, known: &Summary) -> Summary {
+        match self {
+            Self::Leaf(leaf) => leaf.summary(known.usable_low, known.usable_high),
+            Self::Branch(branch) => branch.summary(),
+        }
     }
 
     /// Takes over all that a block to the right of it has, which begins there; both are of one sort and together fit
@@ -56,8 +84,8 @@ impl Block {
 
     fn holders(&self) -> usize {
         match self {
-            Self::Leaf(leaf) => Arc::strong_count(leaf),
-            Self::Branch(branch) => Arc::strong_count(branch),
+            Self::Leaf(leaf) => Arc::count(leaf),
+            Self::Branch(branch) => Arc::count(branch),
         }
     }
 }
@@ -74,7 +102,7 @@ pub(super) struct Branch {
 
 /// The branch, copied if another version has it too.
 pub(super) fn own(branch: &mut Arc<Branch>) -> &mut Branch {
-    if Arc::strong_count(branch) > 1 {
+    if Arc::count(branch) > 1 {
         // A copy counts up each child, wherever in memory it is: looked at all at once they come in one after another
         // without waiting.
         let shared: usize = branch.children.iter().map(Block::holders).sum();
@@ -150,21 +178,31 @@ impl Branch {
             self.insert(self.route(child.start) + 1, child);
             return None;
         }
-        let mut right = self.split();
-        let start = right.start(0);
+        let (start, mut right) = self.split_off(CHILDREN / 2);
         let half = if child.start >= start { &mut right } else { &mut *self };
         half.insert(half.route(child.start) + 1, child);
         Some(Child { start, summary: right.summary(), block: Block::Branch(Arc::new(right)) })
     }
 
-    /// Moves the upper half into a new branch.
-    fn split(&mut self) -> Self {
-        let half = self.children.len() / 2;
-        let mut upper: ArrayVec<Child, CHILDREN> = ArrayVec::new_const();
-        while self.children.len() > half {
-            upper.extend(self.remove(half));
-        }
-        Self::of(upper)
+    /// Moves all but the first so many children into a new branch; tells where it begins.
+    fn split_off(&mut self, at: usize) -> (Key, Self) {
+        let (start, all) = (self.start(at), self.children.len());
+        let mut upper = Self {
+            start_place: self.start_place.clone(),
+            start_slot: self.start_slot.clone(),
+            children: self.children.drain(at..).collect(),
+            summaries: self.summaries.clone(),
+        };
+        upper.keep(at, all - at);
+        self.keep(0, at);
+        (start, upper)
+    }
+
+    /// Keeps what is known of so many children from a position on.
+    fn keep(&mut self, from: usize, count: usize) {
+        self.start_place.keep(from, count, u64::MAX);
+        self.start_slot.keep(from, count, Slot::MAX);
+        Arc::make_mut(&mut self.summaries).keep(from, count);
     }
 
     fn absorb(&mut self, right: &Self, start: Key) {
@@ -178,7 +216,7 @@ impl Branch {
     /// Where few entries are left in a child, a neighbour takes them. Tells whether the children are others now.
     pub(super) fn mend(&mut self, position: usize) -> bool {
         let Some(child) = self.children.get(position).filter(|child| child.is_sparse()) else { return false };
-        let (mine, full) = (child.entries(), child.most() * 7 / 8);
+        let (mine, full) = (child.entries(), child.most() * 15 / 16);
         if mine == 0 && self.children.len() > 1 {
             self.remove(position);
             return true;
@@ -193,6 +231,42 @@ impl Branch {
             return true;
         }
         false
+    }
+
+    /// A child that is full gives of what it has to a neighbour that can take several.
+    pub(super) fn relieve(&mut self, position: usize) {
+        let Some(child) = self.children.get(position).filter(|child| child.entries() == child.most()) else { return };
+        let (mine, roomy) = (child.entries(), child.most() * 13 / 16);
+        let others = |other: usize| self.children.get(other).map(Block::entries).filter(|others| *others <= roomy);
+        if let Some(others) = others(position + 1) {
+            self.even_out(position, (mine + others).div_ceil(2));
+        } else if position > 0
+            && let Some(others) = others(position - 1)
+        {
+            self.even_out(position - 1, usize::midpoint(mine, others));
+        }
+    }
+
+    /// Moves entries between a child and the next, so that the first of the two has so many.
+    fn even_out(&mut self, position: usize, first: usize) {
+        let (after, known) = (position + 1, self.known(position).with(&self.known(position + 1)));
+        let begins = self.start(after);
+        let Some([left, right]) = self.children.get_mut(position..=after) else { return };
+        let start = if left.entries() > first {
+            let (start, mut upper) = left.split_off(first);
+            upper.absorb(right, begins);
+            *right = upper;
+            start
+        } else {
+            let (start, upper) = right.split_off(first - left.entries());
+            left.absorb(&std::mem::replace(right, upper), begins);
+            start
+        };
+        let (left, right) = (left.summary(&known), right.summary(&known));
+        self.start_place.set(after, start.0);
+        self.start_slot.set(after, start.1);
+        self.know(position, &left);
+        self.know(after, &right);
     }
 
     /// Writes down what a child is like.

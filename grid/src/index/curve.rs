@@ -6,19 +6,32 @@
 //! apart. What lies beyond the last step stands at the last step: the order only makes searches fast, never right or
 //! wrong.
 
-use super::lanes::Columns;
+use super::lanes::{Columns, Lane};
 use super::vector::Vector;
 use crate::policy::WORTH;
 
-/// Bits for each resource: all of them make one number.
 #[expect(clippy::cast_possible_truncation, reason = "there are few resources")]
+const AXES: u32 = Vector::LEN as u32;
+/// Bits for each resource: all of them make one number.
 const BITS: u32 = {
-    let fair = 60 / Vector::LEN as u32;
+    let fair = 60 / AXES;
     if fair < 10 { fair } else { 10 }
 };
-const STEP: u64 = 1280;
+const STEP: u32 = 1280;
 /// So many bits of an amount tell it from the others of its doubling.
 const FINE: u32 = BITS - 4;
+#[expect(clippy::cast_possible_truncation, reason = "a unit of a resource is worth far less")]
+const WORTH_32: [u32; Vector::LEN] = {
+    let (mut worths, mut position) = ([0; Vector::LEN], 0);
+    while position < Vector::LEN {
+        worths[position] = WORTH[position] as u32;
+        position += 1;
+    }
+    worths
+};
+
+const _: () = assert!((BITS - BITS / 2) * AXES <= u32::BITS, "half a place has 32 bits");
+const _: () = assert!(1 << (FINE + 15) <= u32::MAX / STEP, "amounts up to the last step have 32 bits");
 
 /// The place on the curve of a node with this much free.
 pub(super) fn place(free: Vector) -> u64 {
@@ -28,38 +41,55 @@ pub(super) fn place(free: Vector) -> u64 {
 
 /// The places of all rows of a block; nothing that means anything where there is no row.
 pub(super) fn places<const WIDTH: usize>(free: &Columns<WIDTH>) -> [u64; WIDTH] {
-    places_of(free.0.each_ref().map(|column| column.0))
+    let mut places = [0; WIDTH];
+    for (block, places) in places.as_chunks_mut::<ABREAST>().0.iter_mut().enumerate() {
+        let rows = |column: &Lane<i32, WIDTH>| column.0.as_chunks::<ABREAST>().0[block];
+        *places = places_of(free.0.each_ref().map(rows));
+    }
+    places
 }
+
+/// So many rows at once stay in the processor's registers.
+const ABREAST: usize = 8;
+
+const _: () = assert!(super::lanes::ROWS.is_multiple_of(ABREAST), "a leaf's rows are worked on in whole blocks");
 
 /// Side by side, so that the processor works on several at once.
 #[inline]
 fn places_of<const WIDTH: usize>(free: [[i32; WIDTH]; Vector::LEN]) -> [u64; WIDTH] {
     let mut axes = [[0_u32; WIDTH]; Vector::LEN];
-    for ((axis, amounts), worth) in axes.iter_mut().zip(free).zip(WORTH) {
+    for ((axis, amounts), worth) in axes.iter_mut().zip(free).zip(WORTH_32) {
         for (axis, amount) in axis.iter_mut().zip(amounts) {
-            *axis = step(u64::from(amount.max(0).cast_unsigned()) * worth / STEP);
+            // What is too much for 32 bits is beyond the last step.
+            *axis = step(amount.max(0).cast_unsigned().min(u32::MAX / worth) * worth / STEP);
         }
     }
     transpose(&mut axes);
-    let mut places = [0; WIDTH];
-    for bit in (0..BITS).rev() {
-        for axis in axes {
-            for (place, axis) in places.iter_mut().zip(axis) {
-                *place = *place << 1 | u64::from(axis >> bit & 1);
+    // The upper and the lower half of a place, each in 32 bits: the processor works on twice as many at once.
+    let mut halves = [[0_u32; WIDTH]; 2];
+    for (half, bits) in halves.iter_mut().zip([BITS / 2..BITS, 0..BITS / 2]) {
+        for bit in bits.rev() {
+            for axis in axes {
+                for (place, axis) in half.iter_mut().zip(axis) {
+                    *place = *place << 1 | axis >> bit & 1;
+                }
             }
         }
+    }
+    let mut places = [0; WIDTH];
+    for (place, (upper, lower)) in places.iter_mut().zip(halves[0].into_iter().zip(halves[1])) {
+        *place = u64::from(upper) << (BITS / 2 * AXES) | u64::from(lower);
     }
     places
 }
 
 /// Steps of one length as steps that grow; never decreases.
-#[expect(clippy::cast_possible_truncation, reason = "the last step has few bits")]
-const fn step(amount: u64) -> u32 {
-    const LAST: u64 = (1 << BITS) - 1;
+const fn step(amount: u32) -> u32 {
+    const LAST: u32 = (1 << BITS) - 1;
     let doublings = (amount >> FINE | 1).ilog2();
-    let beyond = amount >= 1 << FINE;
-    let step = ((doublings as u64 + beyond as u64) << FINE) + (amount >> doublings) - ((beyond as u64) << FINE);
-    (if step > LAST { LAST } else { step }) as u32
+    let beyond = (amount >= 1 << FINE) as u32;
+    let step = ((doublings + beyond) << FINE) + (amount >> doublings) - (beyond << FINE);
+    if step > LAST { LAST } else { step }
 }
 
 /// J. Skilling, Programming the Hilbert curve, AIP Conference Proceedings 707 (2004).

@@ -40,6 +40,13 @@ impl<T: Copy, const WIDTH: usize> Lane<T, WIDTH> {
         self.0.copy_within(position..WIDTH - 1, position + 1);
     }
 
+    /// Keeps what stands in so many positions from one on; what comes in after them is `padding`.
+    pub(super) fn keep(&mut self, from: usize, count: usize, padding: T) {
+        let (from, count) = (from.min(WIDTH), count.min(WIDTH - from.min(WIDTH)));
+        self.0.copy_within(from..from + count, 0);
+        self.0[count..].fill(padding);
+    }
+
     /// Closes the gap at a position; what comes in at the end is `padding`.
     pub(super) fn close(&mut self, position: usize, padding: T) {
         let position = position % WIDTH;
@@ -82,6 +89,10 @@ impl<const WIDTH: usize> Columns<WIDTH> {
 
     pub(super) fn close(&mut self, position: usize) {
         self.0.iter_mut().for_each(|column| column.close(position, -1));
+    }
+
+    pub(super) fn keep(&mut self, from: usize, count: usize) {
+        self.0.iter_mut().for_each(|column| column.keep(from, count, -1));
     }
 
     /// The positions (a bit each) that have as much of every resource as is asked.

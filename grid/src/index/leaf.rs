@@ -1,13 +1,15 @@
-//! Leaves: up to [`ROWS`] rows in no order. Of each a leaf has what is free, and its slot, where all the rest stands.
+//! Leaves: up to [`ROWS`] rows in no order. Of each a leaf has what is free, its marks, what decides ties, and its
+//! slot, where all the rest stands.
 
 use super::curve;
 use super::lanes::{Columns, Lane, NOTHING, ROWS};
+use super::marks::{Mark, Marks};
 use super::row::Row;
-use super::rows::{Rows, Slot};
+use super::rows::Slot;
 use super::stairs::Stairs;
 use super::summary::{Summary, tie};
 use super::vector::Vector;
-use crate::policy::WORTH;
+use crate::policy::{WORTH, Whole};
 
 /// What orders rows: the place on the curve, then the slot.
 pub(super) type Key = (u64, Slot);
@@ -18,11 +20,29 @@ pub(super) struct Leaf {
     pub(super) free: Columns<ROWS>,
     pub(super) slot: Lane<Slot, ROWS>,
     tie: Lane<u32, ROWS>,
+    pub(super) mark: Lane<Mark, ROWS>,
+}
+
+/// A row as a leaf has it.
+struct Entry {
+    slot: Slot,
+    free: Vector,
+    tie: u32,
+    mark: Mark,
+}
+
+impl Entry {
+    const NONE: Self = Self { slot: Slot::MAX, free: NOTHING, tie: u32::MAX, mark: Mark::NONE };
 }
 
 impl Leaf {
-    pub(super) const EMPTY: Self =
-        Self { rows: 0, free: Columns::empty(), slot: Lane::of(Slot::MAX), tie: Lane::of(u32::MAX) };
+    pub(super) const EMPTY: Self = Self {
+        rows: 0,
+        free: Columns::empty(),
+        slot: Lane::of(Slot::MAX),
+        tie: Lane::of(u32::MAX),
+        mark: Lane::of(Mark::NONE),
+    };
 
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
         self.slot.0.iter().copied().take(self.rows)
@@ -34,13 +54,23 @@ impl Leaf {
 
     /// Writes a row over the one at a position.
     pub(super) fn set(&mut self, position: usize, slot: Slot, row: &Row) {
-        self.write(position, slot, row.free, tie(row));
+        self.write(position, Entry { slot, free: row.free, tie: tie(row), mark: Mark::of(row) });
     }
 
-    fn write(&mut self, position: usize, slot: Slot, free: Vector, tie: u32) {
+    fn entry(&self, position: usize) -> Entry {
+        Entry {
+            slot: self.slot.get(position),
+            free: self.free.get(position),
+            tie: self.tie.get(position),
+            mark: self.mark.get(position),
+        }
+    }
+
+    fn write(&mut self, position: usize, Entry { slot, free, tie, mark }: Entry) {
         self.free.set(position, free);
         self.slot.set(position, slot);
         self.tie.set(position, tie);
+        self.mark.set(position, mark);
     }
 
     /// Adds a row; there must be room.
@@ -51,38 +81,47 @@ impl Leaf {
 
     /// Adds a row as another leaf has it; there must be room.
     fn copy(&mut self, other: &Self, position: usize) {
-        self.write(self.rows, other.slot.get(position), other.free.get(position), other.tie.get(position));
+        self.write(self.rows, other.entry(position));
         self.rows += 1;
     }
 
     /// Takes a row out: the last one takes its position.
     pub(super) fn take(&mut self, position: usize) {
         let last = self.rows.saturating_sub(1);
-        self.write(position, self.slot.get(last), self.free.get(last), self.tie.get(last));
-        self.write(last, Slot::MAX, NOTHING, u32::MAX);
+        self.write(position, self.entry(last));
+        self.write(last, Entry::NONE);
         self.rows = last;
     }
 
-    /// What its rows are like, all looked at.
-    pub(super) fn summary(&self, rows: &Rows) -> Summary {
-        let each = rows.all::<ROWS>(self.slots());
-        each.into_iter().fold(Summary::EMPTY, |all, row| all.with(&Summary::of(row)))
+    /// What its rows are like, where what is usable on each of them lies within these limits.
+    pub(super) fn summary(&self, usable_low: Whole, usable_high: Whole) -> Summary {
+        let marks = self.mark.0.iter().take(self.rows).fold(Marks::NONE, |all, mark| all.with(Marks::of(*mark)));
+        self.summary_with(usable_low, usable_high, marks)
     }
 
-    /// What its rows are like after one has gone, where before that `known` was true of them. Only what stands in the
-    /// leaf itself is looked at anew, and only where the one that has gone may have held a limit; all else may stay wider
-    /// than it need be until the leaf is split, and is never too narrow.
+    fn summary_with(&self, usable_low: Whole, usable_high: Whole, marks: Marks) -> Summary {
+        let worths = self.worths();
+        let used = worths.get(..self.rows).unwrap_or_default();
+        Summary {
+            free_low: self.free.lowest(),
+            free_high: self.free.highest(),
+            usable_low,
+            usable_high,
+            worth_low: Stairs::of(used.iter().enumerate().map(|(position, &worth)| (self.free.get(position), worth))),
+            worth_high: used.iter().copied().fold(0, u64::max),
+            tie_low: self.tie.0.iter().copied().fold(u32::MAX, u32::min),
+            marks,
+        }
+    }
+
+    /// What its rows are like after one has gone, where before that `known` was true of them. What is free is looked at
+    /// anew only where the one that has gone may have held a limit, marks only when the leaf is split: until then they
+    /// stay wider than they need be, and are never too narrow.
     pub(super) fn summary_without(&self, known: &Summary, gone: &Row) -> Summary {
         if tie(gone) > known.tie_low && !known.has_at_its_edge(gone.free) {
             return *known;
         }
-        let worths = self.worths();
-        let used = worths.get(..self.rows).unwrap_or_default();
-        let worth_low = Stairs::of(used.iter().enumerate().map(|(position, &worth)| (self.free.get(position), worth)));
-        let worth_high = used.iter().copied().fold(0, u64::max);
-        let tie_low = self.tie.0.iter().copied().fold(u32::MAX, u32::min);
-        let (free_low, free_high) = (self.free.lowest(), self.free.highest());
-        Summary { free_low, free_high, worth_low, worth_high, tie_low, ..*known }
+        self.summary_with(known.usable_low, known.usable_high, known.marks)
     }
 
     /// What each row's free resources are worth; nothing that means anything where there is no row.
@@ -96,8 +135,8 @@ impl Leaf {
         worths
     }
 
-    /// Moves the upper half into a new leaf; tells where it begins.
-    pub(super) fn split(&mut self) -> (Key, Self) {
+    /// Moves all but the first so many rows into a new leaf; tells where it begins.
+    pub(super) fn split_off(&mut self, at: usize) -> (Key, Self) {
         let places = curve::places(&self.free);
         let mut order: [(Key, usize); ROWS] = [((u64::MAX, Slot::MAX), 0); ROWS];
         for (position, (entry, place)) in order.iter_mut().zip(places).enumerate() {
@@ -105,7 +144,7 @@ impl Leaf {
         }
         let rows = self.rows.min(ROWS);
         let used = order.get_mut(..rows).unwrap_or_default();
-        let (lower, middle, upper) = used.select_nth_unstable(rows / 2);
+        let (lower, middle, upper) = used.select_nth_unstable(at.min(rows.saturating_sub(1)));
         let start = middle.0;
         let (mut left, mut right) = (Self::EMPTY, Self::EMPTY);
         for (_, position) in &*lower {

@@ -1,6 +1,7 @@
 //! Tests: what branches know of their children is true, and stays near enough to be of use.
 
 use super::branch::Block;
+use super::lanes::ROWS;
 use super::summary::Summary;
 use super::*;
 use crate::policy::Policy;
@@ -11,7 +12,10 @@ use uuid::Uuid;
 /// What a block's rows are like; fails where a branch doesn't know it.
 fn seen(rows: &Rows, block: &Block) -> Summary {
     let branch = match block {
-        Block::Leaf(leaf) => return leaf.summary(rows),
+        Block::Leaf(leaf) => {
+            let rows = leaf.slots().filter_map(|slot| rows.get(slot));
+            return rows.fold(Summary::EMPTY, |all, row| all.with(&Summary::of(row)));
+        }
         Block::Branch(branch) => branch,
     };
     branch.children.iter().enumerate().fold(Summary::EMPTY, |all, (position, child)| {
@@ -23,24 +27,36 @@ fn seen(rows: &Rows, block: &Block) -> Summary {
 
 const STEPS: Resources = Resources::new(1, 1_024, 10_240).with(Resource::Network, 250);
 
-fn row(number: u32, amounts: [u64; Vector::LEN], measured_ppm: u32) -> Row {
+fn row(number: u32, amounts: [u64; Vector::LEN], measured_bp: u16) -> Row {
     let usable = Resources::new(64, 262_144, 1 << 21);
     Row {
         id: NodeId(Uuid::from_u128(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))),
         kind: HypervisorKind::Kvm,
-        region: RegionNumber(number % 4),
+        region: RegionNumber(u16::try_from(number % 4).unwrap()),
         domain: DomainNumber(number / 40),
-        class: ClassNumber(number % 3),
+        class: ClassNumber(u16::try_from(number % 3).unwrap()),
         readiness: Readiness::Ready,
         usable: Vector::of_node(usable).into(),
         free: Vector::of_node(Resources::from(amounts).zip(STEPS, |amount, step| amount * step)),
-        measured_ppm,
+        measured_bp,
     }
 }
 
 /// In steps.
 fn amounts() -> impl Strategy<Value = [u64; Vector::LEN]> {
     [0_u64..64, 0_u64..256, 0_u64..200, 0_u64..40]
+}
+
+/// The leaves of a block, and the rows in them.
+fn leaves_and_rows(block: &Block) -> (usize, usize) {
+    match block {
+        Block::Leaf(leaf) => (1, leaf.rows),
+        Block::Branch(branch) => branch
+            .children
+            .iter()
+            .map(leaves_and_rows)
+            .fold((0, 0), |(leaves, rows), more| (leaves + more.0, rows + more.1)),
+    }
 }
 
 /// Blocks looked into for requests of many sizes.
@@ -60,8 +76,8 @@ proptest! {
 
     #[test]
     fn what_is_known_of_a_block_is_true_and_near_after_thousands_of_changes(
-        first in prop::collection::vec((amounts(), 0_u32..9), 2_000),
-        changes in prop::collection::vec((0_u32..2_200, prop::option::weighted(0.95, (amounts(), 0_u32..9))), 8_000),
+        first in prop::collection::vec((amounts(), 0_u16..9), 2_000),
+        changes in prop::collection::vec((0_u32..2_200, prop::option::weighted(0.95, (amounts(), 0_u16..9))), 8_000),
     ) {
         let mut index = Index::of((0..).zip(&first).map(|(number, (amounts, measured))| row(number, *amounts, *measured)));
         for (change, (number, to)) in changes.iter().enumerate() {
@@ -71,10 +87,14 @@ proptest! {
             }
             if change % 500 == 0 {
                 for root in index.ready.iter().filter_map(|tree| tree.root.as_ref()) {
-                    seen(&index.rows, root);
+                    let seen = seen(&index.rows, &root.block);
+                    prop_assert_eq!(root.summary, root.summary.with(&seen), "narrower than what is there");
                 }
             }
         }
+        let root = index.tree(HypervisorKind::Kvm, true).root.as_ref().unwrap();
+        let (leaves, rows) = leaves_and_rows(&root.block);
+        prop_assert!(rows * 3 >= leaves * ROWS * 2, "{rows} rows in {leaves} leaves");
         let fresh = Index::of(index.rows(HypervisorKind::Kvm));
         prop_assert_eq!(fresh.len(), index.len());
         let (fresh, worn) = (effort(&fresh), effort(&index));

@@ -9,7 +9,7 @@
 //!         └─ a tree for each kind: the nodes that don't (for explanations)
 //!
 //!   Tree ── Branch (16 children; of each: least and most free, usable; what rows with so many vCPUs are worth at least;
-//!             │       regions, domains, classes as bits)
+//!             │       marks of regions, domains, classes as bits)
 //!             └─ Branch … └─ Leaf (32 rows: what is free in columns, and their slots)
 //! ```
 //!
@@ -22,6 +22,7 @@ mod lanes;
 mod leaf;
 #[cfg(test)]
 mod limits;
+mod marks;
 mod names;
 mod query;
 mod row;
@@ -113,7 +114,7 @@ impl Index {
         for kind in HypervisorKind::ALL {
             for ready in [true, false] {
                 let these = |(_, row): &&(Slot, &Row)| row.kind == kind && row.is_ready() == ready;
-                let tree = Tree::of(&index.rows, slots.iter().filter(these).copied().collect());
+                let tree = Tree::of(slots.iter().filter(these).copied().collect());
                 *index.tree_mut(kind, ready) = tree;
             }
         }
@@ -149,12 +150,10 @@ impl Index {
         }
         self.rows.set(slot, row);
         if (before.kind, before.is_ready()) == (row.kind, row.is_ready()) {
-            let (tree, rows) = self.tree_and_rows(row);
-            tree.change(rows, slot, &before, row);
+            self.tree_mut(row.kind, row.is_ready()).change(slot, &before, row);
         } else {
             self.tree_mut(before.kind, before.is_ready()).remove(slot, &before);
-            let (tree, rows) = self.tree_and_rows(row);
-            tree.insert(rows, slot, row);
+            self.tree_mut(row.kind, row.is_ready()).insert(slot, row);
         }
         if (before.domain, before.kind) != (row.domain, row.kind) {
             self.leave_domain(slot, &before);
@@ -178,8 +177,7 @@ impl Index {
         };
         self.ids.insert(listed(scattered(row.id), slot));
         self.enter_domain(slot, row);
-        let (tree, rows) = self.tree_and_rows(row);
-        tree.insert(rows, slot, row);
+        self.tree_mut(row.kind, row.is_ready()).insert(slot, row);
     }
 
     /// Puts a node of the map in, or writes it anew.
@@ -199,7 +197,7 @@ impl Index {
             readiness: node.condition.into(),
             usable: Vector::of_node(node.usable).into(),
             free: Vector::of_node(node.available()),
-            measured_ppm: node.measured_ppm(),
+            measured_bp: node.measured_bp(),
         }
     }
 
@@ -299,12 +297,6 @@ impl Index {
         let trees = if ready { &mut self.ready } else { &mut self.parked };
         &mut trees[kind as usize % KINDS]
     }
-
-    /// The tree in which this row belongs, and all rows.
-    fn tree_and_rows(&mut self, row: &Row) -> (&mut Tree, &Rows) {
-        let trees = if row.is_ready() { &mut self.ready } else { &mut self.parked };
-        (&mut trees[row.kind as usize % KINDS], &self.rows)
-    }
 }
 
 /// What choosing this row would be; nothing where it can't take it. What the search must agree with.
@@ -315,7 +307,7 @@ pub fn choice(query: &Query, row: &Row) -> Option<Choice> {
         && query.admits(row.id, row.region, row.domain, row.class);
     can.then(|| Choice {
         cost: query.policy.cost(row.usable, row.free.minus(query.asked)),
-        measured_ppm: row.measured_ppm,
+        measured_bp: row.measured_bp,
         node: row.id,
     })
 }

@@ -8,7 +8,12 @@ use std::sync::Arc;
 
 /// A region by its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RegionNumber(pub u32);
+pub struct RegionNumber(pub u16);
+
+impl RegionNumber {
+    /// Of nodes whose region came when all numbers were given: no request finds them.
+    const BEYOND: Self = Self(u16::MAX);
+}
 
 /// A failure domain by its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,11 +26,12 @@ impl DomainNumber {
 
 /// A class of nodes among which live moves go the same ways, by its number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ClassNumber(pub u32);
+pub struct ClassNumber(pub u16);
 
 impl ClassNumber {
-    /// Of nodes whose hypervisor never told anything: no live move goes there or from there.
-    pub const UNKNOWN: Self = Self(u32::MAX);
+    /// Of nodes whose hypervisor never told anything, or something new when all numbers were given: no live move goes
+    /// there or from there.
+    pub const UNKNOWN: Self = Self(u16::MAX);
 }
 
 /// What a live move compares, and the hypervisor's version.
@@ -34,72 +40,73 @@ type Class = (Compatibility, u64);
 /// All names of an index.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    regions: OrdMap<Arc<str>, u32>,
-    domains: OrdMap<Arc<str>, u32>,
-    classes: OrdMap<Arc<Class>, u32>,
+    regions: OrdMap<Arc<str>, RegionNumber>,
+    domains: OrdMap<Arc<str>, DomainNumber>,
+    classes: OrdMap<Arc<Class>, ClassNumber>,
     /// By class, where live moves go from it.
     reached: Vector<Vec<ClassNumber>>,
 }
 
 impl Names {
     pub fn region(&self, name: &str) -> Option<RegionNumber> {
-        self.regions.get(name).copied().map(RegionNumber)
+        self.regions.get(name).copied()
     }
 
     pub fn domain(&self, name: &str) -> Option<DomainNumber> {
-        self.domains.get(name).copied().map(DomainNumber)
+        self.domains.get(name).copied()
     }
 
     /// The classes to which live moves go from this one.
     pub fn reached_live_from(&self, class: ClassNumber) -> &[ClassNumber] {
-        let position = usize::try_from(class.0).unwrap_or(usize::MAX);
-        self.reached.get(position).map_or(&[], Vec::as_slice)
+        self.reached.get(usize::from(class.0)).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn number_region(&mut self, name: &str) -> RegionNumber {
-        RegionNumber(number(&mut self.regions, name))
+        let next = next(self.regions.len(), u16::MAX).map(RegionNumber);
+        number(&mut self.regions, name, next).unwrap_or(RegionNumber::BEYOND)
     }
 
     pub(super) fn number_domain(&mut self, name: Option<&str>) -> DomainNumber {
-        name.map_or(DomainNumber::UNKNOWN, |name| DomainNumber(number(&mut self.domains, name)))
+        let next = next(self.domains.len(), u32::MAX).map(DomainNumber);
+        name.and_then(|name| number(&mut self.domains, name, next)).unwrap_or(DomainNumber::UNKNOWN)
     }
 
     pub(super) fn number_class(&mut self, told: Option<(&Compatibility, u64)>) -> ClassNumber {
         let Some((compatibility, version)) = told else { return ClassNumber::UNKNOWN };
         let class = (compatibility.clone(), version);
         if let Some(known) = self.classes.get(&class) {
-            return ClassNumber(*known);
+            return *known;
         }
-        let new = ClassNumber(next(self.classes.len()));
+        let Some(new) = next(self.classes.len(), u16::MAX).map(ClassNumber) else { return ClassNumber::UNKNOWN };
         let goes =
             |from: &Class, to: &Class| missing_for_live_move(Some((&from.0, from.1)), Some((&to.0, to.1))).is_empty();
         let mut from_new = vec![new];
         for (known, number) in &self.classes {
             if goes(known, &class)
-                && let Some(reached) = self.reached.get_mut(usize::try_from(*number).unwrap_or(usize::MAX))
+                && let Some(reached) = self.reached.get_mut(usize::from(number.0))
             {
                 reached.push(new);
             }
             if goes(&class, known) {
-                from_new.push(ClassNumber(*number));
+                from_new.push(*number);
             }
         }
         self.reached.push_back(from_new);
-        self.classes.insert(Arc::new(class), new.0);
+        self.classes.insert(Arc::new(class), new);
         new
     }
 }
 
-fn number(numbers: &mut OrdMap<Arc<str>, u32>, name: &str) -> u32 {
+/// The number of a name; `next` where it is new.
+fn number<N: Copy>(numbers: &mut OrdMap<Arc<str>, N>, name: &str, next: Option<N>) -> Option<N> {
     if let Some(known) = numbers.get(name) {
-        return *known;
+        return Some(*known);
     }
-    let new = next(numbers.len());
-    numbers.insert(Arc::from(name), new);
-    new
+    numbers.insert(Arc::from(name), next?);
+    next
 }
 
-/// The highest number is kept for what is not known; a grid has fewer names than that.
-fn next(count: usize) -> u32 {
-    u32::try_from(count).unwrap_or(u32::MAX).min(u32::MAX - 1)
+/// The number that comes after so many; none once all are given but the highest, which is kept for what is not known.
+fn next<N: TryFrom<usize> + PartialOrd>(count: usize, highest: N) -> Option<N> {
+    N::try_from(count).ok().filter(|next| *next < highest)
 }

@@ -1,7 +1,7 @@
 //! Queries: what is looked for, in the index's numbers.
 
+use super::marks::Marks;
 use super::names::{ClassNumber, DomainNumber, RegionNumber};
-use super::summary::bit;
 use super::vector::Vector;
 use crate::policy::Policy;
 use crate::{HypervisorKind, NodeId};
@@ -24,14 +24,6 @@ struct Limits {
     nodes: Option<Vec<NodeId>>,
     avoided_domains: Vec<DomainNumber>,
     avoided_nodes: Vec<NodeId>,
-}
-
-/// The bits of which a block must have one for each.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Masks {
-    pub(super) regions: Option<u64>,
-    pub(super) domains: Option<u64>,
-    pub(super) classes: Option<u64>,
 }
 
 impl Query {
@@ -94,12 +86,20 @@ impl Query {
         self.limits.domains.as_deref()
     }
 
-    pub(super) fn masks(&self) -> Masks {
-        Masks {
-            regions: self.limits.region.map(|region| bit(region.0)),
-            domains: self.limits.domains.as_ref().map(|all| all.iter().fold(0, |bits, each| bits | bit(each.0))),
-            classes: self.limits.classes.as_ref().map(|all| all.iter().fold(0, |bits, each| bits | bit(each.0))),
+    /// The marks of which a node that may take it has some.
+    pub(super) fn marks(&self) -> Marks {
+        let Limits { region, domains, classes, .. } = &self.limits;
+        let mut marks = Marks::ALL;
+        if let Some(region) = region {
+            marks = marks.only_region(*region);
         }
+        if let Some(domains) = domains {
+            marks = marks.only_domains(domains);
+        }
+        if let Some(classes) = classes {
+            marks = marks.only_classes(classes);
+        }
+        marks
     }
 
     /// Whether nothing but room limits the nodes.

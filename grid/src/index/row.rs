@@ -21,8 +21,8 @@ pub struct Row {
     pub usable: Whole,
     /// What is available: usable, less what is committed and reserved.
     pub free: Vector,
-    /// How busy it was measured to be, in its busiest resource; a million is full.
-    pub measured_ppm: u32,
+    /// How busy it was measured to be, in its busiest resource; ten thousand is full.
+    pub measured_bp: u16,
 }
 
 impl Row {
@@ -67,6 +67,6 @@ impl From<Condition> for Readiness {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Choice {
     pub cost: u64,
-    pub measured_ppm: u32,
+    pub measured_bp: u16,
     pub node: NodeId,
 }

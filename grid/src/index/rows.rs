@@ -3,7 +3,7 @@
 
 use super::row::Row;
 use arrayvec::ArrayVec;
-use std::sync::Arc;
+use triomphe::Arc;
 
 /// Where a row is.
 pub(super) type Slot = u32;
@@ -11,9 +11,12 @@ pub(super) type Slot = u32;
 const WIDTH: usize = 16;
 const BITS: u32 = WIDTH.ilog2();
 
+/// Rows that stand side by side in memory.
+type Block = ArrayVec<Row, WIDTH>;
+
 #[derive(Clone, Debug)]
 enum Part {
-    Rows(Arc<ArrayVec<Row, WIDTH>>),
+    Blocks(Arc<ArrayVec<Arc<Block>, WIDTH>>),
     Parts(Arc<ArrayVec<Self, WIDTH>>),
 }
 
@@ -21,14 +24,14 @@ enum Part {
 #[derive(Clone, Debug)]
 pub(super) struct Rows {
     root: Part,
-    /// Below the root are so many levels of parts.
+    /// So many levels of parts are above the blocks.
     height: u32,
     len: Slot,
 }
 
 impl Default for Rows {
     fn default() -> Self {
-        Self { root: Part::Rows(Arc::new(ArrayVec::new_const())), height: 0, len: 0 }
+        Self { root: Part::Blocks(Arc::new(ArrayVec::new_const())), height: 1, len: 0 }
     }
 }
 
@@ -37,50 +40,29 @@ impl Rows {
         let (mut part, mut level) = (&self.root, self.height);
         loop {
             match part {
-                Part::Rows(rows) => return rows.get(step(slot, 0)),
+                Part::Blocks(blocks) => return blocks.get(step(slot, 1))?.get(step(slot, 0)),
                 Part::Parts(parts) => part = parts.get(step(slot, level))?,
             }
             level = level.saturating_sub(1);
         }
     }
 
-    /// The rows at these slots, of which there are at most `MOST`. All go down level by level together, so that what has
-    /// to come from memory comes one after another without waiting.
-    pub(super) fn all<'a, const MOST: usize>(&'a self, slots: impl Iterator<Item = Slot>) -> ArrayVec<&'a Row, MOST> {
-        let mut parts: ArrayVec<(Slot, &'a Part), MOST> = slots.take(MOST).map(|slot| (slot, &self.root)).collect();
-        for level in (1..=self.height).rev() {
-            for (slot, part) in &mut parts {
-                if let Part::Parts(below) = *part
-                    && let Some(below) = below.get(step(*slot, level))
-                {
-                    *part = below;
-                }
-            }
-        }
-        let row = |(slot, part): (Slot, &'a Part)| match part {
-            Part::Rows(rows) => rows.get(step(slot, 0)),
-            Part::Parts(_) => None,
-        };
-        parts.into_iter().filter_map(row).collect()
-    }
-
     /// Writes a row anew.
     pub(super) fn set(&mut self, slot: Slot, row: &Row) {
         let (mut part, mut level) = (&mut self.root, self.height);
         loop {
-            match part {
-                Part::Rows(rows) => {
-                    if let Some(place) = Arc::make_mut(rows).get_mut(step(slot, 0)) {
+            let below = match part {
+                Part::Blocks(blocks) => {
+                    let block = own(blocks, Arc::count).get_mut(step(slot, 1)).map(Arc::make_mut);
+                    if let Some(place) = block.and_then(|block| block.get_mut(step(slot, 0))) {
                         *place = *row;
                     }
                     return;
                 }
-                Part::Parts(parts) => match own(parts).get_mut(step(slot, level)) {
-                    Some(below) => part = below,
-                    None => return,
-                },
-            }
-            level = level.saturating_sub(1);
+                Part::Parts(parts) => own(parts, Part::holders).get_mut(step(slot, level)),
+            };
+            let Some(below) = below else { return };
+            (part, level) = (below, level.saturating_sub(1));
         }
     }
 
@@ -101,13 +83,22 @@ impl Rows {
 
 fn push(part: &mut Part, slot: Slot, level: u32, row: &Row) {
     match part {
-        Part::Rows(rows) => Arc::make_mut(rows).push(*row),
+        Part::Blocks(blocks) => {
+            let blocks = Arc::make_mut(blocks);
+            if blocks.len() <= step(slot, 1) {
+                blocks.push(Arc::new(ArrayVec::new_const()));
+            }
+            if let Some(block) = blocks.get_mut(step(slot, 1)) {
+                Arc::make_mut(block).push(*row);
+            }
+        }
         Part::Parts(parts) => {
-            let parts = own(parts);
+            let parts = Arc::make_mut(parts);
             if parts.len() <= step(slot, level) {
-                parts.push(match level {
-                    0 | 1 => Part::Rows(Arc::default()),
-                    _ => Part::Parts(Arc::default()),
+                parts.push(if level > 2 {
+                    Part::Parts(Arc::new(ArrayVec::new_const()))
+                } else {
+                    Part::Blocks(Arc::new(ArrayVec::new_const()))
                 });
             }
             if let Some(below) = parts.get_mut(step(slot, level)) {
@@ -117,21 +108,26 @@ fn push(part: &mut Part, slot: Slot, level: u32, row: &Row) {
     }
 }
 
+impl Part {
+    fn holders(part: &Self) -> usize {
+        match part {
+            Self::Blocks(blocks) => Arc::count(blocks),
+            Self::Parts(parts) => Arc::count(parts),
+        }
+    }
+}
+
 /// Which way to go to a slot, so many levels above the rows.
 const fn step(slot: Slot, level: u32) -> usize {
     (slot >> (BITS * level)) as usize % WIDTH
 }
 
-/// The parts, copied if another version has them too.
-fn own(parts: &mut Arc<ArrayVec<Part, WIDTH>>) -> &mut ArrayVec<Part, WIDTH> {
-    if Arc::strong_count(parts) > 1 {
-        // A copy counts up each part, wherever in memory it is: looked at all at once they come in one after another
+/// What a part has, copied if another version has it too.
+fn own<T: Clone>(all: &mut Arc<ArrayVec<T, WIDTH>>, holders: impl Fn(&T) -> usize) -> &mut ArrayVec<T, WIDTH> {
+    if Arc::count(all) > 1 {
+        // A copy counts up each of them, wherever in memory it is: looked at all at once they come in one after another
         // without waiting.
-        let shared = parts.iter().map(|part| match part {
-            Part::Rows(rows) => Arc::strong_count(rows),
-            Part::Parts(parts) => Arc::strong_count(parts),
-        });
-        std::hint::black_box(shared.sum::<usize>());
+        std::hint::black_box(all.iter().map(holders).sum::<usize>());
     }
-    Arc::make_mut(parts)
+    Arc::make_mut(all)
 }

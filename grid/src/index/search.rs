@@ -3,7 +3,8 @@
 use super::branch::{Block, Branch};
 use super::lanes::{CHILDREN, ROWS, first};
 use super::leaf::Leaf;
-use super::query::{Masks, Query};
+use super::marks::Marks;
+use super::query::Query;
 use super::row::{Choice, Row};
 use super::rows::{Rows, Slot};
 use super::stairs::{STEPS, step_of};
@@ -20,14 +21,14 @@ pub struct Effort {
 }
 
 /// What a choice is worth: the cost, how busy the node is, its id. Smaller is better.
-type Rank = (u64, u32, u128);
+type Rank = (u64, u16, u128);
 
-const NONE: Rank = (u64::MAX, u32::MAX, u128::MAX);
+const NONE: Rank = (u64::MAX, u16::MAX, u128::MAX);
 
 pub(super) struct Search<'a> {
     rows: &'a Rows,
     query: &'a Query,
-    masks: Masks,
+    marks: Marks,
     plain: bool,
     /// The cost of the best so far, and its slot.
     cost: u64,
@@ -37,16 +38,16 @@ pub(super) struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub(super) fn new(rows: &'a Rows, query: &'a Query) -> Self {
-        let (masks, plain) = (query.masks(), query.is_plain());
-        Self { rows, query, masks, plain, cost: u64::MAX, best: None, effort: Effort::default() }
+        let (marks, plain) = (query.marks(), query.is_plain());
+        Self { rows, query, marks, plain, cost: u64::MAX, best: None, effort: Effort::default() }
     }
 
     pub(super) fn run(&mut self, tree: &Tree) -> Option<Choice> {
         if let Some(root) = &tree.root {
-            self.look(root);
+            self.look(&root.block);
         }
         let row = self.rows.get(self.best?)?;
-        Some(Choice { cost: self.cost, measured_ppm: row.measured_ppm, node: row.id })
+        Some(Choice { cost: self.cost, measured_bp: row.measured_bp, node: row.id })
     }
 
     fn look(&mut self, block: &Block) {
@@ -63,6 +64,9 @@ impl<'a> Search<'a> {
         while left != 0 {
             let position = first(left);
             left &= left - 1;
+            if !self.plain && !Marks::of(leaf.mark.get(position)).meet(self.marks) {
+                continue;
+            }
             let free_after = leaf.free.get(position).minus(self.query.asked);
             let cost = self.query.policy.cost(self.usable(leaf.slot.get(position)), free_after);
             costs[position % ROWS] = cost;
@@ -100,7 +104,7 @@ impl<'a> Search<'a> {
 
     /// Where a row stands among those of the lowest cost so far.
     fn rank(&self, slot: Slot) -> Rank {
-        self.rows.get(slot).map_or(NONE, |row| (self.cost, row.measured_ppm, row.id.0.as_u128()))
+        self.rows.get(slot).map_or(NONE, |row| (self.cost, row.measured_bp, row.id.0.as_u128()))
     }
 
     fn look_at_children(&mut self, branch: &Branch) {
@@ -121,20 +125,8 @@ impl<'a> Search<'a> {
 
     /// The children (a bit each) that may hold a node that can take it.
     fn open(&self, branch: &Branch) -> u32 {
-        let mut open = branch.summaries.free_high.covering(self.query.asked);
-        if self.plain {
-            return open;
-        }
-        if let Some(regions) = self.masks.regions {
-            open &= branch.summaries.sharing(|rest| rest.regions, regions);
-        }
-        if let Some(domains) = self.masks.domains {
-            open &= branch.summaries.sharing(|rest| rest.domains, domains);
-        }
-        if let Some(classes) = self.masks.classes {
-            open &= branch.summaries.sharing(|rest| rest.classes, classes);
-        }
-        open
+        let open = branch.summaries.free_high.covering(self.query.asked);
+        if self.plain { open } else { open & branch.summaries.meeting(self.marks) }
     }
 }
 
@@ -196,7 +188,7 @@ fn bounds_by(asked: Vector, branch: &Branch, mut open: u32, bound: impl Fn(&Exte
             usable_high: rest.usable_high,
             free_low: rest.free_low.minus(asked),
             free_high: summaries.free_high.get(position).minus(asked),
-            worth_low: worth_low.map_or(0, |lane| lane.get(position).saturating_sub(worth_asked)),
+            worth_low: worth_low.map_or(0, |lane| u64::from(lane.get(position)).saturating_sub(worth_asked)),
             worth_high: rest.worth_high.saturating_sub(worth_asked),
         });
     }

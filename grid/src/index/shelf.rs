@@ -2,9 +2,10 @@
 //! written to. Smaller than a general one, for it knows that all it holds can be copied.
 
 use arrayvec::ArrayVec;
-use std::sync::Arc;
+use triomphe::Arc;
 
-const ENTRIES: usize = 64;
+/// As many as fill what a branch takes.
+const ENTRIES: usize = 65;
 const PARTS: usize = 32;
 
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl Shelf {
             let (starts, parts) = (starts.into_iter().collect(), parts.into_iter().collect());
             Some((start, Arc::new(Part::Branch { starts, parts })))
         };
-        let mut level: Vec<(u64, Arc<Part>)> = sorted.chunks(ENTRIES * 15 / 16).filter_map(leaf).collect();
+        let mut level: Vec<(u64, Arc<Part>)> = sorted.chunks(ENTRIES * 31 / 32).filter_map(leaf).collect();
         while level.len() > 1 {
             level = level.chunks(PARTS * 7 / 8).filter_map(branch).collect();
         }

@@ -12,9 +12,16 @@ const LEAD: Resource = Resource::Vcpus;
 /// Steps at 1, 2, 4, ... of it.
 pub(super) const STEPS: usize = 6;
 
-/// By step: the least worth of rows that have at least so much; [`u64::MAX`] where there are none.
+/// By step: the least worth of rows that have at least so much; [`u32::MAX`] where there are none. A worth beyond that
+/// (of 200,000 vCPUs) counts as a little less: as the least of all it is still true.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stairs(pub(super) [u64; STEPS]);
+pub(super) struct Stairs(pub(super) [u32; STEPS]);
+
+/// A worth as stairs have it.
+#[inline]
+fn short(worth: u64) -> u32 {
+    u32::try_from(worth).unwrap_or(u32::MAX).min(u32::MAX - 1)
+}
 
 /// The last step that this much reaches; nothing where it reaches none.
 #[inline]
@@ -24,7 +31,7 @@ pub(super) fn step_of(amounts: Vector) -> Option<usize> {
 }
 
 impl Stairs {
-    pub(super) const EMPTY: Self = Self([u64::MAX; STEPS]);
+    pub(super) const EMPTY: Self = Self([u32::MAX; STEPS]);
 
     /// Of rows with this much free, each with what that is worth.
     #[inline]
@@ -32,7 +39,7 @@ impl Stairs {
         let mut stairs = Self::EMPTY;
         for (free, worth) in rows {
             if let Some(step) = step_of(free) {
-                stairs.0[step] = stairs.0[step].min(worth);
+                stairs.0[step] = stairs.0[step].min(short(worth));
             }
         }
         // Who reaches a step has reached all below it.
@@ -52,7 +59,7 @@ impl Stairs {
 
     /// Whether a row with this much free may be what a step has its worth of.
     pub(super) fn may_rest_on(&self, free: Vector) -> bool {
-        step_of(free).is_some_and(|step| worth_of(free) <= self.0[step])
+        step_of(free).is_some_and(|step| short(worth_of(free)) <= self.0[step])
     }
 
     /// Whether rows that were like `before` and are like `after` may have been what one of these steps rests on.

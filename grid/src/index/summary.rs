@@ -1,13 +1,13 @@
 //! Summaries: what a branch knows of each child without looking into it.
 
 use super::lanes::{CHILDREN, Columns, Lane, NOTHING, ROWS};
+use super::marks::{Mark, Marks};
 use super::row::Row;
 use super::stairs::{STEPS, Stairs};
 use super::vector::Vector;
 use crate::policy::{Whole, worth_of};
 
-/// The limits of a number of rows, and a bit for each region, failure domain and class among them (modulo 64). All are
-/// at least as wide as what is true; they may be wider where a row has gone.
+/// The limits of a number of rows, and their marks. All are at least as wide as what is true; they may be wider where a row has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) free_low: Vector,
@@ -17,26 +17,18 @@ pub(super) struct Summary {
     pub(super) worth_low: Stairs,
     pub(super) worth_high: u64,
     pub(super) tie_low: u32,
-    pub(super) regions: u64,
-    pub(super) domains: u64,
-    pub(super) classes: u64,
+    pub(super) marks: Marks,
 }
 
-/// The bit of a region, failure domain or class.
-pub(super) const fn bit(number: u32) -> u64 {
-    1 << (number % u64::BITS)
-}
-
-/// What decides between rows of one cost, in short: how busy the node was measured to be, in steps of sixteen millionths,
-/// then the first bits of its id.
+/// What decides between rows of one cost, in short: how busy the node was measured to be, then the first bits of its id.
 pub(super) fn tie(row: &Row) -> u32 {
     let (high, _) = row.id.0.as_u64_pair();
-    (row.measured_ppm >> 4).min(0xffff) << 16 | u32::try_from(high >> 48).unwrap_or(0)
+    u32::from(row.measured_bp) << 16 | u32::try_from(high >> 48).unwrap_or(0)
 }
 
 /// No row with this tie, or a higher one, is measured less busy, nor has a lower id where it is measured so.
-pub(super) fn least_of_tie(tie: u32) -> (u32, u128) {
-    (tie >> 16 << 4, u128::from(tie & 0xffff) << 112)
+pub(super) const fn least_of_tie(tie: u32) -> (u16, u128) {
+    ((tie >> 16) as u16, (tie as u128 & 0xffff) << 112)
 }
 
 /// More than any amount.
@@ -52,9 +44,7 @@ impl Summary {
         worth_low: Stairs::EMPTY,
         worth_high: 0,
         tie_low: u32::MAX,
-        regions: 0,
-        domains: 0,
-        classes: 0,
+        marks: Marks::NONE,
     };
 
     /// Of one row.
@@ -68,9 +58,7 @@ impl Summary {
             worth_low: Stairs::of([(row.free, worth)]),
             worth_high: worth,
             tie_low: tie(row),
-            regions: bit(row.region.0),
-            domains: bit(row.domain.0),
-            classes: bit(row.class.0),
+            marks: Marks::of(Mark::of(row)),
         }
     }
 
@@ -84,9 +72,7 @@ impl Summary {
             worth_low: self.worth_low.with(&other.worth_low),
             worth_high: self.worth_high.max(other.worth_high),
             tie_low: self.tie_low.min(other.tie_low),
-            regions: self.regions | other.regions,
-            domains: self.domains | other.domains,
-            classes: self.classes | other.classes,
+            marks: self.marks.with(other.marks),
         }
     }
 
@@ -124,7 +110,7 @@ impl Summary {
 #[derive(Clone, Debug)]
 pub(super) struct Summaries {
     pub(super) free_high: Columns<CHILDREN>,
-    pub(super) worth_low: [Lane<u64, CHILDREN>; STEPS],
+    pub(super) worth_low: [Lane<u32, CHILDREN>; STEPS],
     pub(super) tie_low: Lane<u32, CHILDREN>,
     pub(super) rest: Lane<Rest, CHILDREN>,
 }
@@ -136,23 +122,20 @@ pub(super) struct Rest {
     pub(super) usable_low: Whole,
     pub(super) usable_high: Whole,
     pub(super) worth_high: u64,
-    pub(super) regions: u64,
-    pub(super) domains: u64,
-    pub(super) classes: u64,
+    pub(super) marks: Marks,
 }
 
 impl Rest {
     const fn of(summary: &Summary) -> Self {
-        let &Summary { free_low, usable_low, usable_high, .. } = summary;
-        let &Summary { worth_high, regions, domains, classes, .. } = summary;
-        Self { free_low, usable_low, usable_high, worth_high, regions, domains, classes }
+        let &Summary { free_low, usable_low, usable_high, worth_high, marks, .. } = summary;
+        Self { free_low, usable_low, usable_high, worth_high, marks }
     }
 }
 
 impl Summaries {
     pub(super) const EMPTY: Self = Self {
         free_high: Columns::empty(),
-        worth_low: [const { Lane::of(u64::MAX) }; STEPS],
+        worth_low: [const { Lane::of(u32::MAX) }; STEPS],
         tie_low: Lane::of(u32::MAX),
         rest: Lane::of(Rest::of(&Summary::EMPTY)),
     };
@@ -167,7 +150,7 @@ impl Summaries {
     }
 
     pub(super) fn get(&self, position: usize) -> Summary {
-        let Rest { free_low, usable_low, usable_high, worth_high, regions, domains, classes } = self.rest.get(position);
+        let Rest { free_low, usable_low, usable_high, worth_high, marks } = self.rest.get(position);
         Summary {
             free_low,
             free_high: self.free_high.get(position),
@@ -176,9 +159,7 @@ impl Summaries {
             worth_low: Stairs(self.worth_low.each_ref().map(|lane| lane.get(position))),
             worth_high,
             tie_low: self.tie_low.get(position),
-            regions,
-            domains,
-            classes,
+            marks,
         }
     }
 
@@ -193,9 +174,17 @@ impl Summaries {
     /// Takes a child out.
     pub(super) fn close(&mut self, position: usize) {
         self.free_high.close(position);
-        self.worth_low.iter_mut().for_each(|lane| lane.close(position, u64::MAX));
+        self.worth_low.iter_mut().for_each(|lane| lane.close(position, u32::MAX));
         self.tie_low.close(position, u32::MAX);
         self.rest.close(position, Rest::of(&Summary::EMPTY));
+    }
+
+    /// Keeps so many children from a position on.
+    pub(super) fn keep(&mut self, from: usize, count: usize) {
+        self.free_high.keep(from, count);
+        self.worth_low.iter_mut().for_each(|lane| lane.keep(from, count, u32::MAX));
+        self.tie_low.keep(from, count, u32::MAX);
+        self.rest.keep(from, count, Rest::of(&Summary::EMPTY));
     }
 
     /// The summary of the first so many children together.
@@ -203,10 +192,10 @@ impl Summaries {
         (0..children).fold(Summary::EMPTY, |all, position| all.with(&self.get(position)))
     }
 
-    /// The children (a bit each) whose bits share one with `mask`.
-    pub(super) fn sharing(&self, bits: impl Fn(&Rest) -> u64, mask: u64) -> u32 {
+    /// The children (a bit each) that may hold rows with these marks.
+    pub(super) fn meeting(&self, marks: Marks) -> u32 {
         let each = self.rest.0.iter().enumerate();
-        each.fold(0, |all, (position, rest)| all | u32::from(bits(rest) & mask != 0) << position)
+        each.fold(0, |all, (position, rest)| all | u32::from(rest.marks.meet(marks)) << position)
     }
 }
 

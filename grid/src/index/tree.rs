@@ -9,13 +9,13 @@ use super::curve;
 use super::lanes::{CHILDREN, ROWS};
 use super::leaf::{Key, Leaf};
 use super::row::Row;
-use super::rows::{Rows, Slot};
+use super::rows::Slot;
 use super::summary::Summary;
-use std::sync::Arc;
+use triomphe::Arc;
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tree {
-    pub(super) root: Option<Block>,
+    pub(super) root: Option<Child>,
 }
 
 /// Blocks are made so full at first, in eighths: some rows can come without a split.
@@ -29,63 +29,60 @@ struct Outcome {
 
 impl Tree {
     /// A tree of many rows at once.
-    pub(super) fn of(rows: &Rows, mut slots: Vec<(Slot, &Row)>) -> Self {
+    pub(super) fn of(mut slots: Vec<(Slot, &Row)>) -> Self {
         slots.sort_by_cached_key(|(slot, row)| (curve::place(row.free), *slot));
-        let mut level: Vec<Child> = even_chunks(&slots, ROWS).filter_map(|chunk| leaf_of(rows, chunk)).collect();
+        let mut level: Vec<Child> = even_chunks(&slots, ROWS).filter_map(leaf_of).collect();
         while level.len() > 1 {
             level = even_chunks(&level, CHILDREN).filter_map(branch_of).collect();
         }
-        Self { root: level.pop().map(|child| child.block) }
+        Self { root: level.pop() }
     }
 
     /// Adds a row that isn't there.
-    pub(super) fn insert(&mut self, rows: &Rows, slot: Slot, row: &Row) {
-        let root = self.root.get_or_insert_with(|| Block::Leaf(Arc::new(Leaf::EMPTY)));
-        let outcome = insert(rows, root, key_of(slot, row), row, &Summary::EMPTY);
-        self.grow(outcome);
+    pub(super) fn insert(&mut self, slot: Slot, row: &Row) {
+        let root = self.root.get_or_insert_with(|| Child::leaf((0, 0), Summary::EMPTY, Leaf::EMPTY));
+        let outcome = insert(&mut root.block, key_of(slot, row), row, &root.summary);
+        self.settle(outcome);
     }
 
     /// Takes out a row as it was.
     pub(super) fn remove(&mut self, slot: Slot, gone: &Row) {
-        if let Some(root) = &mut self.root {
-            remove(root, key_of(slot, gone), gone, &Summary::EMPTY);
-            self.shrink();
+        if let Some(root) = &mut self.root
+            && let Some(summary) = remove(&mut root.block, key_of(slot, gone), gone, &root.summary)
+        {
+            self.settle(Outcome { summary, split: None });
         }
     }
 
-    /// A row has changed; `rows` has it as it is now.
-    pub(super) fn change(&mut self, rows: &Rows, slot: Slot, before: &Row, after: &Row) {
+    /// A row has changed.
+    pub(super) fn change(&mut self, slot: Slot, before: &Row, after: &Row) {
         if let Some(root) = &mut self.root {
             let (from, to) = (key_of(slot, before), key_of(slot, after));
-            let outcome = change(rows, root, (from, before), (to, after), &Summary::EMPTY);
-            self.grow(outcome);
-            self.shrink();
+            let outcome = change(&mut root.block, (from, before), (to, after), &root.summary);
+            self.settle(outcome);
         }
     }
 
-    fn grow(&mut self, outcome: Outcome) {
-        if let Some(right) = outcome.split
-            && let Some(root) = self.root.take()
-        {
-            let left = Child { start: (0, 0), summary: outcome.summary, block: root };
-            self.root = Some(Block::Branch(Arc::new(Branch::of([left, right]))));
+    /// Takes down what has become of the root, and puts a branch over it where it was split; one that has only one child
+    /// makes way for that.
+    fn settle(&mut self, outcome: Outcome) {
+        let Some(mut root) = self.root.take() else { return };
+        root.summary = outcome.summary;
+        if let Some(right) = outcome.split {
+            let branch = Branch::of([root, right]);
+            root = Child { start: (0, 0), summary: branch.summary(), block: Block::Branch(Arc::new(branch)) };
         }
-    }
-
-    fn shrink(&mut self) {
-        while let Some(Block::Branch(branch)) = &self.root
+        while let Block::Branch(branch) = &root.block
             && let [only] = branch.children.as_slice()
         {
-            self.root = Some(only.clone());
+            root.block = only.clone();
         }
-        if self.root.as_ref().is_some_and(|root| root.entries() == 0) {
-            self.root = None;
-        }
+        self.root = (root.block.entries() > 0).then_some(root);
     }
 
     /// The slots of all rows, in the order of the curve.
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
-        let mut waiting: Vec<&Block> = self.root.iter().collect();
+        let mut waiting: Vec<&Block> = self.root.iter().map(|root| &root.block).collect();
         let leaves = std::iter::from_fn(move || {
             loop {
                 match waiting.pop()? {
@@ -102,30 +99,32 @@ fn key_of(slot: Slot, row: &Row) -> Key {
     (curve::place(row.free), slot)
 }
 
-fn insert(rows: &Rows, block: &mut Block, key: Key, row: &Row, known: &Summary) -> Outcome {
+fn insert(block: &mut Block, key: Key, row: &Row, known: &Summary) -> Outcome {
     match block {
-        Block::Leaf(leaf) => insert_into_leaf(rows, Arc::make_mut(leaf), key, row, known),
-        Block::Branch(branch) => insert_below(rows, own(branch), key, row, known),
+        Block::Leaf(leaf) => insert_into_leaf(Arc::make_mut(leaf), key, row, known),
+        Block::Branch(branch) => insert_below(own(branch), key, row, known),
     }
 }
 
-fn insert_into_leaf(rows: &Rows, leaf: &mut Leaf, key: Key, row: &Row, known: &Summary) -> Outcome {
+fn insert_into_leaf(leaf: &mut Leaf, key: Key, row: &Row, known: &Summary) -> Outcome {
     if leaf.rows < ROWS {
         leaf.push(key.1, row);
         return Outcome { summary: known.with(&Summary::of(row)), split: None };
     }
-    let (start, mut right) = leaf.split();
+    let (start, mut right) = leaf.split_off(ROWS / 2);
     let half = if key >= start { &mut right } else { &mut *leaf };
     half.push(key.1, row);
-    let split = Child { start, summary: right.summary(rows), block: Block::Leaf(Arc::new(right)) };
-    Outcome { summary: leaf.summary(rows), split: Some(split) }
+    let (usable_low, usable_high) = (known.usable_low.smaller(row.usable), known.usable_high.larger(row.usable));
+    let split = Child::leaf(start, right.summary(usable_low, usable_high), right);
+    Outcome { summary: leaf.summary(usable_low, usable_high), split: Some(split) }
 }
 
-fn insert_below(rows: &Rows, branch: &mut Branch, key: Key, row: &Row, known: &Summary) -> Outcome {
+fn insert_below(branch: &mut Branch, key: Key, row: &Row, known: &Summary) -> Outcome {
+    branch.relieve(branch.route(key));
     let position = branch.route(key);
     let before = branch.known(position);
     let Some(child) = branch.children.get_mut(position) else { return Outcome { summary: *known, split: None } };
-    let outcome = insert(rows, child, key, row, &before);
+    let outcome = insert(child, key, row, &before);
     settle(branch, position, &before, outcome, known)
 }
 
@@ -152,7 +151,7 @@ fn remove_below(branch: &mut Branch, key: Key, gone: &Row, known: &Summary) -> O
 /// What a row was, or is now, and the key by which it is found.
 type Keyed<'a> = (Key, &'a Row);
 
-fn change(rows: &Rows, block: &mut Block, from: Keyed<'_>, to: Keyed<'_>, known: &Summary) -> Outcome {
+fn change(block: &mut Block, from: Keyed<'_>, to: Keyed<'_>, known: &Summary) -> Outcome {
     match block {
         Block::Leaf(leaf) => {
             let leaf = Arc::make_mut(leaf);
@@ -162,19 +161,19 @@ fn change(rows: &Rows, block: &mut Block, from: Keyed<'_>, to: Keyed<'_>, known:
             let without = leaf.summary_without(known, from.1);
             Outcome { summary: without.with(&Summary::of(to.1)), split: None }
         }
-        Block::Branch(branch) => change_below(rows, own(branch), from, to, known),
+        Block::Branch(branch) => change_below(own(branch), from, to, known),
     }
 }
 
-fn change_below(rows: &Rows, branch: &mut Branch, from: Keyed<'_>, to: Keyed<'_>, known: &Summary) -> Outcome {
+fn change_below(branch: &mut Branch, from: Keyed<'_>, to: Keyed<'_>, known: &Summary) -> Outcome {
     let position = branch.route(from.0);
     if position != branch.route(to.0) {
         let without = remove_below(branch, from.0, from.1, known);
-        return insert_below(rows, branch, to.0, to.1, &without.unwrap_or(*known));
+        return insert_below(branch, to.0, to.1, &without.unwrap_or(*known));
     }
     let before = branch.known(position);
     let Some(child) = branch.children.get_mut(position) else { return Outcome { summary: *known, split: None } };
-    let outcome = change(rows, child, from, to, &before);
+    let outcome = change(child, from, to, &before);
     settle(branch, position, &before, outcome, known)
 }
 
@@ -204,13 +203,15 @@ fn even_chunks<T>(all: &[T], width: usize) -> impl Iterator<Item = &[T]> {
     })
 }
 
-fn leaf_of(rows: &Rows, chunk: &[(Slot, &Row)]) -> Option<Child> {
+fn leaf_of(chunk: &[(Slot, &Row)]) -> Option<Child> {
     let (slot, first) = chunk.first()?;
     let mut leaf = Leaf::EMPTY;
+    let (mut usable_low, mut usable_high) = (first.usable, first.usable);
     for (slot, row) in chunk {
         leaf.push(*slot, row);
+        (usable_low, usable_high) = (usable_low.smaller(row.usable), usable_high.larger(row.usable));
     }
-    Some(Child { start: key_of(*slot, first), summary: leaf.summary(rows), block: Block::Leaf(Arc::new(leaf)) })
+    Some(Child::leaf(key_of(*slot, first), leaf.summary(usable_low, usable_high), leaf))
 }
 
 fn branch_of(chunk: &[Child]) -> Option<Child> {

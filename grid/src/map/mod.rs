@@ -25,7 +25,7 @@ pub use stranded::{Stranded, stranded};
 
 use crate::index::Index;
 use crate::node::Node;
-use crate::placement::fullest_ppm;
+use crate::placement::fullest_bp;
 use crate::policy::Policies;
 use crate::sample::{Compatibility, HypervisorSample, Source, UtilitySample};
 use crate::sanitise::Flag;
@@ -103,9 +103,9 @@ impl MapNode {
         self.hypervisor.as_ref().map(|reading| (&reading.sample.compatibility, reading.sample.hypervisor_version))
     }
 
-    /// `0..=1_000_000`: how busy it was measured to be, in its busiest resource.
-    pub fn measured_ppm(&self) -> u32 {
-        fullest_ppm(self.measured, self.physical)
+    /// `0..=10_000`: how busy it was measured to be, in its busiest resource.
+    pub fn measured_bp(&self) -> u16 {
+        fullest_bp(self.measured, self.physical)
     }
 
     /// What the node has committed to this VM; nothing where the map doesn't count it here.

@@ -42,12 +42,12 @@ pub struct Candidate {
     pub policy: Policy,
     /// By the policy, from what stays free.
     pub cost: u64,
-    /// `0..=1_000_000`: how busy it was measured to be.
-    pub measured_ppm: u32,
+    /// `0..=10_000`: how busy it was measured to be.
+    pub measured_bp: u16,
     /// What stays free on the node.
     pub free_after: Resources,
-    /// `0..=1_000_000`: how full the node will be, in its fullest resource.
-    pub fullness_ppm: u32,
+    /// `0..=10_000`: how full the node will be, in its fullest resource.
+    pub fullness_bp: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,7 +113,7 @@ pub fn place(map: &ResourceMap, request: &Request) -> Placement {
             rejected.push(RejectedNode { node: node.node.id, reasons });
         }
     }
-    candidates.sort_by_key(|each| (each.cost, each.measured_ppm, each.node));
+    candidates.sort_by_key(|each| (each.cost, each.measured_bp, each.node));
     let mut best_first = candidates.into_iter();
     Placement { chosen: best_first.next(), runners_up: best_first.collect(), rejected }
 }
@@ -125,17 +125,18 @@ fn score(policies: Policies, node: &MapNode, asked: Resources) -> Candidate {
         node: node.node.id,
         policy,
         cost: policy.cost(Vector::of_node(node.usable).into(), left),
-        measured_ppm: node.measured_ppm(),
+        measured_bp: node.measured_bp(),
         free_after: node.available().minus(asked),
-        fullness_ppm: fullest_ppm(node.committed.plus(node.reserved).plus(asked), node.usable),
+        fullness_bp: fullest_bp(node.committed.plus(node.reserved).plus(asked), node.usable),
     }
 }
 
-/// The share of the resource of which the largest share is taken. A million is all, and more than all is all.
-pub(crate) fn fullest_ppm(part: Resources, whole: Resources) -> u32 {
+/// The share of the resource of which the largest share is taken, in basis points: 10,000 is all, and more than all is all.
+pub(crate) fn fullest_bp(part: Resources, whole: Resources) -> u16 {
+    const ALL: u16 = 10_000;
     let share = |resource: Resource| {
-        let share = (u128::from(part.get(resource)) * 1_000_000).checked_div(u128::from(whole.get(resource)));
-        share.map_or(0, |share| u32::try_from(share.min(1_000_000)).unwrap_or(1_000_000))
+        let share = (u128::from(part.get(resource)) * u128::from(ALL)).checked_div(u128::from(whole.get(resource)));
+        share.map_or(0, |share| u16::try_from(share).unwrap_or(ALL).min(ALL))
     };
     Resource::ALL.map(share).into_iter().max().unwrap_or(0)
 }

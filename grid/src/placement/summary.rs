@@ -54,14 +54,14 @@ pub struct Lack {
 /// Looks at every node, but keeps no list of them: that is what [`super::place`] is for.
 pub fn summarise(map: &ResourceMap, request: &Request, runners_up: usize) -> Tally {
     let filters = Filters::new(map, request);
-    let mut best: BTreeMap<(u64, u32, NodeId), Candidate> = BTreeMap::new();
+    let mut best: BTreeMap<(u64, u16, NodeId), Candidate> = BTreeMap::new();
     let (mut candidates, mut groups, mut reasons) = (0_u64, BTreeMap::new(), Vec::new());
     for node in map.iter() {
         filters.first_against(node, &mut reasons);
         if reasons.is_empty() {
             candidates += 1;
             let candidate = score(map.policies(), node, request.resources);
-            best.insert((candidate.cost, candidate.measured_ppm, candidate.node), candidate);
+            best.insert((candidate.cost, candidate.measured_bp, candidate.node), candidate);
             if best.len() > runners_up.saturating_add(1) {
                 best.pop_last();
             }

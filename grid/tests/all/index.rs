@@ -48,9 +48,9 @@ fn number() -> impl Strategy<Value = u128> {
 
 fn row() -> impl Strategy<Value = Row> {
     let readiness = prop_oneof![9 => Just(Readiness::Ready), 1 => Just(Readiness::Draining)];
-    let names = (0_u32..4, 0_u32..90, 0_u32..3);
-    (number(), kind(), names, readiness, amounts(), amounts(), 0_u32..3).prop_map(
-        |(number, kind, (region, domain, class), readiness, usable, free, measured_ppm)| Row {
+    let names = (0_u16..4, 0_u32..90, 0_u16..3);
+    (number(), kind(), names, readiness, amounts(), amounts(), 0_u16..3).prop_map(
+        |(number, kind, (region, domain, class), readiness, usable, free, measured_bp)| Row {
             id: node_id(number),
             kind,
             region: RegionNumber(region),
@@ -59,16 +59,16 @@ fn row() -> impl Strategy<Value = Row> {
             readiness,
             usable: usable.into(),
             free,
-            measured_ppm,
+            measured_bp,
         },
     )
 }
 
 fn query() -> impl Strategy<Value = Query> {
     let limits = (
-        prop::option::of(0_u32..5),
+        prop::option::of(0_u16..5),
         prop::option::of(prop::collection::vec(0_u32..90, 0..4)),
-        prop::option::of(prop::collection::vec(0_u32..3, 0..3)),
+        prop::option::of(prop::collection::vec(0_u16..3, 0..3)),
         prop::option::weighted(0.1, prop::collection::vec(number(), 0..40)),
         prop::collection::vec(number(), 0..20),
         prop::collection::vec(0_u32..90, 0..40),
@@ -173,7 +173,7 @@ fn thousands_of_equal_nodes_come_and_go() {
         readiness: Readiness::Ready,
         usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)).into(),
         free: Vector::of_node(Resources::new(64, 262_144, 1 << 21)),
-        measured_ppm: 0,
+        measured_bp: 0,
     };
     let query = |policy| Query::new(HypervisorKind::Kvm, policy, Vector::ZERO);
     let (mut index, mut rows) = (Index::default(), Rows::new());
@@ -214,17 +214,17 @@ fn a_snapshot_held_through_thousands_of_changes_answers_as_its_own_nodes_do() {
         }))
     };
     let mut rows: Vec<Row> = Vec::new();
-    for number in 0..3_000_u32 {
+    for number in 0..3_000_u16 {
         rows.push(Row {
             id: node_id(u128::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835)),
             kind: if number % 3 == 0 { HypervisorKind::Lxc } else { HypervisorKind::Kvm },
             region: RegionNumber(number % 4),
-            domain: DomainNumber(number / 40),
+            domain: DomainNumber(u32::from(number / 40)),
             class: ClassNumber(number % 3),
             readiness: if number % 50 == 0 { Readiness::Draining } else { Readiness::Ready },
             usable: Vector::of_node(Resources::new(32, 131_072, 1 << 20)).into(),
             free: amounts(&mut state),
-            measured_ppm: number % 5,
+            measured_bp: number % 5,
         });
     }
     let mut index = Index::of(rows.iter().copied());
@@ -239,13 +239,13 @@ fn a_snapshot_held_through_thousands_of_changes_answers_as_its_own_nodes_do() {
     }
     held.push((index, rows));
     for (index, rows) in &held {
-        for number in 0..200_u32 {
+        for number in 0..200_u16 {
             let kind = if number % 2 == 0 { HypervisorKind::Kvm } else { HypervisorKind::Lxc };
-            let policy = Policy::ALL[usize::try_from(number).unwrap() % Policy::ALL.len()];
+            let policy = Policy::ALL[usize::from(number) % Policy::ALL.len()];
             let plain = Query::new(kind, policy, amounts(&mut state));
             let query = match number % 5 {
                 0 => plain.in_region(RegionNumber(number % 4)),
-                1 => plain.in_domains([DomainNumber(number % 75)]),
+                1 => plain.in_domains([DomainNumber(u32::from(number % 75))]),
                 2 => plain.in_classes([ClassNumber(number % 3)]),
                 _ => plain,
             };
@@ -267,7 +267,7 @@ fn nodes_that_fill_up_one_after_another_and_empty_again_are_all_found() {
         readiness: Readiness::Ready,
         usable: Vector::of_node(Resources::new(64, 262_144, 1 << 21)).into(),
         free: Vector::of_node(Resources::new(vcpus, vcpus * 4_096, vcpus * 20_480)),
-        measured_ppm: 0,
+        measured_bp: 0,
     };
     let mut rows: Rows = (0..2_000)
         .map(|number| of(number, 32 + u64::try_from(number).unwrap() % 32))

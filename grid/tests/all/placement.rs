@@ -26,7 +26,7 @@ fn the_fullest_node_is_taken_first() {
     let map = map_of((1..=3).map(|number| built(number, HypervisorKind::Qemu, HAS, &vms)));
     let placement = place(&map, &request(amounts(4, 4096, 10_240)));
     assert_eq!(order(&placement), [node_id(2), node_id(3), node_id(1)]);
-    assert_eq!(placement.chosen.unwrap().fullness_ppm, 750_000);
+    assert_eq!(placement.chosen.unwrap().fullness_bp, 7_500);
     assert_eq!(placement.rejected, []);
 }
 

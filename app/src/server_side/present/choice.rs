@@ -91,13 +91,13 @@ fn list(resources: Resources, written: impl Fn(Resource, u64) -> String) -> Stri
 }
 
 fn candidate(map: &ResourceMap, candidate: &Candidate) -> CandidateView {
-    let percent = |ppm: u32| format!("{} %", ppm / 10_000);
+    let percent = |bp: u16| format!("{} %", bp / 100);
     CandidateView {
         node: name(map, candidate.node),
         cost: format!("{} {}", candidate.policy.as_str(), Grouped(candidate.cost)),
         free_after: list(candidate.free_after, amounts::free),
-        full: percent(candidate.fullness_ppm),
-        busy: percent(candidate.measured_ppm),
+        full: percent(candidate.fullness_bp),
+        busy: percent(candidate.measured_bp),
     }
 }
 
