@@ -52,7 +52,8 @@ fn main() -> ExitCode {
     println!(
         "A reader takes a snapshot after every {} changes and holds it until the next; update_unshared: nobody holds one.
 A change is a VM that comes to a node or leaves it; update_after_scan: right after an exhaustive search, out of whose
-columns and rows nothing of the index is left in the caches.",
+columns and rows nothing of the index is left in the caches. lookup: a node's row is only read, by its id, as every change
+begins: what no change can be quicker than.",
         run::SNAPSHOT_EVERY
     );
     let rows: Vec<measures::Measure> = measures.iter().map(Measure::row).collect();
@@ -125,6 +126,8 @@ fn measures(nodes: usize, mut found: Found) -> Vec<Measure> {
         lower("update_unshared_p99_ns", percentile(&mut found.update_unshared, 990), "ns", None),
         lower("update_after_scan_p50_ns", percentile(&mut found.update_after_scan, 500), "ns", None),
         lower("update_after_scan_p99_ns", percentile(&mut found.update_after_scan, 990), "ns", None),
+        lower("lookup_p50_ns", percentile(&mut found.lookup, 500), "ns", None),
+        lower("lookup_p99_ns", percentile(&mut found.lookup, 990), "ns", None),
         lower("snapshot_p50_ns", percentile(&mut found.snapshot, 500), "ns", None),
         lower("bytes_per_node", float(found.bytes) / float(nodes) - float(ID_BYTES), "bytes", Some(100.0)),
         Measure {

@@ -45,6 +45,7 @@ pub(crate) struct Found {
     pub(crate) update: Times,
     pub(crate) update_unshared: Times,
     pub(crate) update_after_scan: Times,
+    pub(crate) lookup: Times,
     pub(crate) snapshot: Times,
     pub(crate) bytes: usize,
     pub(crate) asked: usize,
@@ -76,6 +77,7 @@ impl<'a> Run<'a> {
     pub(crate) fn all(mut self) -> Found {
         self.decisions(20_000);
         self.unshared(5_000);
+        self.lookups(5_000);
         self.limited(2_000);
         self.scarce_and_unmet();
         self.scans();
@@ -115,6 +117,17 @@ impl<'a> Run<'a> {
             self.one_leaves();
         }
         self.now = Changes::BetweenDecisions;
+    }
+
+    /// Looking a node up, which is where a change begins, as long after it was looked at last as a change's node is.
+    fn lookups(&mut self, count: usize) {
+        for _ in 0..count {
+            black_box(self.index.choose(&self.requests.ordinary(&mut self.chance)));
+            let node = self.filled.rows[self.chance.below(self.filled.rows.len())].id;
+            let start = Instant::now();
+            black_box(self.index.get(black_box(node)));
+            self.found.lookup.push(nanoseconds(start));
+        }
     }
 
     /// Requests that can be met, limited by region, domain, or what they keep away from.
