@@ -141,7 +141,9 @@ async fn lists_are_newest_first_and_filtered() {
     assert_eq!(list(OperationFilter::default()).await.first(), Some(&later.id), "of all, too");
     let here = OperationFilter { node: Some(world.here), ..OperationFilter::default() };
     assert_eq!(list(here.clone()).await[..2], [later.id, resize.id]);
-    assert_eq!(list(OperationFilter { limit: 1, ..here }).await, [later.id]);
+    assert_eq!(list(OperationFilter { limit: 1, ..here.clone() }).await, [later.id]);
+    let one_here = OperationFilter { vm: Some(one.id), limit: 1, ..here };
+    assert_eq!(list(one_here).await, [resize.id], "another VM's are later");
     let epoch = world.store.operation_claim(later.id).await.unwrap();
     world.store.operation_end(later.id, epoch, &end(OperationState::Undone)).await.unwrap();
     let stranger = OperationFilter { tenant: Some(grid::TenantId(Uuid::new_v4())), ..OperationFilter::default() };

@@ -67,13 +67,16 @@ impl OperationStore for SqliteStore {
     }
 
     async fn operation_list(&self, filter: &OperationFilter) -> Result<Vec<Operation>, StoreError> {
-        let mut query = QueryBuilder::<Sqlite>::new("SELECT * FROM operation WHERE TRUE");
-        if let Some(tenant) = filter.tenant {
-            query.push(" AND tenant = ").push_bind(tenant.to_string());
-        }
-        if let Some(vm) = filter.vm {
-            query.push(" AND vm = ").push_bind(vm.to_string());
-        }
+        let whose = |query: &mut QueryBuilder<Sqlite>| {
+            if let Some(tenant) = filter.tenant {
+                query.push(" AND tenant = ").push_bind(tenant.to_string());
+            }
+            if let Some(vm) = filter.vm {
+                query.push(" AND vm = ").push_bind(vm.to_string());
+            }
+        };
+        let mut query = QueryBuilder::new("SELECT * FROM operation WHERE TRUE");
+        whose(&mut query);
         let limit = i64::from(if filter.limit == 0 { OperationFilter::DEFAULT_LIMIT } else { filter.limit });
         if let Some(node) = filter.node {
             // The latest from there and the latest to there, each by its index: no more of them can be the latest of all.
@@ -81,6 +84,7 @@ impl OperationStore for SqliteStore {
             for (position, column) in ["source", "destination"].into_iter().enumerate() {
                 query.push(if position == 0 { "SELECT * FROM (" } else { " UNION SELECT * FROM (" });
                 query.push("SELECT rowid FROM operation WHERE ").push(column).push(" = ").push_bind(node.to_string());
+                whose(&mut query);
                 query.push(" ORDER BY rowid DESC LIMIT ").push_bind(limit).push(")");
             }
             query.push(")");
