@@ -17,6 +17,7 @@ pub(crate) mod rig;
 mod rights;
 mod stands_still;
 mod turns;
+mod twice;
 mod versions;
 mod waiting;
 mod watching;
