@@ -85,16 +85,16 @@ fn can_turn_back(run: &Run, steps: &[Box<dyn Step>]) -> bool {
     positions(steps).all(|(position, step)| cancel::can_turn_back(step.as_ref(), run.state_of(position)))
 }
 
-/// Carries a step out, and breaks it off when the operation is cancelled.
+/// Carries a step out, and breaks it off when the operation is cancelled. That it has begun is not broken off: it would stand
+/// in the store, and nobody here would know.
 async fn unless_cancelled(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), StepError>, StoreError> {
+    begin(run, position).await?;
     tokio::select! {
         biased;
         () = run.cancelled.cancelled() => {}
-        ended = carry_out(run, position, step) => return ended,
+        ended = go_on(run, position, step) => return ended,
     }
-    if run.state_of(position) != StepState::Waiting {
-        record(run, position, StepState::Failed, Some("cancelled")).await?;
-    }
+    record(run, position, StepState::Failed, Some("cancelled")).await?;
     Ok(Err(StepError::new("cancelled")))
 }
 
@@ -201,10 +201,19 @@ async fn clean_up(
 
 /// One step, recorded before and after, tried again where that can help.
 async fn carry_out(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), StepError>, StoreError> {
+    begin(run, position).await?;
+    go_on(run, position, step).await
+}
+
+async fn begin(run: &Run, position: u32) -> Result<(), StoreError> {
     let before = run.state_of(position);
     run.position.store(position, Ordering::Relaxed);
     run.again.store(before != StepState::Waiting, Ordering::Relaxed);
-    record(run, position, StepState::Started, None).await?;
+    record(run, position, StepState::Started, None).await
+}
+
+/// The work of a step that is recorded as begun.
+async fn go_on(run: &Run, position: u32, step: &dyn Step) -> Result<Result<(), StepError>, StoreError> {
     let began = Instant::now();
     let mut tries = 1;
     let ended = loop {
