@@ -9,8 +9,10 @@
 mod database;
 mod ground;
 mod layers;
+mod looked_at;
 #[path = "../../../grid/benches/shared/measures.rs"]
 mod measures;
+mod people;
 mod plans;
 mod report;
 mod script;
@@ -31,9 +33,10 @@ use trial::{Stage, run};
 /// How much is tried.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
-    /// Each how manieth boundary of an operation that goes well is one to die at, and one to fail at; behind a failure,
+    /// Each how manieth boundary of an operation that goes well is one to die at, to be cancelled at, and to fail at; behind a failure,
     /// to die at; and random schedules.
     kill_stride: usize,
+    cancel_stride: usize,
     failure_stride: usize,
     undo_stride: usize,
     schedules: u64,
@@ -81,6 +84,9 @@ impl Workshop {
             attempt(kind.name, &faults);
         }
         for faults in plans::kills_inside(&good.sites) {
+            attempt(kind.name, &faults);
+        }
+        for faults in plans::cancels(&good.sites, effort.cancel_stride, kind.name.len()) {
             attempt(kind.name, &faults);
         }
         for (number, failure) in
@@ -150,7 +156,14 @@ fn a_short_torture_breaks_no_promise() {
         return;
     }
     let began = Instant::now();
-    let report = torture(Effort { kill_stride: 11, failure_stride: 6, undo_stride: 97, schedules: 60, first_seed: 1 });
+    let report = torture(Effort {
+        kill_stride: 11,
+        cancel_stride: 11,
+        failure_stride: 6,
+        undo_stride: 97,
+        schedules: 60,
+        first_seed: 1,
+    });
     report.print(began.elapsed().as_secs_f64());
     assert!(report.broken.is_empty(), "{}", told(&report));
 }
@@ -161,6 +174,7 @@ fn a_long_torture_breaks_no_promise() {
     let began = Instant::now();
     let effort = Effort {
         kill_stride: 1,
+        cancel_stride: 1,
         failure_stride: 1,
         undo_stride: usize::try_from(number("HOSTGRID_TORTURE_UNDO_STRIDE").unwrap_or(3)).unwrap(),
         schedules: number("HOSTGRID_TORTURE_SCHEDULES").unwrap_or(10_000),

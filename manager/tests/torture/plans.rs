@@ -1,5 +1,6 @@
 //! What is tried: every kind of operation, exhaustively; and random schedules from a seed.
 
+use crate::people::Word;
 use crate::script::{Fault, Site};
 use crate::template::{Full, Template};
 use crate::trial::{Ask, BEYOND, CONTAINER, LIVE, MORE, TIGHT, size};
@@ -58,6 +59,13 @@ pub(crate) fn kills_inside(sites: &[(Site, &'static str)]) -> Vec<Vec<(u64, Faul
     moves.flat_map(|(at, _)| (0..20).map(move |after| vec![(at, Fault::DieInside { after })])).collect()
 }
 
+/// Cancelled at every boundary, by the customer or by an admin; each `stride`th of them.
+pub(crate) fn cancels(sites: &[(Site, &'static str)], stride: usize, first: usize) -> Vec<Vec<(u64, Fault)>> {
+    let boundaries = (0_u64..).take(sites.len()).skip(first % stride.max(1)).step_by(stride);
+    let cancel = |at: u64| Word::Cancel { which: 0, by_admin: at.is_multiple_of(2) };
+    boundaries.map(|at| vec![(at, Fault::Said(cancel(at)))]).collect()
+}
+
 /// Failures at each `stride`th boundary: each makes the operation turn back, try again, or find out.
 pub(crate) fn failures(sites: &[(Site, &'static str)], stride: usize, first: usize) -> Vec<Vec<(u64, Fault)>> {
     let boundaries = (0_u64..).zip(sites).skip(first % stride.max(1)).step_by(stride);
@@ -71,7 +79,8 @@ pub(crate) fn kills_behind(failure: (u64, Fault), sites: usize, stride: usize, f
     chosen.flat_map(|at| [vec![failure, (at, Fault::DieBefore)], vec![failure, (at, Fault::DieAfter)]]).collect()
 }
 
-/// A random schedule: one to four operations at once, and up to five things that go wrong. The same seed is the same.
+/// A random schedule: one to four operations at once, up to five things that go wrong, and up to three that people say
+/// meanwhile. The same seed is the same.
 pub(crate) fn random(seed: u64, template: &Template) -> (Vec<Ask>, Vec<(u64, Fault)>) {
     let mut chance = StdRng::seed_from_u64(seed);
     let vms = [template.machine, template.container, template.stopped];
@@ -90,20 +99,31 @@ pub(crate) fn random(seed: u64, template: &Template) -> (Vec<Ask>, Vec<(u64, Fau
         }
     });
     let asks = asks.collect();
-    let faults = (0..chance.random_range(1..=5)).map(|_| {
-        let (node, lasting) = (chance.random_range(0..4), chance.random_range(1..60));
-        let fault = match chance.random_range(0..14) {
-            0 => Fault::DieInside { after: lasting },
-            1..3 => Fault::DieBefore,
-            3..6 => Fault::DieAfter,
-            6 => Fault::Refuse { passing: false },
-            7 => Fault::Refuse { passing: true },
-            8 | 9 => Fault::LoseAnswer,
-            10 | 11 => Fault::Silent { node, lasting },
-            12 => Fault::ModuleSilent { node, lasting },
-            _ => Fault::PowerFail { node },
+    let mut faults: Vec<(u64, Fault)> = (0..chance.random_range(1..=5))
+        .map(|_| {
+            let (node, lasting) = (chance.random_range(0..4), chance.random_range(1..60));
+            let fault = match chance.random_range(0..14) {
+                0 => Fault::DieInside { after: lasting },
+                1..3 => Fault::DieBefore,
+                3..6 => Fault::DieAfter,
+                6 => Fault::Refuse { passing: false },
+                7 => Fault::Refuse { passing: true },
+                8 | 9 => Fault::LoseAnswer,
+                10 | 11 => Fault::Silent { node, lasting },
+                12 => Fault::ModuleSilent { node, lasting },
+                _ => Fault::PowerFail { node },
+            };
+            (chance.random_range(0..150), fault)
+        })
+        .collect();
+    faults.extend((0..chance.random_range(0..=3)).map(|_| {
+        let word = match chance.random_range(0..8) {
+            0..4 => Word::Cancel { which: chance.random_range(0..4), by_admin: chance.random() },
+            4 => Word::CancelMoves,
+            5 => Word::GiveUp,
+            _ => Word::Retry,
         };
-        (chance.random_range(0..150), fault)
-    });
-    (asks, faults.collect())
+        (chance.random_range(0..150), Fault::Said(word))
+    }));
+    (asks, faults)
 }

@@ -10,6 +10,7 @@ pub(crate) struct Report {
     trials: BTreeMap<String, u64>,
     faults: BTreeMap<(Site, &'static str), u64>,
     ends: BTreeMap<&'static str, u64>,
+    answers: BTreeMap<&'static str, u64>,
     given_up: u64,
     schedules: u64,
     /// Which trial, and what it broke.
@@ -27,6 +28,9 @@ impl Report {
         for end in &tried.ends {
             *self.ends.entry(end.as_str()).or_default() += 1;
         }
+        for answer in &tried.answers {
+            *self.answers.entry(answer).or_default() += 1;
+        }
         self.given_up += tried.given_up;
         if !tried.broken.is_empty() {
             let met = tried.met.iter().map(|(_, name, fault): &(_, _, Fault)| format!("{name} {fault}"));
@@ -36,7 +40,7 @@ impl Report {
     }
 
     pub(crate) fn add(&mut self, other: Self) {
-        let Self { trials, faults, ends, given_up, schedules, broken } = other;
+        let Self { trials, faults, ends, answers, given_up, schedules, broken } = other;
         for (name, count) in trials {
             *self.trials.entry(name).or_default() += count;
         }
@@ -45,6 +49,9 @@ impl Report {
         }
         for (end, count) in ends {
             *self.ends.entry(end).or_default() += count;
+        }
+        for (answer, count) in answers {
+            *self.answers.entry(answer).or_default() += count;
         }
         self.given_up += given_up;
         self.schedules += schedules;
@@ -69,7 +76,11 @@ impl Report {
         for (word, count) in &self.ends {
             println!("  {word:<40}{count:>10}");
         }
-        println!("  {:<40}{:>10}", "of them given up by the operator", self.given_up);
+        println!("  {:<40}{:>10}", "of them given up when all was well again", self.given_up);
+        println!("{:<42}", "what came of what people said meanwhile");
+        for (answer, count) in &self.answers {
+            println!("  {answer:<40}{count:>10}");
+        }
         println!("{:<42}{:>10}", "schedules tried", self.schedules);
         println!("{:<42}{:>10}", "trials that broke a promise", self.broken.len());
         println!("{:<42}{seconds:>10.1}", "seconds");

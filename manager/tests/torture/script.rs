@@ -2,8 +2,9 @@
 //! with a number; the script says what happens at which.
 
 use crate::ground::Ground;
+use crate::people::Word;
 use grid::{NodeId, VmId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +37,8 @@ pub(crate) enum Fault {
     ModuleSilent { node: usize, lasting: u64 },
     /// This node loses its power, and has it again at once.
     PowerFail { node: usize },
+    /// Nothing goes wrong, and somebody says something while it is done.
+    Said(Word),
 }
 
 impl Fault {
@@ -50,6 +53,10 @@ impl Fault {
             Self::Silent { .. } => "hypervisor silent",
             Self::ModuleSilent { .. } => "utility module silent",
             Self::PowerFail { .. } => "node's power lost",
+            Self::Said(Word::Cancel { .. }) => "an operation is to be cancelled",
+            Self::Said(Word::CancelMoves) => "moves are to be cancelled",
+            Self::Said(Word::Retry) => "what waits is to be tried again",
+            Self::Said(Word::GiveUp) => "what waits is to be given up",
         }
     }
 }
@@ -74,6 +81,10 @@ struct State {
     /// What happened, where.
     met: Vec<(Site, &'static str, Fault)>,
     sites: Vec<(Site, &'static str)>,
+    /// What was said and not yet carried out, what came of the rest, and what should not have.
+    words: VecDeque<Word>,
+    answers: Vec<&'static str>,
+    unexpected: Vec<String>,
 }
 
 /// Shared by the store, the hypervisors and the modules of one grid.
@@ -81,13 +92,15 @@ struct State {
 pub(crate) struct Script {
     state: Mutex<State>,
     died: Notify,
+    spoken: Notify,
     pub(crate) ground: Arc<Ground>,
 }
 
 impl Script {
     pub(crate) fn new(ground: Arc<Ground>, faults: &[(u64, Fault)]) -> Arc<Self> {
         let faults = faults.iter().copied().collect();
-        Arc::new(Self { state: Mutex::new(State { faults, ..State::default() }), died: Notify::new(), ground })
+        let state = Mutex::new(State { faults, ..State::default() });
+        Arc::new(Self { state, died: Notify::new(), spoken: Notify::new(), ground })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -148,6 +161,10 @@ impl Script {
             if let Fault::Silent { lasting, .. } | Fault::ModuleSilent { lasting, .. } = fault {
                 state.ends.entry(now + lasting).or_default().push(fault);
             }
+            if let Fault::Said(word) = fault {
+                state.words.push_back(word);
+                self.spoken.notify_one();
+            }
             self.ground.begin(fault);
         }
         let later = state.ends.split_off(&(now + 1));
@@ -192,6 +209,39 @@ impl Script {
         self.died.notified().await;
     }
 
+    pub(crate) async fn spoken(&self) {
+        self.spoken.notified().await;
+    }
+
+    /// The first of these that was said and is not carried out.
+    pub(crate) fn word(&self, which: impl Fn(&Word) -> bool) -> Option<Word> {
+        let mut state = self.state();
+        let at = state.words.iter().position(which)?;
+        state.words.remove(at)
+    }
+
+    pub(crate) fn has_words(&self) -> bool {
+        !self.state().words.is_empty()
+    }
+
+    /// What came of a word.
+    pub(crate) fn answered(&self, told: &'static str) {
+        self.state().answers.push(told);
+    }
+
+    pub(crate) fn answers(&self) -> Vec<&'static str> {
+        self.state().answers.clone()
+    }
+
+    /// An answer that nobody should get.
+    pub(crate) fn unexpected(&self, told: String) {
+        self.state().unexpected.push(told);
+    }
+
+    pub(crate) fn all_unexpected(&self) -> Vec<String> {
+        self.state().unexpected.clone()
+    }
+
     /// Another program begins.
     pub(crate) fn begin_anew(&self) {
         self.state().is_dead = false;
@@ -202,6 +252,7 @@ impl Script {
         let mut state = self.state();
         state.faults.clear();
         state.ends.clear();
+        state.words.clear();
         let moves = std::mem::take(&mut state.moves);
         self.ground.clear();
         for (_, moving) in &moves {

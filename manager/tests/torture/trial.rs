@@ -9,19 +9,16 @@ use crate::template::{Template, folder, hardware};
 use grid::map::Condition;
 use grid::operation::{Operation, OperationState};
 use grid::plan::PlanAnswer;
-use grid::sample::DiskSample;
-use grid::vm::VmState;
-use grid::{Gib, Mib, OperationId, RelocationId, Size, Vcpus, VmId};
+use grid::{Gib, Mib, Size, Vcpus, VmId};
 use manager::hypervisor::simulated::SimulatedGrid;
 use manager::hypervisor::{Hypervisor, UtilityImages};
 use manager::lease::Lease;
-use manager::promises::{self, PoolLists};
 use manager::store::sqlite::SqliteStore;
-use manager::store::{OperationStore, RelocationStore, VmStore};
+use manager::store::{OperationStore, VmStore};
 use manager::utility::simulated::{SimulatedTransfers, SimulatedUtility};
 use manager::utility::{ImageLibrary, MemoryKeys, UtilityHub, UtilityModule};
-use manager::vms::{Agreement, DeployRequest, MoveWhen};
-use manager::{Manager, ManagerError, ManagerOptions, NetworkOptions, Pace, UtilityOptions, clock, simulation};
+use manager::vms::{Agreement, DeployRequest};
+use manager::{Manager, ManagerError, ManagerOptions, NetworkOptions, Pace, UtilityOptions, simulation};
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,6 +49,8 @@ pub(crate) struct Tried {
     pub(crate) sites: Vec<(Site, &'static str)>,
     /// How the operations ended.
     pub(crate) ends: Vec<OperationState>,
+    /// What came of what people said in the middle of it.
+    pub(crate) answers: Vec<&'static str>,
     pub(crate) given_up: u64,
     pub(crate) broken: Vec<String>,
 }
@@ -67,10 +66,10 @@ pub(crate) struct Stage<'a> {
     pub(crate) template: &'a Template,
 }
 
-struct Trial<'a> {
-    stage: &'a Stage<'a>,
-    script: Arc<Script>,
-    store: Arc<SqliteStore>,
+pub(crate) struct Trial<'a> {
+    pub(crate) stage: &'a Stage<'a>,
+    pub(crate) script: Arc<Script>,
+    pub(crate) store: Arc<SqliteStore>,
     given_up: u64,
 }
 
@@ -100,11 +99,13 @@ pub(crate) fn run(stage: &Stage<'_>, asks: &[Ask], faults: &[(u64, Fault)]) -> T
     broken.extend(settled.unwrap_or_else(|| vec!["it died when nothing went wrong".into()]));
     let given_up = trial.given_up;
     broken.extend(trial.script.ground.broken());
+    broken.extend(trial.script.all_unexpected());
     let every = manager::store::rows::OperationFilter { limit: 100, ..Default::default() };
     let operations = stage.backstage.block_on(trial.store.operation_list(&every)).unwrap();
     // The template's own have one step.
     let ends = operations.iter().filter(|it| it.steps.len() > 1).map(|it| it.state).collect();
-    Tried { met: trial.script.met(), sites: trial.script.sites(), ends, given_up, broken }
+    let (met, sites, answers) = (trial.script.met(), trial.script.sites(), trial.script.answers());
+    Tried { met, sites, ends, answers, given_up, broken }
 }
 
 fn ground(stage: &Stage<'_>, grid: SimulatedGrid, store: &SqliteStore) -> Ground {
@@ -185,18 +186,25 @@ impl Trial<'_> {
         Manager::open(options).await.unwrap()
     }
 
-    /// Asks for everything, and waits until nothing goes on any more.
-    async fn ask(&mut self, manager: &Manager, asks: &[Ask]) -> Result<(), String> {
-        for (number, ask) in asks.iter().enumerate() {
-            // An answer that was lost is asked for again, with the same key.
-            for _ in 0..3 {
-                match self.begin(manager, *ask, &format!("key-{number}")).await {
-                    Err(ManagerError::Internal) => sleep(Duration::from_secs(1)).await,
-                    _ => break,
+    /// Asks for everything, and waits until nothing goes on any more; people say what they have to say meanwhile.
+    async fn ask(&self, manager: &Manager, asks: &[Ask]) -> Result<(), String> {
+        let asked = async {
+            for (number, ask) in asks.iter().enumerate() {
+                // An answer that was lost is asked for again, with the same key.
+                for _ in 0..3 {
+                    match self.begin(manager, *ask, &format!("key-{number}")).await {
+                        Err(ManagerError::Internal) => sleep(Duration::from_secs(1)).await,
+                        _ => break,
+                    }
                 }
             }
+            self.rest(manager).await
+        };
+        tokio::select! {
+            biased;
+            () = self.listen(manager) => Ok(()),
+            rested = asked => rested,
         }
-        self.rest(manager).await
     }
 
     async fn begin(&self, manager: &Manager, ask: Ask, key: &str) -> Result<(), ManagerError> {
@@ -244,7 +252,9 @@ impl Trial<'_> {
             let waits_for_it = |it: &Operation| waits && it.kind.waits_for_room();
             let going_on = self.unfinished(|it| it.state != OperationState::Waiting && !waits_for_it(it));
             let moving = if waits { Vec::new() } else { self.relocations() };
-            if going_on.is_empty() && moving.is_empty() {
+            // Who has said that something is to be decided decides it.
+            let is_decided = !waits || !self.script.has_words();
+            if going_on.is_empty() && moving.is_empty() && is_decided {
                 return Ok(());
             }
             if Instant::now() > until {
@@ -253,32 +263,6 @@ impl Trial<'_> {
             }
             sleep(Duration::from_millis(500)).await;
         }
-    }
-
-    /// An owner who is asked for a cold move agrees to it; where the answer is lost, once more.
-    async fn agree(&self, manager: &Manager) {
-        let (owner, vm) = (&self.stage.template.customer, self.stage.template.container);
-        if let Ok(Some(asked)) = manager.vm_move_asked(owner, vm).await
-            && asked.given.is_none()
-        {
-            drop(manager.vm_move_consent(owner, vm, asked.relocation, MoveWhen::Now { force_off: true }).await);
-        }
-    }
-
-    fn relocations(&self) -> Vec<RelocationId> {
-        let backstage = self.stage.backstage.handle();
-        let _entered = backstage.enter();
-        let unfinished = futures::executor::block_on(self.store.relocation_unfinished()).unwrap();
-        unfinished.into_iter().map(|it| it.id).collect()
-    }
-
-    fn unfinished(&self, which: impl Fn(&Operation) -> bool) -> Vec<(OperationId, OperationState)> {
-        let unfinished = {
-            let backstage = self.stage.backstage.handle();
-            let _entered = backstage.enter();
-            futures::executor::block_on(self.store.operation_unfinished()).unwrap()
-        };
-        unfinished.into_iter().filter(which).map(|it| (it.id, it.state)).collect()
     }
 
     /// Nothing goes wrong any more: what waits is tried again, and given up where that does not help; then all promises
@@ -312,58 +296,6 @@ impl Trial<'_> {
             }
             sleep(Duration::from_secs(2)).await;
         }
-    }
-
-    fn promises(&self) -> Vec<String> {
-        let ground = &self.script.ground;
-        // What is younger than the look is not counted.
-        std::thread::sleep(Duration::from_millis(1));
-        let mut pools = PoolLists::new();
-        for node in &ground.nodes {
-            let disks = ground.grid.disks(node.id).into_iter();
-            let disks = disks.map(|(vm, virtual_bytes)| DiskSample { vm, virtual_bytes, real_bytes: 0 }).collect();
-            pools.insert(node.id, (clock::now(), disks));
-        }
-        let hypervisors: Vec<Arc<dyn Hypervisor>> =
-            ground.nodes.iter().map(|node| ground.grid.hypervisor(node) as Arc<dyn Hypervisor>).collect();
-        let report = {
-            let backstage = self.stage.backstage.handle();
-            let _entered = backstage.enter();
-            futures::executor::block_on(tokio::task::unconstrained(promises::check(
-                self.store.as_ref(),
-                &hypervisors,
-                &pools,
-            )))
-        };
-        let mut broken: Vec<String> = report.unwrap().broken.iter().map(ToString::to_string).collect();
-        broken.extend(self.left_behind(&pools));
-        broken.extend(self.old_data_gone(&pools));
-        broken
-    }
-
-    /// Disks of a fenced node that were removed, whoever was rebuilt.
-    fn old_data_gone(&self, pools: &PoolLists) -> Vec<String> {
-        let template = self.stage.template;
-        let Some(node) = template.fenced.map(|node| template.nodes[node].id) else { return Vec::new() };
-        let is_there = |vm: &VmId| pools[&node].1.iter().any(|disk| disk.vm == *vm);
-        let gone = [template.machine, template.stopped].into_iter().filter(|vm| !is_there(vm));
-        gone.map(|vm| format!("I4: the old disk of VM {vm} on its fenced node is gone")).collect()
-    }
-
-    /// What the reconciler had to remove: disks of VMs that run at another node.
-    fn left_behind(&self, pools: &PoolLists) -> Vec<String> {
-        let vms = {
-            let backstage = self.stage.backstage.handle();
-            let _entered = backstage.enter();
-            futures::executor::block_on(self.store.vm_list(None)).unwrap()
-        };
-        let running: Vec<_> = vms.iter().filter(|vm| vm.state == VmState::Running).collect();
-        let fenced = self.stage.template.fenced.map(|node| self.stage.template.nodes[node].id);
-        let disks = pools.iter().flat_map(|(node, (_, disks))| disks.iter().map(move |disk| (*node, disk.vm)));
-        // Those of a fenced node are the only copies of old data, and stay.
-        let disks = disks.filter(|(node, _)| Some(*node) != fenced);
-        let left = disks.filter(|(node, disk)| running.iter().any(|vm| vm.id == *disk && vm.node != *node));
-        left.map(|(node, vm)| format!("left behind: a disk of VM {vm}, which runs elsewhere, on {node}")).collect()
     }
 }
 
