@@ -71,6 +71,21 @@ export async function verifyRuns(lab: Lab, before: Before, size: Size): Promise<
   await verifyGuest(lab, before, size, false);
 }
 
+/**
+ * Its guest starts anew, is reset, and is ended and started by its hypervisor, none of which asks Hostgrid: what it comes back
+ * with is what its size was when it moved or grew.
+ */
+export async function verifyStartsAnew(lab: Lab, before: Before, size: Size): Promise<void> {
+  const { vm } = before;
+  const home = lab.home(vm);
+  for (const words of [['reboot'], ['reset'], ['destroy', 'start']]) {
+    const running = { ...before, beat: heartbeat(lab, vm) };
+    for (const word of words) lab.virsh(home, word, vm);
+    await verifyGuest(lab, running, size, true);
+    verifyConfiguration(lab, home, vm, size, before.beat, 'running');
+  }
+}
+
 /** Switches it off and on by its page: what starts is what was installed. */
 export async function verifyPowerOff(lab: Lab, owner: Panel, before: Before, size: Size): Promise<void> {
   const { vm } = before;

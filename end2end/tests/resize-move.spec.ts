@@ -1,6 +1,6 @@
 import { fillMemory, fillVcpus } from '../story/room';
 import { expect, needsRealNodes, sizeWithPlan, test } from '../story/test';
-import { verifyAfter, verifyPowerOff } from '../story/verify';
+import { verifyAfter, verifyPowerOff, verifyStartsAnew } from '../story/verify';
 
 test('a VM that its node has no room for moves live to another and grows there, its disk too', async ({
   admin,
@@ -43,6 +43,7 @@ test('a VM that its node has no room for moves live to another and grows there, 
     await admin.open(`/admin/nodes/${source}`);
     await expect(listed).toHaveCount(0);
 
+    await verifyStartsAnew(lab, before, larger);
     await verifyPowerOff(lab, owner, before, larger);
   } finally {
     await giveBack();

@@ -1,0 +1,34 @@
+// A live move on its way, as its source's libvirtd tells of it: how fast it goes, and how far it is.
+
+import { expect } from '@playwright/test';
+import type { Lab } from './lab';
+
+export interface Moving {
+  lab: Lab;
+  vm: string;
+  source: string;
+}
+
+/** So fast it goes, in MiB a second: its memory from now on, its disk only where that is not on its way yet. */
+export function speed({ lab, vm, source }: Moving, mib: number): void {
+  lab.virsh(source, 'migrate-setspeed', vm, String(mib));
+}
+
+/** Waits for the round in which its memory is carried, as slowly as that; its disk is carried quickly before. */
+export async function carriesMemory(moving: Moving, mib: number, rounds = 1): Promise<void> {
+  // What is set before its disk is on its way is for the disk too.
+  const poll = { timeout: 30_000, intervals: [100] };
+  await expect.poll(() => job(moving), { message: 'its disk is carried', ...poll }).toMatch(/^File total|^Iteration/m);
+  speed(moving, mib);
+  await expect.poll(() => round(moving), { message: 'its memory is carried', ...poll }).toBeGreaterThanOrEqual(rounds);
+}
+
+/** The round in which its memory is carried; none while it is its disk, and where nothing moves. */
+export function round(moving: Moving): number {
+  return Number(/^Iteration:\s+(\d+)/m.exec(job(moving))?.[1] ?? 0);
+}
+
+/** How much of its memory was carried, as libvirt words it. */
+export function job({ lab, vm, source }: Moving): string {
+  return lab.virsh(source, 'domjobinfo', vm);
+}
