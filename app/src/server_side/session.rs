@@ -63,7 +63,7 @@ pub(crate) async fn open(email: &str, password: &str, next: &str) -> Result<Form
         }
         Err(error) => error,
     };
-    if kept_as_visitor(&session).await? {
+    if expire_if_visitor(&session).await? {
         // Nothing more is kept for who keeps no cookie and does not stop.
         let too_many = matches!(error, ManagerError::TooManyAttempts { .. });
         if too_many && session.id().is_none() && door::is_plain_form() {
@@ -82,8 +82,8 @@ pub(crate) async fn open(email: &str, password: &str, next: &str) -> Result<Form
     door::reply_problems(&session, problems, "login", &back, &[("email", typed)]).await
 }
 
-/// Whether nobody is signed in: a visitor is remembered for a short time only.
-async fn kept_as_visitor(session: &Session) -> Result<bool, AppError> {
+/// A visitor, with whom nobody is signed in, is remembered for a short time only. Tells whether it is one.
+async fn expire_if_visitor(session: &Session) -> Result<bool, AppError> {
     let visitor = sessions::user(session).await.map_err(failed)?.is_none();
     if visitor {
         session.set_expiry(Some(Expiry::OnInactivity(VISIT)));
@@ -109,7 +109,7 @@ pub(crate) async fn flash_take(form: &str) -> Result<Flash, AppError> {
     match flash {
         Some(flash) if flash.form == form => {
             session.remove::<Flash>(FLASH).await.map_err(failed)?;
-            kept_as_visitor(&session).await?;
+            expire_if_visitor(&session).await?;
             Ok(flash)
         }
         _ => Ok(Flash::default()),

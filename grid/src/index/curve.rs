@@ -25,13 +25,15 @@ const WORTH_32: [u32; Vector::LEN] = {
     let (mut worths, mut position) = ([0; Vector::LEN], 0);
     while position < Vector::LEN {
         worths[position] = WORTH[position] as u32;
+        assert!(WORTH[position] > 0 && WORTH[position] <= u32::MAX as u64, "a worth has 32 bits");
+        let most = u32::MAX / worths[position] * worths[position];
+        assert!(most / STEP >= 1 << (FINE + 15), "what is cut to 32 bits is beyond the last step");
         position += 1;
     }
     worths
 };
 
 const _: () = assert!((BITS - BITS / 2) * AXES <= u32::BITS, "half a place has 32 bits");
-const _: () = assert!(1 << (FINE + 15) <= u32::MAX / STEP, "amounts up to the last step have 32 bits");
 
 /// The place on the curve of a node with this much free.
 pub(super) fn place(free: Vector) -> u64 {
@@ -41,6 +43,7 @@ pub(super) fn place(free: Vector) -> u64 {
 
 /// The places of all rows of a block; nothing that means anything where there is no row.
 pub(super) fn places<const WIDTH: usize>(free: &Columns<WIDTH>) -> [u64; WIDTH] {
+    const { assert!(WIDTH.is_multiple_of(ABREAST), "rows are worked on in whole blocks") };
     let mut places = [0; WIDTH];
     for (block, places) in places.as_chunks_mut::<ABREAST>().0.iter_mut().enumerate() {
         let rows = |column: &Lane<i32, WIDTH>| column.0.as_chunks::<ABREAST>().0[block];
@@ -51,8 +54,6 @@ pub(super) fn places<const WIDTH: usize>(free: &Columns<WIDTH>) -> [u64; WIDTH] 
 
 /// So many rows at once stay in the processor's registers.
 const ABREAST: usize = 8;
-
-const _: () = assert!(super::lanes::ROWS.is_multiple_of(ABREAST), "a leaf's rows are worked on in whole blocks");
 
 /// Side by side, so that the processor works on several at once.
 #[inline]

@@ -32,7 +32,7 @@ struct Entry {
 }
 
 impl Entry {
-    const NONE: Self = Self { slot: Slot::MAX, free: NOTHING, tie: u32::MAX, mark: Mark::NONE };
+    const NONE: Self = Self { slot: Slot::MAX, free: NOTHING, tie: u32::MAX, mark: Mark::PADDING };
 }
 
 impl Leaf {
@@ -41,7 +41,7 @@ impl Leaf {
         free: Columns::empty(),
         slot: Lane::of(Slot::MAX),
         tie: Lane::of(u32::MAX),
-        mark: Lane::of(Mark::NONE),
+        mark: Lane::of(Mark::PADDING),
     };
 
     pub(super) fn slots(&self) -> impl Iterator<Item = Slot> {
@@ -115,8 +115,8 @@ impl Leaf {
     }
 
     /// What its rows are like after one has gone, where before that `known` was true of them. What is free is looked at
-    /// anew only where the one that has gone may have held a limit, marks only when the leaf is split: until then they
-    /// stay wider than they need be, and are never too narrow.
+    /// anew only where the one that has gone may have held a limit; all else may stay wider than it need be, and is never
+    /// too narrow.
     pub(super) fn summary_without(&self, known: &Summary, gone: &Row) -> Summary {
         if tie(gone) > known.tie_low && !known.has_at_its_edge(gone.free) {
             return *known;

@@ -1,5 +1,5 @@
-//! Marks: what is known in short of a node's region, failure domain and class. A block that has not one row with a mark that
-//! is looked for can be passed by; one that has may still have others only.
+//! Marks: what is known in short of a node's region, failure domain and class. A block without a mark that is looked for
+//! can be passed by; one with it may still have others only.
 
 use super::names::{ClassNumber, DomainNumber, RegionNumber};
 use super::row::Row;
@@ -12,7 +12,8 @@ const DOMAIN_BITS: u32 = u64::BITS.ilog2();
 const OTHER_BITS: u32 = u32::BITS.ilog2();
 
 impl Mark {
-    pub(super) const NONE: Self = Self(0);
+    /// Where there is no row.
+    pub(super) const PADDING: Self = Self(0);
 
     #[expect(clippy::cast_possible_truncation, reason = "six bits are left")]
     pub(super) const fn of(row: &Row) -> Self {

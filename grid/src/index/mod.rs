@@ -1,5 +1,6 @@
 //! The index: every node as a row, kept so that the best node for a request is found without looking at every node. It
-//! answers exactly what the exhaustive search answers.
+//! answers exactly what the exhaustive search answers. (Regions and classes have 65,535 numbers each, which are never given
+//! back: a node of a region that comes after that is not found, one of a new class counts as one that told nothing.)
 //!
 //! ```text
 //!   Index ── rows: each at a slot of its own for as long as its node is there
@@ -10,7 +11,7 @@
 //!
 //!   Tree ── Branch (16 children; of each: least and most free, usable; what rows with so many vCPUs are worth at least;
 //!             │       marks of regions, domains, classes as bits)
-//!             └─ Branch … └─ Leaf (32 rows: what is free in columns, and their slots)
+//!             └─ Branch … └─ Leaf (32 rows: what is free in columns, marks, what decides ties, slots)
 //! ```
 //!
 //! A clone is a snapshot: it shares all blocks, costs next to nothing, and never changes. A change copies the few blocks

@@ -62,13 +62,13 @@ impl Names {
     }
 
     pub(super) fn number_region(&mut self, name: &str) -> RegionNumber {
-        let next = next(self.regions.len(), u16::MAX).map(RegionNumber);
-        number(&mut self.regions, name, next).unwrap_or(RegionNumber::BEYOND)
+        let new = next(self.regions.len(), u16::MAX).map(RegionNumber);
+        number(&mut self.regions, name, new).unwrap_or(RegionNumber::BEYOND)
     }
 
     pub(super) fn number_domain(&mut self, name: Option<&str>) -> DomainNumber {
-        let next = next(self.domains.len(), u32::MAX).map(DomainNumber);
-        name.and_then(|name| number(&mut self.domains, name, next)).unwrap_or(DomainNumber::UNKNOWN)
+        let new = next(self.domains.len(), u32::MAX).map(DomainNumber);
+        name.and_then(|name| number(&mut self.domains, name, new)).unwrap_or(DomainNumber::UNKNOWN)
     }
 
     pub(super) fn number_class(&mut self, told: Option<(&Compatibility, u64)>) -> ClassNumber {
@@ -97,16 +97,33 @@ impl Names {
     }
 }
 
-/// The number of a name; `next` where it is new.
-fn number<N: Copy>(numbers: &mut OrdMap<Arc<str>, N>, name: &str, next: Option<N>) -> Option<N> {
+/// The number of a name; `new` where it has none yet.
+fn number<N: Copy>(numbers: &mut OrdMap<Arc<str>, N>, name: &str, new: Option<N>) -> Option<N> {
     if let Some(known) = numbers.get(name) {
         return Some(*known);
     }
-    numbers.insert(Arc::from(name), next?);
-    next
+    numbers.insert(Arc::from(name), new?);
+    new
 }
 
 /// The number that comes after so many; none once all are given but the highest, which is kept for what is not known.
 fn next<N: TryFrom<usize> + PartialOrd>(count: usize, highest: N) -> Option<N> {
     N::try_from(count).ok().filter(|next| *next < highest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_comes_when_all_numbers_are_given_gets_none_and_takes_nobody_elses() {
+        assert_eq!(next(65_534, u16::MAX), Some(65_534));
+        assert_eq!(next(65_535, u16::MAX), None);
+        let mut names = Names::default();
+        let numbers: Vec<RegionNumber> = (0..65_600).map(|name| names.number_region(&format!("r-{name}"))).collect();
+        assert_eq!(numbers[65_534], RegionNumber(65_534));
+        assert!(numbers[65_535..].iter().all(|number| *number == RegionNumber::BEYOND));
+        assert_eq!((names.region("r-65534"), names.region("r-65535")), (Some(RegionNumber(65_534)), None));
+        assert_eq!(names.number_region("r-7"), RegionNumber(7));
+    }
 }

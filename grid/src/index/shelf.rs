@@ -7,6 +7,9 @@ use triomphe::Arc;
 /// As many as fill what a branch takes.
 const ENTRIES: usize = 65;
 const PARTS: usize = 32;
+const _: () = assert!(
+    size_of::<ArrayVec<u64, ENTRIES>>() <= size_of::<ArrayVec<u64, PARTS>>() + size_of::<ArrayVec<Arc<Part>, PARTS>>()
+);
 
 #[derive(Clone, Debug)]
 pub(super) struct Shelf {

@@ -7,7 +7,8 @@ use super::stairs::{STEPS, Stairs};
 use super::vector::Vector;
 use crate::policy::{Whole, worth_of};
 
-/// The limits of a number of rows, and their marks. All are at least as wide as what is true; they may be wider where a row has gone.
+/// The limits of a number of rows, and their marks. All are
+/// at least as wide as what is true; they may be wider where a row has gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Summary {
     pub(super) free_low: Vector,

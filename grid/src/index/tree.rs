@@ -1,8 +1,9 @@
 //! The tree of one hypervisor kind's rows: a B+ tree in the order of a space-filling curve, whose branches know the
 //! limits of what their children hold. Persistent: a clone shares all blocks, and a change copies only those on its way.
 //!
-//! Limits are widened at once, and narrowed where what has gone may have held them: a change goes no further up than it
-//! matters.
+//! Limits are widened at once. Those of what is free are narrowed where what has gone may have held them: a change goes no
+//! further up than it matters. Marks are narrowed when a leaf is split or evened out with a neighbour; limits of what is
+//! usable, which seldom tell nodes apart, only when an index is made.
 
 use super::branch::{Block, Branch, Child, own};
 use super::curve;

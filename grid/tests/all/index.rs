@@ -46,9 +46,14 @@ fn number() -> impl Strategy<Value = u128> {
     (0_u128..400).prop_map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835))
 }
 
+/// Numbers of regions and classes; some have the same mark as others.
+fn few() -> impl Strategy<Value = u16> {
+    prop_oneof![9 => 0_u16..4, 1 => 32_u16..35, 1 => Just(u16::MAX)]
+}
+
 fn row() -> impl Strategy<Value = Row> {
     let readiness = prop_oneof![9 => Just(Readiness::Ready), 1 => Just(Readiness::Draining)];
-    let names = (0_u16..4, 0_u32..90, 0_u16..3);
+    let names = (few(), prop_oneof![9 => 0_u32..90, 1 => Just(DomainNumber::UNKNOWN.0)], few());
     (number(), kind(), names, readiness, amounts(), amounts(), 0_u16..3).prop_map(
         |(number, kind, (region, domain, class), readiness, usable, free, measured_bp)| Row {
             id: node_id(number),
@@ -66,9 +71,9 @@ fn row() -> impl Strategy<Value = Row> {
 
 fn query() -> impl Strategy<Value = Query> {
     let limits = (
-        prop::option::of(0_u16..5),
+        prop::option::of(few()),
         prop::option::of(prop::collection::vec(0_u32..90, 0..4)),
-        prop::option::of(prop::collection::vec(0_u16..3, 0..3)),
+        prop::option::of(prop::collection::vec(few(), 0..3)),
         prop::option::weighted(0.1, prop::collection::vec(number(), 0..40)),
         prop::collection::vec(number(), 0..20),
         prop::collection::vec(0_u32..90, 0..40),
