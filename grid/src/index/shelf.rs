@@ -7,6 +7,7 @@ use triomphe::Arc;
 /// As many as fill what a branch takes.
 const ENTRIES: usize = 65;
 const PARTS: usize = 32;
+#[cfg(target_pointer_width = "64")]
 const _: () = assert!(
     size_of::<ArrayVec<u64, ENTRIES>>() <= size_of::<ArrayVec<u64, PARTS>>() + size_of::<ArrayVec<Arc<Part>, PARTS>>()
 );
