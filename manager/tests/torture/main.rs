@@ -33,8 +33,8 @@ use trial::{Stage, run};
 /// How much is tried.
 #[derive(Clone, Copy, Debug)]
 struct Effort {
-    /// Each how manieth boundary of an operation that goes well is one to die at, to be cancelled at, and to fail at; behind a failure,
-    /// to die at; and random schedules.
+    /// Each how manieth boundary of an operation that goes well is one to die at, to be cancelled at, and to fail at;
+    /// behind a failure, to die at; and random schedules.
     kill_stride: usize,
     cancel_stride: usize,
     failure_stride: usize,

@@ -47,9 +47,14 @@ const fn refusal(site: Site) -> Fault {
     Fault::Refuse { passing: matches!(site, Site::Commit) }
 }
 
+/// Each `stride`th of them; which one is the first, `first` decides.
+fn each<T>(stride: usize, first: usize, all: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+    all.skip(first % stride.max(1)).step_by(stride)
+}
+
 /// Killed at every boundary of an operation that goes well, before it and after it; each `stride`th of them.
 pub(crate) fn kills(sites: &[(Site, &'static str)], stride: usize, first: usize) -> Vec<Vec<(u64, Fault)>> {
-    let boundaries = (0_u64..).take(sites.len()).skip(first % stride.max(1)).step_by(stride);
+    let boundaries = each(stride, first, (0_u64..).take(sites.len()));
     boundaries.flat_map(|at| [vec![(at, Fault::DieBefore)], vec![(at, Fault::DieAfter)]]).collect()
 }
 
@@ -61,22 +66,23 @@ pub(crate) fn kills_inside(sites: &[(Site, &'static str)]) -> Vec<Vec<(u64, Faul
 
 /// Cancelled at every boundary, by the customer or by an admin; each `stride`th of them.
 pub(crate) fn cancels(sites: &[(Site, &'static str)], stride: usize, first: usize) -> Vec<Vec<(u64, Fault)>> {
-    let boundaries = (0_u64..).take(sites.len()).skip(first % stride.max(1)).step_by(stride);
+    let boundaries = each(stride, first, (0_u64..).take(sites.len()));
     let cancel = |at: u64| Word::Cancel { which: 0, by_admin: at.is_multiple_of(2) };
     boundaries.map(|at| vec![(at, Fault::Said(cancel(at)))]).collect()
 }
 
 /// Failures at each `stride`th boundary: each makes the operation turn back, try again, or find out.
 pub(crate) fn failures(sites: &[(Site, &'static str)], stride: usize, first: usize) -> Vec<Vec<(u64, Fault)>> {
-    let boundaries = (0_u64..).zip(sites).skip(first % stride.max(1)).step_by(stride);
+    let boundaries = each(stride, first, (0_u64..).zip(sites));
     boundaries.flat_map(|(at, (site, _))| [vec![(at, refusal(*site))], vec![(at, Fault::LoseAnswer)]]).collect()
 }
 
 /// Killed at every boundary behind a failure: of the undo, where there is one.
 pub(crate) fn kills_behind(failure: (u64, Fault), sites: usize, stride: usize, first: usize) -> Vec<Vec<(u64, Fault)>> {
     let behind = (failure.0 + 1)..u64::try_from(sites).unwrap_or(0);
-    let chosen = behind.skip(first % stride.max(1)).step_by(stride);
-    chosen.flat_map(|at| [vec![failure, (at, Fault::DieBefore)], vec![failure, (at, Fault::DieAfter)]]).collect()
+    each(stride, first, behind)
+        .flat_map(|at| [vec![failure, (at, Fault::DieBefore)], vec![failure, (at, Fault::DieAfter)]])
+        .collect()
 }
 
 /// A random schedule: one to four operations at once, up to five things that go wrong, and up to three that people say
